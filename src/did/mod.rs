@@ -1,0 +1,29 @@
+//! Bytes in, verified claim out: no I/O, no clock, no HTTP.
+//!
+//! ```text
+//! text ─ token ─► DidToken ─ signature ─► SignedClaim ─ verifier ─► VerifiedClaim
+//!        (base64, JSON,      (recovers      (cacheable   (audience,
+//!         claim, proof form)  the signer)    for ever)    times, attachment)
+//! ```
+
+mod claim;
+mod error;
+mod issuer;
+mod json;
+mod personal_sign;
+mod signature;
+mod signed;
+mod time;
+mod token;
+mod verifier;
+
+pub use self::claim::{Claim, MAX_CLAIM_DEPTH};
+pub use self::error::{Field, Malformed, SignatureFault, SignatureOf, TokenError};
+pub use self::issuer::{Address, Issuer, ParseIssuerError};
+pub use self::signed::{ClaimDigest, SignedClaim};
+pub use self::time::{Clock, SystemClock, Timestamp};
+pub use self::token::{DidToken, MAX_TOKEN_LEN};
+pub use self::verifier::{Audiences, DEFAULT_LEEWAY, VerifiedClaim, Verifier};
+
+#[cfg(feature = "testing")]
+pub(crate) use self::{personal_sign::prehash, signature::address_of};

@@ -1,0 +1,177 @@
+//! The one notion of time: seconds since the Unix epoch, handed in by the caller.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A point in time: seconds since the Unix epoch as a *finite* 64-bit float.
+///
+/// Tokens carry their times as JSON numbers, and real ones hold fractions and
+/// values such as `1.0000000000016881e+21`, far outside of 64-bit integers.
+/// One type serves for those times and for `now`, so that comparing never
+/// converts, overflows or wraps: arithmetic saturates at the largest finite value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timestamp(f64);
+
+impl Timestamp {
+    /// The Unix epoch, 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0.0);
+
+    /// The farthest point in the future that can be written down.
+    pub const MAX: Self = Self(f64::MAX);
+
+    /// A whole number of seconds since the Unix epoch.
+    ///
+    /// Exact up to 2⁵³ seconds (285 million years) either side of the epoch.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds as f64)
+    }
+
+    /// Seconds since the Unix epoch, or `None` if `seconds` is infinite or not a number.
+    #[must_use]
+    pub fn from_secs_f64(seconds: f64) -> Option<Self> {
+        seconds.is_finite().then_some(Self(seconds))
+    }
+
+    /// Seconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_secs_f64(self) -> f64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down, saturating at the ends of `i64`.
+    #[must_use]
+    pub fn as_secs(self) -> i64 {
+        self.0.floor() as i64
+    }
+
+    /// This point in time moved into the future; saturates.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self((self.0 + span.as_secs_f64()).min(f64::MAX))
+    }
+
+    /// This point in time moved into the past; saturates.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self((self.0 - span.as_secs_f64()).max(f64::MIN))
+    }
+
+    /// How long ago `earlier` was; zero if it lies in the future, saturating at `Duration::MAX`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::try_from_secs_f64((self.0 - earlier.0).max(0.0)).unwrap_or(Duration::MAX)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Milliseconds are kept, finer parts are dropped.
+    fn from(time: SystemTime) -> Self {
+        let millis = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_millis() as f64,
+            Err(before) => -(before.duration().as_millis() as f64),
+        };
+        Self(millis / 1000.0)
+    }
+}
+
+// A finite float has a total order; `-0.0` and `0.0` are one point in time, as in
+// `PartialEq` above, which is why this is not `total_cmp`.
+impl Eq for Timestamp {}
+
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal)
+    }
+}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Seconds, without a fraction where there is none: `1700000000`, `1700000000.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.abs() < 1e15 { write!(f, "{}", self.0) } else { write!(f, "{:e}", self.0) }
+    }
+}
+
+impl Serialize for Timestamp {
+    /// An integer where the value is a whole number that a float holds exactly, else a float.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const EXACT: f64 = 9_007_199_254_740_992.0; // 2⁵³
+        if self.0.fract() == 0.0 && self.0.abs() <= EXACT {
+            serializer.serialize_i64(self.0 as i64)
+        } else {
+            serializer.serialize_f64(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_secs_f64(f64::deserialize(deserializer)?)
+            .ok_or_else(|| de::Error::custom("a time must be a finite number"))
+    }
+}
+
+/// Where the middleware reads the time.
+///
+/// The token verifier and the stores never read a clock: they are given `now`.
+/// Tests use [`FixedClock`](crate::testing::FixedClock).
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The current time.
+    fn now(&self) -> Timestamp;
+}
+
+/// The operating system's wall clock, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        SystemTime::now().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_and_stays_finite() {
+        assert_eq!(Timestamp::MAX.plus(Duration::MAX), Timestamp::MAX);
+        assert!(Timestamp(f64::MIN).minus(Duration::MAX).0.is_finite());
+        assert_eq!(Timestamp::MAX.since(Timestamp(f64::MIN)), Duration::MAX);
+        assert_eq!(Timestamp::EPOCH.since(Timestamp::from_secs(5)), Duration::ZERO);
+        assert_eq!(Timestamp::MAX.as_secs(), i64::MAX);
+    }
+
+    #[test]
+    fn only_finite_values_are_times() {
+        assert_eq!(Timestamp::from_secs_f64(f64::NAN), None);
+        assert_eq!(Timestamp::from_secs_f64(f64::INFINITY), None);
+        assert_eq!(Timestamp::from_secs_f64(-0.0), Some(Timestamp::EPOCH));
+    }
+
+    #[test]
+    fn whole_seconds_print_and_serialise_without_a_fraction() {
+        let json = |t: Timestamp| serde_json::to_string(&t).expect("a number");
+        assert_eq!(json(Timestamp::from_secs(1_700_000_000)), "1700000000");
+        assert_eq!(json(Timestamp(0.5)), "0.5");
+        assert_eq!(json(Timestamp(1.0000000000016881e21)), "1.0000000000016881e+21");
+        assert_eq!(Timestamp::from_secs(1_700_000_000).to_string(), "1700000000");
+        assert_eq!(Timestamp(1e21).to_string(), "1e21");
+    }
+
+    #[test]
+    fn a_clock_before_the_epoch_is_negative_and_no_panic() {
+        let before = UNIX_EPOCH - Duration::from_millis(1500);
+        assert_eq!(Timestamp::from(before).as_secs_f64(), -1.5);
+    }
+}

@@ -1,0 +1,130 @@
+//! The token's text: `base64(JSON.stringify([proof, claim]))`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use serde::Deserialize;
+
+use super::error::{Malformed, SignatureOf, TokenError};
+use super::personal_sign::{self, Prehash};
+use super::signature::Signature;
+use super::{Claim, SignedClaim};
+
+/// The longest token that is read, in bytes of its text.
+///
+/// Magic's tokens have 800 to 1,000 bytes. HTTP servers commonly allow 8 KiB for
+/// all headers of a request together (nginx `large_client_header_buffers`).
+pub const MAX_TOKEN_LEN: usize = 8 * 1024;
+
+/// A token that was decoded, and **not** verified: nothing in it can be believed yet.
+///
+/// Trust comes in steps, each a type of its own: `DidToken` (well formed) →
+/// [`SignedClaim`] (the proof was checked) → [`VerifiedClaim`](super::VerifiedClaim)
+/// (meant for this audience, now). Use [`Verifier::verify`](super::Verifier::verify)
+/// for all of it at once.
+#[derive(Clone)]
+pub struct DidToken {
+    claim: Claim,
+    /// Hash of the claim's text exactly as it was received: what was signed.
+    prehash: Prehash,
+    proof: Signature,
+}
+
+impl DidToken {
+    /// Decodes a token of at most [`MAX_TOKEN_LEN`] bytes.
+    ///
+    /// The standard and the URL-safe base64 alphabets are read, padded fully or
+    /// not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Malformed`] if the text is no token, and
+    /// [`TokenError::FailedRecovery`] if its proof has a form that no signer makes.
+    pub fn decode(token: impl AsRef<[u8]>) -> Result<Self, TokenError> {
+        Self::decode_with_limit(token.as_ref(), MAX_TOKEN_LEN)
+    }
+
+    /// Decodes a token of at most `limit` bytes.
+    pub(super) fn decode_with_limit(token: &[u8], limit: usize) -> Result<Self, TokenError> {
+        if token.len() > limit {
+            return Err(Malformed::TooLong { length: token.len(), limit }.into());
+        }
+        let json = String::from_utf8(decode_base64(token)?).map_err(|_| Malformed::Utf8)?;
+        let Envelope(proof, claim_text) =
+            serde_json::from_str(&json).map_err(|_| Malformed::Envelope)?;
+        let claim = Claim::parse(&claim_text)?;
+        let proof = Signature::parse(&proof)
+            .map_err(|fault| TokenError::FailedRecovery { signature: SignatureOf::Claim, fault })?;
+        let prehash = personal_sign::prehash(claim_text.as_bytes());
+        Ok(Self { claim, prehash, proof })
+    }
+
+    /// What the token states. Unverified.
+    #[must_use]
+    pub const fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Checks the proof: recovers the signer and compares it with the claim's issuer.
+    ///
+    /// This is the expensive step. Its result holds for ever, so it can be cached.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::FailedRecovery`] if no key belongs to the proof,
+    /// [`TokenError::IncorrectSigner`] if another key than the issuer's made it.
+    pub fn into_signed(self) -> Result<SignedClaim, TokenError> {
+        let claimed = self.claim.iss().address();
+        check_signer(SignatureOf::Claim, &self.proof, &self.prehash, claimed)?;
+        Ok(SignedClaim::new(self.claim, self.prehash))
+    }
+}
+
+impl fmt::Debug for DidToken {
+    /// The claim without the proof: the proof is what makes the token a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DidToken").field("claim", &self.claim).finish_non_exhaustive()
+    }
+}
+
+/// The rule that both signatures of a token obey: `signature` recovers to `claimed`.
+pub(super) fn check_signer(
+    of: SignatureOf,
+    signature: &Signature,
+    prehash: &Prehash,
+    claimed: super::Address,
+) -> Result<(), TokenError> {
+    let recovered = signature
+        .recover(prehash)
+        .map_err(|fault| TokenError::FailedRecovery { signature: of, fault })?;
+    if recovered == claimed {
+        Ok(())
+    } else {
+        Err(TokenError::IncorrectSigner { signature: of, claimed, recovered })
+    }
+}
+
+/// Base64 in one alphabet. An engine refuses blanks, foreign characters and
+/// trailing bits that are not zero; padding is all that it should be or not there.
+fn decode_base64(token: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let url_safe = token.iter().any(|byte| matches!(byte, b'-' | b'_'));
+    let engine = match (url_safe, token.ends_with(b"=")) {
+        (false, true) => &STANDARD,
+        (false, false) => &STANDARD_NO_PAD,
+        (true, true) => &URL_SAFE,
+        (true, false) => &URL_SAFE_NO_PAD,
+    };
+    engine.decode(token).map_err(|_| Malformed::Base64)
+}
+
+/// `[proof, claim]`: an array of exactly two strings.
+#[derive(Deserialize)]
+struct Envelope<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
+
+impl From<Malformed> for TokenError {
+    fn from(part: Malformed) -> Self {
+        Self::Malformed(part)
+    }
+}

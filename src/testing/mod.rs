@@ -1,0 +1,31 @@
+//! Test your own service without Magic: a wallet that mints DID tokens, a clock that stands still.
+//!
+//! Behind the feature `testing`. Enable it for your tests only:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! tower-didt = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_didt::testing::{FixedClock, Wallet};
+//! use tower_didt::{Clock, Timestamp, Verifier};
+//!
+//! let clock = FixedClock::at(Timestamp::from_secs(1_700_000_000));
+//! let alice = Wallet::from_seed("alice");
+//! let token = alice.token("did:magic:my-app").issued_at(clock.now()).mint();
+//!
+//! let verifier = Verifier::new("did:magic:my-app");
+//! assert_eq!(verifier.verify(&token, clock.now())?.issuer(), alice.issuer());
+//!
+//! clock.advance(Duration::from_secs(901));
+//! assert!(verifier.verify(&token, clock.now()).is_err());
+//! # Ok::<(), tower_didt::TokenError>(())
+//! ```
+
+mod clock;
+mod wallet;
+
+pub use self::clock::FixedClock;
+pub use self::wallet::{TokenBuilder, Wallet};
