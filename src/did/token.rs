@@ -48,9 +48,7 @@ impl DidToken {
 
     /// Decodes a token of at most `limit` bytes.
     pub(super) fn decode_with_limit(token: &[u8], limit: usize) -> Result<Self, TokenError> {
-        if token.len() > limit {
-            return Err(Malformed::TooLong { length: token.len(), limit }.into());
-        }
+        check_length(token, limit)?;
         let json = String::from_utf8(decode_base64(token)?).map_err(|_| Malformed::Utf8)?;
         let Envelope(proof, claim_text) =
             serde_json::from_str(&json).map_err(|_| Malformed::Envelope)?;
@@ -87,6 +85,14 @@ impl fmt::Debug for DidToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DidToken").field("claim", &self.claim).finish_non_exhaustive()
     }
+}
+
+/// The first check of all: nothing is done with a text that is too long.
+pub(super) fn check_length(token: &[u8], limit: usize) -> Result<(), TokenError> {
+    if token.len() > limit {
+        return Err(Malformed::TooLong { length: token.len(), limit }.into());
+    }
+    Ok(())
 }
 
 /// The rule that both signatures of a token obey: `signature` recovers to `claimed`.

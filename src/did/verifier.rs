@@ -154,6 +154,18 @@ impl Verifier {
         DidToken::decode_with_limit(token.as_ref(), self.max_token_len)
     }
 
+    /// Refuses what is longer than any token, before anything is done with it.
+    #[cfg(feature = "layer")]
+    pub(crate) fn check_length(&self, token: &[u8]) -> Result<(), TokenError> {
+        super::token::check_length(token, self.max_token_len)
+    }
+
+    /// The last moment at which a claim is not expired.
+    #[cfg(feature = "layer")]
+    pub(crate) fn end_of(&self, claim: &Claim) -> Timestamp {
+        claim.ext().plus(self.expiry_leeway)
+    }
+
     /// Checks a claim whose proof is known to be good: audience, times, attachment.
     ///
     /// # Errors

@@ -1,0 +1,78 @@
+//! Extractors and responses for axum.
+
+use axum_core::body::Body;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::request::Parts;
+
+use crate::middleware::Anonymous;
+use crate::{Rejection, Session, StoreError};
+
+/// Why a [`Session`] could not be extracted.
+#[derive(Clone, Debug)]
+pub struct SessionRejection(Reason);
+
+#[derive(Clone, Debug)]
+enum Reason {
+    /// The layer let the request pass without a session: it is optional there.
+    Unauthenticated(Anonymous),
+    /// No layer has seen the request.
+    NoLayer,
+}
+
+impl IntoResponse for SessionRejection {
+    /// 401 with a challenge; 500 if the route has no [`DidLayer`](crate::DidLayer).
+    fn into_response(self) -> Response {
+        match self.0 {
+            Reason::Unauthenticated(anonymous) => {
+                anonymous.respond(Rejection::MissingCredentials).map(Body::from)
+            }
+            Reason::NoLayer => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "the route has no DidLayer").into_response()
+            }
+        }
+    }
+}
+
+/// The caller's session, or 401.
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        extract(parts)?.map_err(|anonymous| SessionRejection(Reason::Unauthenticated(anonymous)))
+    }
+}
+
+/// The caller's session if there is one.
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        Ok(extract(parts)?.ok())
+    }
+}
+
+/// A route without the layer is a mistake in the program, never "nobody is signed in".
+fn extract(parts: &Parts) -> Result<Result<Session, Anonymous>, SessionRejection> {
+    if let Some(session) = parts.extensions.get::<Session>() {
+        return Ok(Ok(session.clone()));
+    }
+    match parts.extensions.get::<Anonymous>() {
+        Some(anonymous) => Ok(Err(anonymous.clone())),
+        None => Err(SessionRejection(Reason::NoLayer)),
+    }
+}
+
+impl IntoResponse for StoreError {
+    /// 503: so that handlers can write `session.sign_out().await?`.
+    fn into_response(self) -> Response {
+        const RETRY_AFTER_SECONDS: &str = "5";
+        let headers = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
+        (StatusCode::SERVICE_UNAVAILABLE, headers, self.to_string()).into_response()
+    }
+}

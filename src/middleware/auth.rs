@@ -1,0 +1,332 @@
+//! The configuration: one value per application, shared by all of its layers.
+
+use std::fmt;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use serde::Serialize;
+
+use super::gate::Gate;
+use super::login::LoginHook;
+use super::origin::TrustedOrigins;
+use super::proof_cache::{DEFAULT_MAX_BYTES, ProofCache};
+use super::rejection::Responder;
+use super::{DidLayer, Login, Refusal, Rejection, SessionCookie};
+use crate::{
+    Clock, Issuer, Lifetimes, MemoryStore, SessionHandle, SessionRecord, SessionStore, StoreError,
+    SystemClock, Verifier,
+};
+
+/// How old a token may be that a session is made of: 900 seconds, the lifespan
+/// that Magic gives to its tokens.
+const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
+
+const DEFAULT_REALM: &str = "magic";
+
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// What becomes of a token that was used before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replay {
+    /// It authenticates its own request until it expires, and makes no further session.
+    #[default]
+    Authenticate,
+    /// It is refused: every token is good for one request.
+    SingleUse,
+}
+
+/// Guards services with DID tokens and the sessions made of them.
+///
+/// Make one per application and clone it: clones, and all layers made of them,
+/// share one store and one cache.
+///
+/// ```
+/// use tower_didt::{DidAuth, Verifier};
+///
+/// let auth = DidAuth::new(Verifier::new("did:magic:f54168e9-9ce9-47f2-81c8-7cb2a96b26ba"));
+/// let guarded = auth.layer();
+/// let open_to_all = auth.layer().optional();
+/// ```
+///
+/// With more said:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_didt::{DidAuth, Lifetimes, Login, Refusal, SessionCookie, Verifier};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// let lifetimes = Lifetimes::new(Duration::from_secs(24 * 3600))
+///     .with_idle_timeout(Duration::from_secs(1800));
+/// let auth = DidAuth::new(Verifier::new(["did:magic:web", "did:magic:mobile"]))
+///     .with_cookie(SessionCookie::named("shop")?)
+///     .with_lifetimes(lifetimes)
+///     .with_on_login(|login: Login| async move {
+///         if login.issuer().to_string().ends_with("00") {
+///             return Err(Refusal::forbidden());
+///         }
+///         Ok(User { name: "looked up by issuer".to_owned() })
+///     });
+/// # Ok::<(), tower_didt::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DidAuth(Arc<Gate>);
+
+impl DidAuth {
+    /// Sessions in this process's memory, all else as the methods below say.
+    ///
+    /// Wherever sessions are made, tokens older than 900 seconds are refused,
+    /// whatever their own `ext` says; see [`with_max_token_age`](Self::with_max_token_age).
+    #[must_use]
+    pub fn new(verifier: Verifier) -> Self {
+        let gate = Gate {
+            max_token_age: verifier.max_age().unwrap_or(DEFAULT_MAX_TOKEN_AGE),
+            verifier,
+            proofs: ProofCache::new(DEFAULT_MAX_BYTES),
+            store: Arc::new(MemoryStore::new()),
+            clock: Arc::new(SystemClock),
+            lifetimes: Lifetimes::default(),
+            max_sessions: None,
+            replay: Replay::default(),
+            cookie: SessionCookie::default(),
+            origins: TrustedOrigins::default(),
+            hook: None,
+            responder: Responder {
+                realm: DEFAULT_REALM.into(),
+                retry_after: DEFAULT_RETRY_AFTER,
+                grpc: false,
+                handler: None,
+            },
+        };
+        Self(Arc::new(gate)).capping_token_age()
+    }
+
+    /// Where sessions are kept. Defaults to [`MemoryStore`];
+    /// [`NoSessions`](crate::NoSessions) keeps none and sets no cookies.
+    #[must_use]
+    pub fn with_store(self, store: impl SessionStore) -> Self {
+        self.with_shared_store(Arc::new(store))
+    }
+
+    /// As [`with_store`](Self::with_store), for a store that others use too.
+    #[must_use]
+    pub fn with_shared_store(self, store: Arc<dyn SessionStore>) -> Self {
+        self.change(|gate| gate.store = store).capping_token_age()
+    }
+
+    /// How old (`now - iat`) a token may be. Defaults to the verifier's
+    /// [`max_age`](Verifier::with_max_age), else to 900 seconds.
+    ///
+    /// A token's own expiry is its holder's word and may lie for ever ahead, so it
+    /// is never the only bound: used tokens are remembered for this long, and
+    /// older ones are refused. With a store that keeps no sessions there is
+    /// nothing to remember, and only the verifier's own cap applies.
+    #[must_use]
+    pub fn with_max_token_age(self, max_age: Duration) -> Self {
+        self.change(|gate| gate.max_token_age = max_age).capping_token_age()
+    }
+
+    /// How long sessions live. Defaults to 7 days and no idle timeout.
+    #[must_use]
+    pub fn with_lifetimes(self, lifetimes: Lifetimes) -> Self {
+        self.change(|gate| gate.lifetimes = lifetimes)
+    }
+
+    /// How many sessions an issuer may have at a time; a new one ends the oldest.
+    /// Defaults to no limit.
+    #[must_use]
+    pub fn with_max_sessions_per_issuer(self, max: NonZeroUsize) -> Self {
+        self.change(|gate| gate.max_sessions = Some(max))
+    }
+
+    /// What becomes of a token that was used before. Defaults to [`Replay::Authenticate`].
+    #[must_use]
+    pub fn with_replay(self, replay: Replay) -> Self {
+        self.change(|gate| gate.replay = replay)
+    }
+
+    /// The session cookie. Defaults to `__Host-didt; Path=/; Secure; HttpOnly; SameSite=Lax`.
+    #[must_use]
+    pub fn with_cookie(self, cookie: SessionCookie) -> Self {
+        self.change(|gate| gate.cookie = cookie)
+    }
+
+    /// Origins beside the server's own, such as `https://app.example.com`, whose
+    /// pages may use the cookie for unsafe methods and WebSockets, and may sign
+    /// visitors in. Defaults to none. Configure CORS to match.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::InvalidOrigin`] if one of them is not scheme, host and port as
+    /// browsers send them: lower case, no path, no trailing slash.
+    pub fn with_trusted_origins(
+        self,
+        origins: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, ConfigError> {
+        let origins = TrustedOrigins::new(origins)?;
+        Ok(self.change(|gate| gate.origins = origins))
+    }
+
+    /// Asks the application whenever a valid token is presented that does not
+    /// belong to the session of the cookie beside it: to look the user up by
+    /// issuer, to refuse, or to attach data that handlers read back with
+    /// [`Session::data`](super::Session::data). Defaults to admitting everybody.
+    ///
+    /// Called before anything is minted: a refusal or failure uses no token up.
+    /// A token that is presented again asks again, so a user who was banned
+    /// since does not get past it.
+    #[must_use]
+    pub fn with_on_login<F, Fut, D>(self, hook: F) -> Self
+    where
+        F: Fn(Login) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<D, Refusal>> + Send + 'static,
+        D: Serialize,
+    {
+        let hook = LoginHook::new(hook);
+        self.change(|gate| gate.hook = Some(hook))
+    }
+
+    /// Changes the responses to rejected requests. Given the response that would be
+    /// sent. Defaults to `{"error":"…"}` as `application/json`.
+    ///
+    /// ```
+    /// use http::header::{LOCATION, HeaderValue};
+    /// use http::StatusCode;
+    /// use tower_didt::{DidAuth, Rejection, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+    ///     .with_rejection_handler(|rejection, mut response| {
+    ///         if matches!(rejection, Rejection::MissingCredentials) {
+    ///             *response.status_mut() = StatusCode::SEE_OTHER;
+    ///             response.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+    ///         }
+    ///         response
+    ///     });
+    /// ```
+    #[must_use]
+    pub fn with_rejection_handler(
+        self,
+        handler: impl Fn(&Rejection, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.change(|gate| gate.responder.handler = Some(Arc::new(handler)))
+    }
+
+    /// Rejects in gRPC's way: HTTP status 200, the reason in `grpc-status`. Defaults to
+    /// HTTP's. Only for services that serve gRPC and nothing else: anybody else
+    /// takes a 200 for a yes.
+    #[must_use]
+    pub fn with_grpc_rejections(self) -> Self {
+        self.change(|gate| gate.responder.grpc = true)
+    }
+
+    /// The `realm` of challenges. Defaults to `magic`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::InvalidRealm`] if it has a quote, a backslash or anything but
+    /// visible ASCII and spaces.
+    pub fn with_realm(self, realm: &str) -> Result<Self, ConfigError> {
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+        if !realm.bytes().all(plain) {
+            return Err(ConfigError::InvalidRealm);
+        }
+        Ok(self.change(|gate| gate.responder.realm = realm.into()))
+    }
+
+    /// `Retry-After` where the store could not answer, whole seconds, at least 1. Defaults to 5.
+    #[must_use]
+    pub fn with_retry_after(self, delay: Duration) -> Self {
+        self.change(|gate| gate.responder.retry_after = delay)
+    }
+
+    /// What the cache of checked proofs may take of memory. Defaults to 16 MiB.
+    #[must_use]
+    pub fn with_proof_cache_bytes(self, max_bytes: u64) -> Self {
+        self.change(|gate| gate.proofs = ProofCache::new(max_bytes))
+    }
+
+    /// Where the time comes from. Defaults to [`SystemClock`].
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.change(|gate| gate.clock = Arc::new(clock))
+    }
+
+    /// A layer that lets only authenticated requests pass.
+    /// Use [`optional`](DidLayer::optional) on it to let others pass too.
+    pub fn layer(&self) -> DidLayer {
+        DidLayer::new(Arc::clone(&self.0))
+    }
+
+    /// Lists an issuer's living sessions, oldest first. For administration.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn sessions_of(&self, issuer: Issuer) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
+        self.0.sessions_of(issuer).await
+    }
+
+    /// Ends one session: `true` if the issuer had one of this handle. For administration.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store could not be told.
+    pub async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, StoreError> {
+        self.0.store.revoke(issuer, handle, self.0.clock.now()).await
+    }
+
+    /// Ends all sessions of an issuer. For administration.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store could not be told.
+    pub async fn sign_out_everywhere(&self, issuer: Issuer) -> Result<(), StoreError> {
+        self.0.store.revoke_all(issuer, self.0.clock.now()).await
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Gate)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Where sessions are made, the verifier refuses what the store would not remember.
+    fn capping_token_age(self) -> Self {
+        self.change(|gate| {
+            if gate.store.keeps_sessions() {
+                gate.verifier = gate.verifier.clone().with_max_age(gate.max_token_age);
+            }
+        })
+    }
+}
+
+/// A setting that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An empty cookie name, or one with characters that a cookie's name must not have.
+    InvalidCookieName,
+    /// A trusted origin that no browser would send.
+    InvalidOrigin,
+    /// A realm that cannot stand between quotes in a header.
+    InvalidRealm,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidCookieName => "a cookie's name must be made of visible ASCII letters, digits and !#$%&'*+-.^_`|~",
+            Self::InvalidOrigin => "a trusted origin must be http:// or https://, host and port, in lower case and with nothing after them",
+            Self::InvalidRealm => "a realm must be visible ASCII without quotes and backslashes",
+        })
+    }
+}
+
+impl std::error::Error for ConfigError {}

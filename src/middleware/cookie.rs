@@ -1,0 +1,170 @@
+//! The session cookie: set and cleared from one description, so that both always match.
+
+use std::time::Duration;
+
+use cookie::{Cookie, time};
+use http::HeaderValue;
+
+use crate::{SessionRecord, Ticket, Timestamp};
+
+/// Browsers keep no cookie longer than 400 days (RFC 6265bis).
+const MAX_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// When a browser sends the cookie along with requests that another site caused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// With top-level navigations only, such as following a link. The default.
+    #[default]
+    Lax,
+    /// Never. A user who follows a link to the site arrives signed out.
+    Strict,
+}
+
+/// The session cookie: `__Host-` name, `Path=/; Secure; HttpOnly; SameSite=Lax`.
+///
+/// The prefix makes browsers refuse the cookie without `Secure`, with a
+/// `Domain`, or from another host (RFC 6265bis section 4.1.3.2; ASVS 5.0, 3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionCookie {
+    name: String,
+    same_site: SameSite,
+}
+
+impl SessionCookie {
+    /// The default name.
+    pub const DEFAULT_NAME: &str = "__Host-didt";
+
+    /// A cookie named `__Host-` and `name`.
+    ///
+    /// Services that share a host must use different names.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCookieName`](super::ConfigError::InvalidCookieName) if `name` is empty
+    /// or has a character that a cookie's name must not have (RFC 6265 section 4.1.1).
+    pub fn named(name: &str) -> Result<Self, super::ConfigError> {
+        if name.is_empty() || !name.bytes().all(is_token_char) {
+            return Err(super::ConfigError::InvalidCookieName);
+        }
+        Ok(Self { name: format!("__Host-{name}"), ..Self::default() })
+    }
+
+    /// Sets `SameSite`. Defaults to [`SameSite::Lax`].
+    #[must_use]
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// The whole name, prefix included.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The `Set-Cookie` that hands a session to the browser, until the session ends.
+    pub(super) fn set(
+        &self,
+        ticket: &Ticket,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
+        let max_age = record.expires_at.since(now).min(MAX_MAX_AGE);
+        self.header(ticket.expose_secret(), max_age)
+    }
+
+    /// The `Set-Cookie` that takes it away again.
+    pub(super) fn clear(&self) -> Option<HeaderValue> {
+        self.header("", Duration::ZERO)
+    }
+
+    /// `None` only for a ticket that no header can carry.
+    fn header(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
+        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        let cookie = Cookie::build((self.name.as_str(), value))
+            .path("/")
+            .secure(true)
+            .http_only(true)
+            .same_site(match self.same_site {
+                SameSite::Lax => cookie::SameSite::Lax,
+                SameSite::Strict => cookie::SameSite::Strict,
+            })
+            .max_age(time::Duration::seconds(seconds))
+            .build();
+        let mut header = HeaderValue::try_from(cookie.to_string()).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
+}
+
+impl Default for SessionCookie {
+    fn default() -> Self {
+        Self { name: Self::DEFAULT_NAME.to_owned(), same_site: SameSite::default() }
+    }
+}
+
+/// RFC 9110 section 5.6.2, `tchar`.
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SessionData, SessionHandle};
+
+    fn attributes(header: &HeaderValue) -> Vec<String> {
+        let text = header.to_str().expect("ASCII");
+        let mut attributes: Vec<_> = text.split("; ").skip(1).map(str::to_owned).collect();
+        attributes.sort();
+        attributes
+    }
+
+    #[test]
+    fn setting_and_clearing_differ_in_value_and_max_age_alone() {
+        let cookie = SessionCookie::default();
+        let ticket = Ticket::from_secret("secret".to_owned());
+        let record = SessionRecord::new(
+            SessionHandle::from_bytes([0; 32]),
+            "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer"),
+            Timestamp::from_secs(0),
+            Timestamp::from_secs(604_800),
+            SessionData::NONE,
+        );
+        let set = cookie.set(&ticket, &record, Timestamp::from_secs(0)).expect("a header");
+        let clear = cookie.clear().expect("a header");
+        assert!(set.to_str().expect("ASCII").starts_with("__Host-didt=secret; "));
+        assert!(clear.to_str().expect("ASCII").starts_with("__Host-didt=; "));
+        let expected =
+            |age| ["HttpOnly", age, "Path=/", "SameSite=Lax", "Secure"].map(String::from);
+        assert_eq!(attributes(&set), expected("Max-Age=604800"));
+        assert_eq!(attributes(&clear), expected("Max-Age=0"));
+        assert!(set.is_sensitive());
+    }
+
+    #[test]
+    fn max_age_counts_from_now_and_stays_within_what_browsers_keep() {
+        let cookie = SessionCookie::default();
+        let ticket = Ticket::from_secret("secret".to_owned());
+        let mut record = SessionRecord::new(
+            SessionHandle::from_bytes([0; 32]),
+            "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer"),
+            Timestamp::from_secs(0),
+            Timestamp::from_secs(100),
+            SessionData::NONE,
+        );
+        let set = |record: &_| cookie.set(&ticket, record, Timestamp::from_secs(40)).expect("set");
+        assert!(attributes(&set(&record)).contains(&"Max-Age=60".to_owned()));
+        record.expires_at = Timestamp::MAX;
+        assert!(attributes(&set(&record)).contains(&"Max-Age=34560000".to_owned()));
+    }
+
+    #[test]
+    fn names_that_would_break_the_header_are_refused() {
+        for bad in ["", "a b", "a;b", "a=b", "a,b", "ä", "a\r\nb"] {
+            assert!(SessionCookie::named(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(SessionCookie::named("app").expect("a name").name(), "__Host-app");
+    }
+}

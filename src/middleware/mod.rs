@@ -1,0 +1,37 @@
+//! HTTP headers and tower: which requests pass, and what goes into the cookie.
+//!
+//! ```text
+//! service ─► gate ─┬─ credentials   what the request carries
+//!                  ├─ origin        may this page use the cookie
+//!                  ├─ proof_cache   who signed the token
+//!                  └─ login         the application's say
+//!            future ◄─ decision ─► rejection, cookie, session
+//! ```
+
+mod auth;
+mod body;
+mod cookie;
+mod credentials;
+mod future;
+mod gate;
+mod layer;
+mod login;
+mod origin;
+mod proof_cache;
+mod rejection;
+mod service;
+mod session;
+mod trace;
+
+pub use self::auth::{ConfigError, DidAuth, Replay};
+pub use self::body::AuthBody;
+pub use self::cookie::{SameSite, SessionCookie};
+pub use self::future::ResponseFuture;
+pub use self::layer::DidLayer;
+pub use self::login::{Login, Refusal};
+pub use self::rejection::{Rejection, RejectionHandler};
+pub use self::service::DidService;
+pub use self::session::Session;
+
+#[cfg(feature = "axum")]
+pub(crate) use self::gate::Anonymous;

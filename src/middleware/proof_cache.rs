@@ -1,0 +1,62 @@
+//! A proof that was checked once need not be checked again.
+
+use std::fmt;
+
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
+
+/// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
+pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What an entry takes beside its value: the cache's own node and queues, and the key.
+const OVERHEAD: usize = 300;
+
+type Key = [u8; 32];
+
+/// Remembers *"this exact token text was signed by this issuer"*, and nothing else.
+///
+/// That never changes, so it holds for every audience, policy and time; those
+/// are checked again on every hit. Only successes are remembered: a flood of bad
+/// tokens leaves no trace. The key is the text's SHA-256, so that no bearer
+/// token lies in memory and nobody can make two tokens that share a key.
+#[derive(Clone)]
+pub(super) struct ProofCache(Cache<Key, SignedClaim>);
+
+impl ProofCache {
+    /// A cache of about `max_bytes`.
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let weigher = |_: &Key, claim: &SignedClaim| {
+            u32::try_from(claim.memory_size() + OVERHEAD).unwrap_or(u32::MAX)
+        };
+        Self(Cache::builder().max_capacity(max_bytes).weigher(weigher).build())
+    }
+
+    /// As [`Verifier::verify`], with the curve spared for a token seen before.
+    pub(super) fn verify(
+        &self,
+        verifier: &Verifier,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<VerifiedClaim, TokenError> {
+        // What is longer than any token is not worth hashing.
+        verifier.check_length(token)?;
+        let key: Key = Sha256::digest(token).into();
+        if let Some(signed) = self.0.get(&key) {
+            return verifier.check(&signed, now);
+        }
+        let decoded = verifier.decode(token)?;
+        verifier.check_statement(decoded.claim(), now)?;
+        let signed = decoded.into_signed()?;
+        let verified = verifier.check(&signed, now);
+        self.0.insert(key, signed);
+        verified
+    }
+}
+
+impl fmt::Debug for ProofCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProofCache").field("tokens", &self.0.entry_count()).finish()
+    }
+}

@@ -1,0 +1,48 @@
+//! `tower::Service`: wiring only. What passes is decided in `gate`.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::gate::Gate;
+use super::{AuthBody, ResponseFuture};
+
+/// A guarded service. Made by [`DidLayer`](super::DidLayer).
+#[derive(Clone, Debug)]
+pub struct DidService<S> {
+    inner: S,
+    gate: Arc<Gate>,
+    required: bool,
+}
+
+impl<S> DidService<S> {
+    pub(super) const fn new(inner: S, gate: Arc<Gate>, required: bool) -> Self {
+        Self { inner, gate, required }
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for DidService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+{
+    type Response = Response<AuthBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, ReqBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let deciding = self.gate.decide(&head, self.required);
+        // The service that was polled ready is the one to be called; its clone
+        // takes its place here.
+        let clone = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, clone);
+        let request = Request::from_parts(head, body);
+        ResponseFuture::new(Arc::clone(&self.gate), deciding, ready, request)
+    }
+}

@@ -1,0 +1,177 @@
+//! Who is calling: what handlers get to see.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::de::DeserializeOwned;
+
+use super::gate::Gate;
+use crate::{
+    Address, Issuer, SessionData, SessionHandle, SessionRecord, StoreError, Timestamp,
+    VerifiedClaim,
+};
+
+/// Who is calling. Handlers find it in the request's extensions; under axum it
+/// is an extractor (`Session` or `Option<Session>`).
+///
+/// Cheap to clone. It was true when the request came in; a session revoked
+/// while a handler runs does not change it.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    gate: Arc<Gate>,
+    identity: Identity,
+    signed_out: AtomicBool,
+}
+
+/// What the caller was recognised by.
+pub(super) enum Identity {
+    /// By the cookie, or by a token that has just become a session.
+    Session(Arc<SessionRecord>),
+    /// By a token alone, which became no session.
+    Token { claim: VerifiedClaim, seen: Timestamp, data: SessionData },
+}
+
+impl Session {
+    pub(super) fn new(gate: Arc<Gate>, identity: Identity) -> Self {
+        Self(Arc::new(Inner { gate, identity, signed_out: AtomicBool::new(false) }))
+    }
+
+    /// Who is calling: the one identity that was proven. Look users up by it.
+    #[must_use]
+    pub fn issuer(&self) -> Issuer {
+        match &self.0.identity {
+            Identity::Session(record) => record.issuer,
+            Identity::Token { claim, .. } => claim.issuer(),
+        }
+    }
+
+    /// The issuer's Ethereum address, Magic's *public address*.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.issuer().address()
+    }
+
+    /// What names this session in lists, or `None` if the request was
+    /// authenticated by a token that became no session.
+    #[must_use]
+    pub fn handle(&self) -> Option<SessionHandle> {
+        self.record().map(|record| record.handle)
+    }
+
+    /// When the session was minted; for a token alone, the time of this request.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        match &self.0.identity {
+            Identity::Session(record) => record.created_at,
+            Identity::Token { seen, .. } => *seen,
+        }
+    }
+
+    /// When the session ends whatever happens; for a token alone, when the token expires.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        match &self.0.identity {
+            Identity::Session(record) => record.expires_at,
+            Identity::Token { claim, .. } => claim.expires_at(),
+        }
+    }
+
+    /// What the `on_login` hook attached, or `None` if it attached nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the data has another form than `T`, for example because an older
+    /// version of the application attached it.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        match &self.0.identity {
+            Identity::Session(record) => record.data.read(),
+            Identity::Token { data, .. } => data.read(),
+        }
+    }
+
+    /// Ends this session; the response will take the cookie away.
+    ///
+    /// A request that was authenticated by a token alone has no session to end.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store could not be told: the session may live on, and the
+    /// cookie stays. Answer with 503.
+    pub async fn sign_out(&self) -> Result<(), StoreError> {
+        if let Some(record) = self.record() {
+            let now = self.0.gate.clock.now();
+            self.0.gate.store.revoke(record.issuer, record.handle, now).await?;
+        }
+        self.forget_cookie();
+        Ok(())
+    }
+
+    /// Ends all sessions of this issuer, on all devices, this one included.
+    ///
+    /// # Errors
+    ///
+    /// As [`sign_out`](Self::sign_out).
+    pub async fn sign_out_everywhere(&self) -> Result<(), StoreError> {
+        let now = self.0.gate.clock.now();
+        self.0.gate.store.revoke_all(self.issuer(), now).await?;
+        self.forget_cookie();
+        Ok(())
+    }
+
+    /// Lists this issuer's living sessions, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn sessions(&self) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
+        self.0.gate.sessions_of(self.issuer()).await
+    }
+
+    /// Ends one of this issuer's sessions: `true` if there was one of this handle.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store could not be told.
+    pub async fn revoke(&self, handle: SessionHandle) -> Result<bool, StoreError> {
+        let now = self.0.gate.clock.now();
+        let revoked = self.0.gate.store.revoke(self.issuer(), handle, now).await?;
+        if self.handle() == Some(handle) {
+            self.forget_cookie();
+        }
+        Ok(revoked)
+    }
+
+    /// Whether a handler ended this session.
+    pub(super) fn signed_out(&self) -> bool {
+        self.0.signed_out.load(Ordering::Acquire)
+    }
+
+    /// Whether this gate recognised the caller, not another layer's.
+    pub(super) fn is_of(&self, gate: &Arc<Gate>) -> bool {
+        Arc::ptr_eq(&self.0.gate, gate)
+    }
+
+    fn record(&self) -> Option<&Arc<SessionRecord>> {
+        match &self.0.identity {
+            Identity::Session(record) => Some(record),
+            Identity::Token { .. } => None,
+        }
+    }
+
+    fn forget_cookie(&self) {
+        self.0.signed_out.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("issuer", &self.issuer())
+            .field("created_at", &self.created_at())
+            .field("expires_at", &self.expires_at())
+            .finish_non_exhaustive()
+    }
+}

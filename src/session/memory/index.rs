@@ -1,0 +1,92 @@
+//! Which sessions an issuer has.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+use crate::{Issuer, SessionHandle};
+
+/// Locks to spread issuers over.
+const SHARDS: usize = 16;
+
+/// A shard with fewer handles than this is not worth pruning.
+const PRUNE_FROM: usize = 1024;
+
+/// The handles of every issuer's sessions, oldest first.
+///
+/// The lock of an issuer's shard orders everything that creates, changes or
+/// ends that issuer's sessions; reading a session needs no lock.
+#[derive(Debug)]
+pub(super) struct Index {
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Shard {
+    issuers: HashMap<Issuer, Vec<SessionHandle>>,
+    /// Handles in this shard, and at how many of them the dead ones are removed.
+    handles: usize,
+    prune_at: usize,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        let shard = || Shard { issuers: HashMap::new(), handles: 0, prune_at: PRUNE_FROM };
+        Self { shards: std::array::from_fn(|_| Mutex::new(shard())), hasher: RandomState::new() }
+    }
+}
+
+impl Index {
+    /// Runs `change` on the list of an issuer's sessions while nobody else does.
+    pub(super) fn with_issuer<T>(
+        &self,
+        issuer: Issuer,
+        change: impl FnOnce(&mut Vec<SessionHandle>) -> T,
+    ) -> T {
+        self.with_shard(issuer, |shard| {
+            let handles = shard.issuers.entry(issuer).or_default();
+            let before = handles.len();
+            let result = change(handles);
+            let after = handles.len();
+            if after == 0 {
+                shard.issuers.remove(&issuer);
+            }
+            shard.handles = shard.handles.saturating_sub(before) + after;
+            result
+        })
+    }
+
+    /// Forgets handles of sessions that the cache has dropped, once their number
+    /// may have reached half of all: the index stays within twice the living.
+    pub(super) fn prune(&self, issuer: Issuer, is_alive: impl Fn(&SessionHandle) -> bool) {
+        self.with_shard(issuer, |shard| {
+            if shard.handles < shard.prune_at {
+                return;
+            }
+            shard.issuers.retain(|_, handles| {
+                handles.retain(&is_alive);
+                handles.shrink_to_fit();
+                !handles.is_empty()
+            });
+            shard.issuers.shrink_to_fit();
+            shard.handles = shard.issuers.values().map(Vec::len).sum();
+            shard.prune_at = PRUNE_FROM.max(2 * shard.handles);
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let lock = |shard: &Mutex<Shard>| shard.lock().expect("no panic inside").handles;
+        self.shards.iter().map(lock).sum()
+    }
+
+    fn with_shard<T>(&self, issuer: Issuer, change: impl FnOnce(&mut Shard) -> T) -> T {
+        let number = self.hasher.hash_one(issuer) as usize % SHARDS;
+        #[expect(clippy::indexing_slicing, reason = "a remainder is below the number of shards")]
+        let shard = &self.shards[number];
+        // A panic inside leaves a list that is complete or lacks a session that
+        // is not in the cache: nothing that a later caller must not see.
+        change(&mut shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

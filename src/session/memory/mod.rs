@@ -1,0 +1,284 @@
+//! Sessions in this process's memory.
+
+mod index;
+mod ledger;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use self::index::Index;
+use self::ledger::Ledger;
+use super::{
+    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
+    Ticket, TokenMark, Touched,
+};
+use crate::{Issuer, Timestamp};
+
+/// What sessions may take of memory by default: 128 MiB, some 300,000 sessions without data.
+const DEFAULT_MAX_BYTES: u64 = 128 * 1024 * 1024;
+
+/// How many used tokens are remembered by default; some 20 MiB when full.
+const DEFAULT_MAX_USED_TOKENS: usize = 256 * 1024;
+
+/// What a session takes beside its record: the cache's own entry, its queues,
+/// and the place in the issuer's list. Measured with a million sessions.
+const OVERHEAD: usize = 300;
+
+/// Sessions in this process's memory: the default, nothing to install.
+///
+/// Sessions and the knowledge of used tokens end with the process. Both are
+/// bounded:
+///
+/// - Above its limit of bytes the store drops the sessions that were not used
+///   for the longest time. Their users sign in again.
+/// - Above its limit of used tokens the store forgets those that expire first,
+///   **and from then on makes no session of any token that expires as early**:
+///   a token that it forgot never passes for a new one. Such tokens still
+///   authenticate their own request.
+///
+/// Cloning is cheap and shares the store.
+#[derive(Clone, Debug)]
+pub struct MemoryStore(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    sessions: Cache<SessionHandle, Arc<SessionRecord>>,
+    index: Index,
+    ledger: Ledger,
+}
+
+impl MemoryStore {
+    /// A store with the default limits: 128 MiB of sessions, 262,144 used tokens.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limits(DEFAULT_MAX_BYTES, DEFAULT_MAX_USED_TOKENS)
+    }
+
+    /// A store that keeps about `max_bytes` of sessions and the marks of
+    /// `max_used_tokens` tokens (some 80 bytes each).
+    #[must_use]
+    pub fn with_limits(max_bytes: u64, max_used_tokens: usize) -> Self {
+        let sessions = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|_, record: &Arc<SessionRecord>| weight(record))
+            // The default policy would turn new sessions away in favour of old ones.
+            .eviction_policy(EvictionPolicy::lru())
+            .expire_after(EndOfSession)
+            .build();
+        Self(Arc::new(Shared {
+            sessions,
+            index: Index::default(),
+            ledger: Ledger::new(max_used_tokens),
+        }))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SessionStore for MemoryStore {
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        StoreFuture::ready(self.0.mint(session, now))
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.0.ledger.claim(&token, now)))
+    }
+
+    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.0.ledger.is_used(&token)))
+    }
+
+    fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        let handle = Ticket::handle_of(ticket);
+        StoreFuture::ready(Ok(handle.and_then(|handle| self.0.sessions.get(&handle))))
+    }
+
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+        let sessions = &self.0.sessions;
+        // Under the issuer's lock, so that a session revoked meanwhile stays away.
+        self.0.index.with_issuer(record.issuer, |handles| {
+            if handles.contains(&record.handle)
+                && let Some(current) = sessions.get(&record.handle)
+            {
+                sessions.insert(record.handle, Arc::new(current.seen(now)));
+            }
+        });
+        StoreFuture::ready(Ok(Touched::default()))
+    }
+
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.0.revoke(issuer, handle)))
+    }
+
+    fn revoke_all(&self, issuer: Issuer, _now: Timestamp) -> StoreFuture<()> {
+        self.0.index.with_issuer(issuer, |handles| {
+            for handle in handles.drain(..) {
+                self.0.sessions.invalidate(&handle);
+            }
+        });
+        StoreFuture::ready(Ok(()))
+    }
+
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        let sessions = self.0.index.with_issuer(issuer, |handles| {
+            handles
+                .iter()
+                .filter_map(|handle| self.0.sessions.get(handle))
+                .filter(|record| record.expires_at > now)
+                .collect()
+        });
+        StoreFuture::ready(Ok(sessions))
+    }
+}
+
+impl Shared {
+    fn mint(&self, session: NewSession, now: Timestamp) -> Result<Minted, StoreError> {
+        let (ticket, handle) = Ticket::random()?;
+        if !self.ledger.claim(&session.token, now) {
+            return Ok(Minted::AlreadyUsed);
+        }
+        if let Some((issuer, replaced)) = session.replaces {
+            self.revoke(issuer, replaced);
+        }
+        let issuer = session.token.issuer;
+        let record =
+            Arc::new(SessionRecord::new(handle, issuer, now, session.expires_at, session.data));
+        let is_alive = |handle: &SessionHandle| self.sessions.contains_key(handle);
+        self.index.prune(issuer, is_alive);
+        self.index.with_issuer(issuer, |handles| {
+            if let Some(max) = session.max_per_issuer {
+                handles.retain(is_alive);
+                let surplus = (handles.len() + 1).saturating_sub(max.get());
+                for oldest in handles.drain(..surplus) {
+                    self.sessions.invalidate(&oldest);
+                }
+            }
+            self.sessions.insert(handle, Arc::clone(&record));
+            handles.push(handle);
+        });
+        Ok(Minted::Session { ticket, record })
+    }
+
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> bool {
+        self.index.with_issuer(issuer, |handles| {
+            let Some(position) = handles.iter().position(|known| *known == handle) else {
+                return false;
+            };
+            handles.remove(position);
+            self.sessions.remove(&handle).is_some()
+        })
+    }
+}
+
+/// What a session takes of memory, in bytes.
+fn weight(record: &SessionRecord) -> u32 {
+    let bytes = size_of::<SessionRecord>() + record.data.size() + OVERHEAD;
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Gives memory back when a session's lifetime is over. Whether a session is
+/// alive is decided elsewhere, by the clock that the application injects.
+struct EndOfSession;
+
+impl Expiry<SessionHandle, Arc<SessionRecord>> for EndOfSession {
+    fn expire_after_create(
+        &self,
+        _handle: &SessionHandle,
+        record: &Arc<SessionRecord>,
+        _created_at: Instant,
+    ) -> Option<Duration> {
+        Some(record.expires_at.since(record.created_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Wallet;
+    use crate::{SessionData, Verifier};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn new_session(seed: &str) -> NewSession {
+        let token = Wallet::from_seed(seed).token("app").issued_at(NOW).mint();
+        let claim = Verifier::new("app").verify(token, NOW).expect("a good token");
+        let mark = TokenMark::new(&claim, NOW.plus(Duration::from_secs(900)));
+        NewSession::new(mark, NOW.plus(Duration::from_secs(3600)))
+    }
+
+    fn now<T>(answer: StoreFuture<T>) -> T {
+        answer.try_now().unwrap_or_else(|_| panic!("memory answers at once")).expect("an answer")
+    }
+
+    fn minted(store: &MemoryStore, session: NewSession) -> (Ticket, Arc<SessionRecord>) {
+        match now(store.mint(session, NOW)) {
+            Minted::Session { ticket, record } => (ticket, record),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn under_pressure_sessions_go_but_used_tokens_stay_used() {
+        let big = || SessionData::new(&"x".repeat(4_000)).expect("JSON");
+        let store = MemoryStore::with_limits(20_000, 1_000);
+        let sessions: Vec<_> =
+            (0..100).map(|n| new_session(&format!("user {n}")).with_data(big())).collect();
+        let tickets: Vec<_> =
+            sessions.iter().map(|session| minted(&store, session.clone()).0).collect();
+        store.0.sessions.run_pending_tasks();
+        let alive = tickets
+            .iter()
+            .filter(|ticket| now(store.load(ticket.expose_secret(), NOW)).is_some())
+            .count();
+        assert!((1..=5).contains(&alive), "{alive} sessions of 4 kB in 20 kB");
+        assert!(
+            now(store.load(tickets[99].expose_secret(), NOW)).is_some(),
+            "the newest session must not be turned away"
+        );
+        for session in sessions {
+            assert!(matches!(now(store.mint(session, NOW)), Minted::AlreadyUsed));
+        }
+    }
+
+    #[test]
+    fn the_index_forgets_issuers_whose_sessions_are_gone() {
+        let store = MemoryStore::with_limits(50_000, 1_000_000);
+        let prototype = new_session("anybody");
+        for n in 0..40_000u64 {
+            let mut session = prototype.clone();
+            let mut address = [0; 20];
+            address[..8].copy_from_slice(&n.to_be_bytes());
+            session.token.issuer = crate::Address::from_bytes(address).into();
+            session.token.usable_until = NOW.plus(Duration::from_secs(n));
+            minted(&store, session);
+        }
+        assert!(store.0.index.len() < 20_000, "{} handles", store.0.index.len());
+    }
+
+    #[test]
+    fn a_session_revoked_meanwhile_is_not_brought_back_by_a_touch() {
+        let store = MemoryStore::new();
+        let (ticket, record) = minted(&store, new_session("alice"));
+        assert!(now(store.revoke(record.issuer, record.handle, NOW)));
+        now(store.touch(&record, NOW));
+        assert!(now(store.load(ticket.expose_secret(), NOW)).is_none());
+        assert!(now(store.sessions_of(record.issuer, NOW)).is_empty());
+    }
+
+    #[test]
+    fn one_issuer_cannot_revoke_the_session_of_another() {
+        let store = MemoryStore::new();
+        let (ticket, record) = minted(&store, new_session("alice"));
+        let mallory = Wallet::from_seed("mallory").issuer();
+        assert!(!now(store.revoke(mallory, record.handle, NOW)));
+        assert!(now(store.load(ticket.expose_secret(), NOW)).is_some());
+    }
+}

@@ -1,0 +1,19 @@
+//! What the server remembers: sessions, and which tokens were used.
+//!
+//! Nothing in here knows HTTP. A store is given `now` and never reads a clock.
+
+mod lifetimes;
+mod memory;
+mod none;
+mod record;
+mod store;
+mod ticket;
+
+pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
+pub use self::memory::MemoryStore;
+pub use self::none::NoSessions;
+pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
+pub use self::store::{
+    BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, Touched,
+};
+pub use self::ticket::Ticket;

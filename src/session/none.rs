@@ -1,0 +1,53 @@
+//! The store that remembers nothing.
+
+use std::sync::Arc;
+
+use super::{
+    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreFuture, TokenMark, Touched,
+};
+use crate::{Issuer, Timestamp};
+
+/// Remembers nothing: every request brings its own token, no cookie is ever set.
+///
+/// For machine clients and gRPC. A token authenticates until it expires; since
+/// nobody remembers which tokens were used, none can be refused for that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSessions;
+
+impl SessionStore for NoSessions {
+    fn mint(&self, _: NewSession, _: Timestamp) -> StoreFuture<Minted> {
+        StoreFuture::ready(Ok(Minted::NotKept))
+    }
+
+    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(true))
+    }
+
+    fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(false))
+    }
+
+    fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        StoreFuture::ready(Ok(None))
+    }
+
+    fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
+        StoreFuture::ready(Ok(Touched::default()))
+    }
+
+    fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(false))
+    }
+
+    fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
+        StoreFuture::ready(Ok(()))
+    }
+
+    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        StoreFuture::ready(Ok(Vec::new()))
+    }
+
+    fn keeps_sessions(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,255 @@
+//! The contract of every store.
+
+use std::fmt;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{SessionData, SessionHandle, SessionRecord, Ticket};
+use crate::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
+
+/// Any error, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Remembers sessions, and which tokens were used.
+///
+/// A store is shared by all clones of a layer, and often by several machines.
+/// It is used as `Arc<dyn SessionStore>`, so its futures own what they need.
+///
+/// # What every store guarantees
+///
+/// - **One session per token, ever.** Of any number of [`mint`](Self::mint) and
+///   [`claim`](Self::claim) calls with the same [`TokenMark::digest`], in any
+///   number of processes, one succeeds. A crash may burn a token; it never makes
+///   two sessions of it.
+/// - **Gone is gone.** Once a revocation has returned, no [`load`](Self::load)
+///   that begins afterwards finds that session, and no [`touch`](Self::touch)
+///   brings it back.
+/// - **Unsure is an error.** A store that cannot tell says [`StoreError`]; it
+///   never answers "no such session" or "not used" instead.
+///
+/// A store may forget sessions under memory pressure (their users sign in
+/// again), but never which tokens were used.
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// Makes a session of a token that was never used.
+    ///
+    /// In this order: claims the token; if somebody did before, does nothing
+    /// more. Revokes the session that is replaced. Where the issuer has as many
+    /// sessions as allowed, revokes the oldest. Creates the session, under a new id.
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted>;
+
+    /// Marks a token as used without making a session of it: `true` the first time.
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Whether a token was used. What a later [`mint`](Self::mint) finds may differ.
+    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Finds the session of a cookie. `ticket` is the cookie's value just as the
+    /// client sent it: anything at all, of any length that HTTP lets through.
+    fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>>;
+
+    /// Writes down that a session is in use. Does nothing if it is gone.
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched>;
+
+    /// Ends one session of an issuer: `true` if there was one.
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Ends all sessions of an issuer.
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()>;
+
+    /// Lists the sessions of an issuer, oldest first.
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
+
+    /// Whether this store makes sessions at all. Defaults to yes.
+    fn keeps_sessions(&self) -> bool {
+        true
+    }
+}
+
+/// What makes a token recognisable without keeping it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenMark {
+    /// Digest of the signed claim and its issuer.
+    pub digest: ClaimDigest,
+    /// Whose token it is.
+    pub issuer: Issuer,
+    /// When the token was issued, in the holder's words.
+    pub issued_at: Timestamp,
+    /// After this time the token is refused before any store is asked, so its
+    /// mark may be forgotten. It follows from the token and the configuration
+    /// alone: every presentation of a token has the same.
+    pub usable_until: Timestamp,
+}
+
+impl TokenMark {
+    /// The mark of a token that is refused after `usable_until`.
+    #[must_use]
+    pub fn new(claim: &VerifiedClaim, usable_until: Timestamp) -> Self {
+        Self {
+            digest: claim.signed().digest(),
+            issuer: claim.issuer(),
+            issued_at: claim.claim().iat(),
+            usable_until,
+        }
+    }
+}
+
+/// What a session is made of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NewSession {
+    /// The token, to be used up.
+    pub token: TokenMark,
+    /// When the session ends whatever happens.
+    pub expires_at: Timestamp,
+    /// What the application attached.
+    pub data: SessionData,
+    /// The session that this one replaces, to be revoked. It may be another issuer's.
+    pub replaces: Option<(Issuer, SessionHandle)>,
+    /// How many sessions an issuer may have at a time, this one included.
+    pub max_per_issuer: Option<NonZeroUsize>,
+}
+
+impl NewSession {
+    /// A session that replaces none, with no data and no limit on their number.
+    #[must_use]
+    pub const fn new(token: TokenMark, expires_at: Timestamp) -> Self {
+        Self { token, expires_at, data: SessionData::NONE, replaces: None, max_per_issuer: None }
+    }
+
+    /// Attaches the application's data.
+    #[must_use]
+    pub fn with_data(mut self, data: SessionData) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// Revokes this session at the same time.
+    #[must_use]
+    pub fn replacing(mut self, session: Option<&SessionRecord>) -> Self {
+        self.replaces = session.map(|old| (old.issuer, old.handle));
+        self
+    }
+
+    /// Limits how many sessions the issuer may have at a time.
+    #[must_use]
+    pub const fn with_max_per_issuer(mut self, max: Option<NonZeroUsize>) -> Self {
+        self.max_per_issuer = max;
+        self
+    }
+}
+
+/// What became of a request for a session.
+#[derive(Debug)]
+pub enum Minted {
+    /// There is a new session.
+    Session {
+        /// What to put into the cookie.
+        ticket: Ticket,
+        /// What the store keeps.
+        record: Arc<SessionRecord>,
+    },
+    /// The token was used before.
+    AlreadyUsed,
+    /// This store makes no sessions.
+    NotKept,
+}
+
+/// What became of writing down that a session is in use.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Touched {
+    /// A new value for the cookie, where the session lives in the cookie itself.
+    pub renewed: Option<Ticket>,
+}
+
+/// Why a store could not answer. To a client all of them are the same: 503, come back later.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum StoreError {
+    /// The store cannot be reached, or did not answer in time.
+    Unavailable(BoxError),
+    /// What the store holds cannot be read.
+    Corrupt(BoxError),
+    /// The operating system gives no random numbers.
+    Randomness,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable(_) => "the session store is unavailable",
+            Self::Corrupt(_) => "the session store holds something unreadable",
+            Self::Randomness => "the operating system gives no random numbers",
+        })
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable(source) | Self::Corrupt(source) => Some(source.as_ref()),
+            Self::Randomness => None,
+        }
+    }
+}
+
+/// A store's answer: there already, or on its way.
+///
+/// A store that answers from memory says [`ready`](Self::ready) and costs no
+/// allocation; one that asks somebody else says [`boxed`](Self::boxed).
+pub struct StoreFuture<T>(Answer<T>);
+
+enum Answer<T> {
+    Ready(Option<Result<T, StoreError>>),
+    Boxed(Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>),
+}
+
+impl<T> StoreFuture<T> {
+    /// An answer that is there already.
+    #[must_use]
+    pub const fn ready(answer: Result<T, StoreError>) -> Self {
+        Self(Answer::Ready(Some(answer)))
+    }
+
+    /// An answer that is on its way.
+    #[must_use]
+    pub fn boxed(answer: impl Future<Output = Result<T, StoreError>> + Send + 'static) -> Self {
+        Self(Answer::Boxed(Box::pin(answer)))
+    }
+
+    /// The answer if it is there already, else the future back.
+    ///
+    /// # Errors
+    ///
+    /// The future itself, if its answer has to be waited for.
+    pub fn try_now(self) -> Result<Result<T, StoreError>, Self> {
+        match self.0 {
+            Answer::Ready(Some(answer)) => Ok(answer),
+            other => Err(Self(other)),
+        }
+    }
+}
+
+impl<T: Unpin> Future for StoreFuture<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Answer::Ready(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            Answer::Boxed(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for StoreFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Answer::Ready(_) => "StoreFuture(ready)",
+            Answer::Boxed(_) => "StoreFuture(boxed)",
+        })
+    }
+}
