@@ -1,7 +1,8 @@
-//! `didt`: verify DID tokens on the command line.
+//! `didt`: verify DID tokens and mint test tokens, on the command line.
 
 mod arguments;
 mod batch;
+mod mint;
 mod verdict;
 mod verify;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Verify Magic (magic.link) DID tokens.
+/// Verify and mint Magic (magic.link) DID tokens.
 #[derive(Parser)]
 #[command(name = "didt", version, after_help = EXAMPLES)]
 struct Cli {
@@ -21,6 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Verify(verify::Verify),
+    Mint(mint::Mint),
 }
 
 const EXAMPLES: &str = "\
@@ -35,6 +37,7 @@ Exit codes:
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Verify(verify) => verify.run(),
+        Command::Mint(mint) => mint.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.
