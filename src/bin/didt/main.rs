@@ -1,7 +1,8 @@
-//! `didt`: verify DID tokens and mint test tokens, on the command line.
+//! `didt`: look into DID tokens, verify them, and mint test tokens, on the command line.
 
 mod arguments;
 mod batch;
+mod inspect;
 mod mint;
 mod verdict;
 mod verify;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Verify and mint Magic (magic.link) DID tokens.
+/// Inspect, verify and mint Magic (magic.link) DID tokens.
 #[derive(Parser)]
 #[command(name = "didt", version, after_help = EXAMPLES)]
 struct Cli {
@@ -21,13 +22,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Mint(mint::Mint),
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  didt inspect WyIweD...                             what is in a token, unverified
   didt verify --audience did:magic:my-app WyIweD...  accept or reject, as JSON
+  didt mint --seed alice --audience did:magic:my-app | didt inspect -
 
 Exit codes:
   0  done (verify: the token is accepted)
@@ -36,6 +40,7 @@ Exit codes:
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Inspect(inspect) => inspect.run(),
         Command::Verify(verify) => verify.run(),
         Command::Mint(mint) => mint.run(),
     };
