@@ -38,6 +38,10 @@ pub enum Replay {
     Authenticate,
     /// It is refused: every token is good for one request.
     SingleUse,
+    /// As [`Authenticate`](Self::Authenticate), but a token that was issued before the
+    /// newest one accepted of its issuer is refused: signing in again puts an end
+    /// to all tokens made earlier.
+    NewestOnly,
 }
 
 /// Guards services with DID tokens and the sessions made of them.

@@ -270,10 +270,12 @@ impl Gate {
             if self.replay == Replay::SingleUse && !self.store.claim(token, now).await? {
                 return Err(Rejection::TokenUsed);
             }
+            self.check_newest(token, now).await?;
             return Ok(Decision::pass(self.session(Arc::clone(record))));
         }
 
         let data = self.ask_application(login).await?;
+        self.check_newest(token, now).await?;
         let session = NewSession::new(token, self.lifetimes.end_of_session(now))
             .with_data(data.clone())
             .replacing(previous.as_deref())
@@ -292,6 +294,14 @@ impl Gate {
                 Ok(Decision::pass(Session::new(self, identity)))
             }
         }
+    }
+
+    /// Notes an accepted token, where only the newest is good.
+    async fn check_newest(&self, token: TokenMark, now: Timestamp) -> Result<(), Rejection> {
+        if self.replay == Replay::NewestOnly && !self.store.advance(token, now).await? {
+            return Err(Rejection::TokenSuperseded);
+        }
+        Ok(())
     }
 
     /// What the application wants to attach, or its refusal. Asked before anything

@@ -117,6 +117,35 @@ async fn single_use_refuses_a_used_token_even_beside_its_own_session() {
 }
 
 #[tokio::test]
+async fn newest_only_refuses_what_was_issued_before_the_newest_accepted() {
+    let app = App::new().with(|auth| auth.with_replay(Replay::NewestOnly));
+    let (alice, bob) = (Wallet::from_seed("alice"), Wallet::from_seed("bob"));
+    let (older, bobs) = (app.token(&alice), app.token(&bob));
+    app.advance(10);
+    let newer = app.token(&alice);
+    let ticket = app.send(bearer(&newer)).await.ticket().expect("a session");
+    assert_eq!(app.send(bearer(&newer)).await.status, StatusCode::OK, "itself, again");
+    for old in [bearer(&older), both(&older, &ticket)] {
+        let answer = app.send(old).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.header("www-authenticate").expect("a challenge").contains("invalid_token"));
+    }
+    assert_eq!(app.send(bearer(&bobs)).await.status, StatusCode::OK);
+    assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn with_newest_only_a_token_from_the_future_locks_nobody_out() {
+    let app = App::new().with(|auth| auth.with_replay(Replay::NewestOnly));
+    let alice = Wallet::from_seed("alice");
+    let ahead = crate::support::START.plus(Duration::from_secs(299));
+    let ahead = alice.token(crate::support::AUDIENCE).issued_at(ahead).mint();
+    assert_eq!(app.send(bearer(&ahead)).await.status, StatusCode::OK);
+    app.advance(1);
+    assert_eq!(app.send(bearer(&app.token(&alice))).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn every_sign_in_makes_a_new_id_and_never_adopts_one_from_the_client() {
     let (app, alice) = (App::new(), Wallet::from_seed("alice"));
     let made_up = "A".repeat(43);

@@ -2,6 +2,7 @@
 
 mod index;
 mod ledger;
+mod newest;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use moka::sync::Cache;
 
 use self::index::Index;
 use self::ledger::Ledger;
+use self::newest::Newest;
 use super::{
     Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
     Ticket, TokenMark, Touched,
@@ -49,6 +51,7 @@ struct Shared {
     sessions: Cache<SessionHandle, Arc<SessionRecord>>,
     index: Index,
     ledger: Ledger,
+    newest: Newest,
 }
 
 impl MemoryStore {
@@ -73,6 +76,7 @@ impl MemoryStore {
             sessions,
             index: Index::default(),
             ledger: Ledger::new(max_used_tokens),
+            newest: Newest::new(max_used_tokens),
         }))
     }
 }
@@ -94,6 +98,10 @@ impl SessionStore for MemoryStore {
 
     fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
         StoreFuture::ready(Ok(self.0.ledger.is_used(&token)))
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.0.newest.advance(&token, now)))
     }
 
     fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
