@@ -317,6 +317,8 @@ impl DidAuth {
 pub enum ConfigError {
     /// An empty cookie name, or one with characters that a cookie's name must not have.
     InvalidCookieName,
+    /// A cookie's domain that is no host name of two labels or more.
+    InvalidCookieDomain,
     /// A trusted origin that no browser would send.
     InvalidOrigin,
     /// A realm that cannot stand between quotes in a header.
@@ -326,8 +328,16 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::InvalidCookieName => "a cookie's name must be made of visible ASCII letters, digits and !#$%&'*+-.^_`|~",
-            Self::InvalidOrigin => "a trusted origin must be http:// or https://, host and port, in lower case and with nothing after them",
+            Self::InvalidCookieName => {
+                "a cookie's name must be made of ASCII letters, digits and !#$%&'*+-.^_`|~"
+            }
+            Self::InvalidCookieDomain => {
+                "a cookie's domain must be a host name of two labels or more, in lower case"
+            }
+            Self::InvalidOrigin => {
+                "a trusted origin must be http:// or https://, host and port in lower case, \
+                 and nothing after them"
+            }
             Self::InvalidRealm => "a realm must be visible ASCII without quotes and backslashes",
         })
     }
