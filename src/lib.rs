@@ -70,8 +70,23 @@
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `axum` | | [`Session`] as an extractor |
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still |
-//! | `tracing` | | one event per decision, without secrets |
+//! | `tracing` | | one event per decision and per change to a session, without secrets |
+//! | `metrics` | | counters and latencies, see below |
 //! | `cli` | | the `didt` command line |
+//!
+//! # Watching it
+//!
+//! With `tracing`: `passed` (debug) and `rejected` (info) per request, with the outcome, the
+//! reason and the issuer; `store` (info) per session minted, claimed or revoked, and
+//! `store failed` (error). With `metrics`:
+//!
+//! | Name | Kind | Labels |
+//! |---|---|---|
+//! | `didt_requests_total` | counter | `outcome`: `session`, `token`, `anonymous`, or why not: [`Rejection::name`] |
+//! | `didt_verify_seconds` | histogram | `cache`: `hit`, `miss`; `outcome`: `accepted` or [`TokenError::name`] |
+//! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `error` |
+//!
+//! None of them ever holds a token, a cookie or a session id.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

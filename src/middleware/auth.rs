@@ -15,7 +15,7 @@ use super::login::LoginHook;
 use super::origin::TrustedOrigins;
 use super::proof_cache::{DEFAULT_MAX_BYTES, ProofCache};
 use super::rejection::Responder;
-use super::{DidLayer, Login, Refusal, Rejection, SessionCookie};
+use super::{DidLayer, Login, Refusal, Rejection, SessionCookie, observe};
 use crate::{
     Clock, Issuer, Lifetimes, MemoryStore, SessionHandle, SessionRecord, SessionStore, StoreError,
     SystemClock, Verifier,
@@ -95,7 +95,7 @@ impl DidAuth {
             max_token_age: verifier.max_age().unwrap_or(DEFAULT_MAX_TOKEN_AGE),
             verifier,
             proofs: ProofCache::new(DEFAULT_MAX_BYTES),
-            store: Arc::new(MemoryStore::new()),
+            store: observe::store(Arc::new(MemoryStore::new())),
             clock: Arc::new(SystemClock),
             lifetimes: Lifetimes::default(),
             max_sessions: None,
@@ -123,7 +123,7 @@ impl DidAuth {
     /// As [`with_store`](Self::with_store), for a store that others use too.
     #[must_use]
     pub fn with_shared_store(self, store: Arc<dyn SessionStore>) -> Self {
-        self.change(|gate| gate.store = store).capping_token_age()
+        self.change(|gate| gate.store = observe::store(store)).capping_token_age()
     }
 
     /// How old (`now - iat`) a token may be. Defaults to the verifier's

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::gate::{Anonymous, CookieChange, Deciding, Decision, Gate};
-use super::{AuthBody, Session, trace};
+use super::{AuthBody, Session, observe};
 
 pin_project! {
     /// The future of a [`DidService`](super::DidService).
@@ -60,7 +60,7 @@ where
             match this.state.as_mut().project() {
                 StateProjection::Deciding { deciding, call } => {
                     let Decision { verdict, cookie } = ready!(deciding.poll(cx));
-                    trace::decided(&verdict, &cookie);
+                    observe::decided(&verdict, &cookie);
                     let session = match verdict {
                         Ok(session) => session,
                         Err(rejection) => {

@@ -18,7 +18,7 @@ use super::origin::TrustedOrigins;
 use super::proof_cache::ProofCache;
 use super::rejection::Responder;
 use super::session::Identity;
-use super::{Login, Rejection, Replay, Session, SessionCookie, trace};
+use super::{Login, Rejection, Replay, Session, SessionCookie, observe};
 use crate::{
     Clock, Issuer, Lifetimes, Minted, NewSession, SessionData, SessionRecord, SessionStore,
     StoreError, Timestamp, TokenMark, VerifiedClaim, Verifier,
@@ -191,7 +191,7 @@ impl Gate {
         let renewed = match touched {
             Ok(touched) => touched.renewed,
             Err(error) => {
-                trace::refresh_failed(&error);
+                observe::refresh_failed(&error);
                 None
             }
         };
