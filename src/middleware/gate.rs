@@ -5,7 +5,6 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,9 +72,11 @@ impl Anonymous {
 
 /// A decision: there already, or on its way.
 pub(super) enum Deciding {
-    Done(Option<Decision>),
-    Waiting(Pin<Box<dyn Future<Output = Decision> + Send>>),
+    Done(Decision),
+    Waiting(WaitingDecision),
 }
+
+pub(super) type WaitingDecision = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 impl Gate {
     /// Decides about a request. With `required`, one without credentials is rejected.
@@ -230,6 +231,27 @@ impl Gate {
         {
             return Deciding::done(Decision::reject(rejection));
         }
+        // The common case, a token alone and nobody to ask, costs no allocation where
+        // the store knows at once.
+        if cookie == CookieValue::Absent
+            && self.hook.is_none()
+            && self.replay == Replay::Authenticate
+        {
+            let data = SessionData::NONE;
+            let session = self.new_session(&claim, data.clone(), None, now);
+            return match self.store.mint(session, now).try_now() {
+                Ok(minted) => Deciding::done(
+                    self.minted(claim, data, minted, now).unwrap_or_else(Decision::reject),
+                ),
+                Err(minting) => {
+                    let gate = Arc::clone(self);
+                    Deciding::waiting(async move {
+                        let minted = minting.await;
+                        gate.minted(claim, data, minted, now).unwrap_or_else(Decision::reject)
+                    })
+                }
+            };
+        }
         let loading = match cookie {
             CookieValue::Ticket(ticket) => Some(self.store.load(ticket, now)),
             CookieValue::Absent | CookieValue::Ambiguous => None,
@@ -276,11 +298,33 @@ impl Gate {
 
         let data = self.ask_application(login).await?;
         self.check_newest(token, now).await?;
-        let session = NewSession::new(token, self.lifetimes.end_of_session(now))
-            .with_data(data.clone())
-            .replacing(previous.as_deref())
-            .with_max_per_issuer(self.max_sessions);
-        match self.store.mint(session, now).await? {
+        let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
+        let minted = self.store.mint(session, now).await;
+        self.minted(claim, data, minted, now)
+    }
+
+    fn new_session(
+        &self,
+        claim: &VerifiedClaim,
+        data: SessionData,
+        previous: Option<&SessionRecord>,
+        now: Timestamp,
+    ) -> NewSession {
+        NewSession::new(self.mark(claim), self.lifetimes.end_of_session(now))
+            .with_data(data)
+            .replacing(previous)
+            .with_max_per_issuer(self.max_sessions)
+    }
+
+    /// What a mint leads to: a cookie the first time, none afterwards.
+    fn minted(
+        self: &Arc<Self>,
+        claim: VerifiedClaim,
+        data: SessionData,
+        minted: Result<Minted, StoreError>,
+        now: Timestamp,
+    ) -> Result<Decision, Rejection> {
+        match minted? {
             Minted::Session { ticket, record } => {
                 let cookie = self.cookie.set(&ticket, &record, now);
                 Ok(Decision {
@@ -291,7 +335,7 @@ impl Gate {
             Minted::AlreadyUsed if self.replay == Replay::SingleUse => Err(Rejection::TokenUsed),
             Minted::AlreadyUsed | Minted::NotKept => {
                 let identity = Identity::Token { claim, seen: now, data };
-                Ok(Decision::pass(Session::new(self, identity)))
+                Ok(Decision::pass(Session::new(Arc::clone(self), identity)))
             }
         }
     }
@@ -350,25 +394,12 @@ impl Decision {
 }
 
 impl Deciding {
-    fn done(decision: Decision) -> Self {
-        Self::Done(Some(decision))
+    const fn done(decision: Decision) -> Self {
+        Self::Done(decision)
     }
 
     fn waiting(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
         Self::Waiting(Box::pin(decision))
-    }
-
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Decision> {
-        match self {
-            Self::Done(decision) => decision.take().map_or(Poll::Pending, Poll::Ready),
-            Self::Waiting(decision) => Poll::Ready(ready!(decision.as_mut().poll(cx))),
-        }
-    }
-}
-
-impl fmt::Debug for Deciding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Deciding")
     }
 }
 

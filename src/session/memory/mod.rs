@@ -149,6 +149,11 @@ impl SessionStore for MemoryStore {
 
 impl Shared {
     fn mint(&self, session: NewSession, now: Timestamp) -> Result<Minted, StoreError> {
+        // Most tokens that come here were used before: no id is drawn for those. One is
+        // drawn before the token is claimed, so that a failure uses no token up.
+        if self.ledger.is_used(&session.token) {
+            return Ok(Minted::AlreadyUsed);
+        }
         let (ticket, handle) = Ticket::random()?;
         if !self.ledger.claim(&session.token, now) {
             return Ok(Minted::AlreadyUsed);
