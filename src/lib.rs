@@ -66,7 +66,7 @@
 //! | Feature | Default | Brings |
 //! |---|---|---|
 //! | none | | [`Verifier`] and all that it needs, no I/O: no http, tower, moka, tokio |
-//! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`] |
+//! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `axum` | | [`Session`] as an extractor |
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still |
@@ -115,7 +115,7 @@ pub use self::middleware::{
 };
 #[cfg(feature = "session")]
 pub use self::session::{
-    BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions,
+    BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions, OnceOnly,
     ParseHandleError, SessionData, SessionExpired, SessionHandle, SessionRecord, SessionStore,
     StoreError, StoreFuture, Ticket, TokenMark, Touched,
 };

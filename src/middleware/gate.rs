@@ -5,7 +5,6 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -27,7 +26,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     pub(super) verifier: Verifier,
-    pub(super) max_token_age: Duration,
     pub(super) proofs: ProofCache,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
@@ -114,11 +112,11 @@ impl Gate {
     pub(super) async fn sessions_of(
         &self,
         issuer: Issuer,
-    ) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
+    ) -> Result<Vec<SessionRecord>, StoreError> {
         let now = self.clock.now();
-        let mut sessions = self.store.sessions_of(issuer, now).await?;
-        sessions.retain(|record| self.lifetimes.check(record, now).is_ok());
-        Ok(sessions)
+        let sessions = self.store.sessions_of(issuer, now).await?;
+        let alive = |record: &Arc<SessionRecord>| self.lifetimes.check(record, now).is_ok();
+        Ok(sessions.into_iter().filter(alive).map(Arc::unwrap_or_clone).collect())
     }
 
     /// Turns a rejection into the response that its sender gets.
@@ -226,7 +224,7 @@ impl Gate {
             Ok(claim) => claim,
             Err(error) => return Deciding::done(Decision::reject(error.into())),
         };
-        if self.store.keeps_sessions()
+        if self.store.remembers()
             && let Err(rejection) = self.origins.check_login(request)
         {
             return Deciding::done(Decision::reject(rejection));
@@ -360,11 +358,9 @@ impl Gate {
         }
     }
 
-    /// A token is refused from whichever end comes first: its own, or that of the
-    /// age that this gate allows. Until then it has to be remembered.
+    /// A used token has to be remembered for as long as the verifier accepts it.
     fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
-        let too_old = claim.claim().iat().plus(self.max_token_age);
-        TokenMark::new(claim, too_old.min(self.verifier.end_of(claim.claim())))
+        TokenMark::new(claim, self.verifier.end_of(claim.claim()))
     }
 
     fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {

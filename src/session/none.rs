@@ -51,7 +51,7 @@ impl SessionStore for NoSessions {
         StoreFuture::ready(Ok(Vec::new()))
     }
 
-    fn keeps_sessions(&self) -> bool {
+    fn remembers(&self) -> bool {
         false
     }
 }

@@ -67,8 +67,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Lists the sessions of an issuer, oldest first.
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
 
-    /// Whether this store makes sessions at all. Defaults to yes.
-    fn keeps_sessions(&self) -> bool {
+    /// Whether presenting a token here leaves anything behind. Defaults to yes.
+    fn remembers(&self) -> bool {
         true
     }
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use http::StatusCode;
 use tower_didt::testing::Wallet;
-use tower_didt::{Lifetimes, NoSessions, Replay, SameSite, SessionCookie};
+use tower_didt::{Lifetimes, NoSessions, OnceOnly, Replay, SameSite, SessionCookie};
 
 use crate::support::{App, FaultyStore, bearer, both, empty, request, to, with_cookie};
 
@@ -376,6 +376,30 @@ async fn without_sessions_every_request_brings_its_token_and_no_cookie_is_set() 
         assert!(answer.set_cookies().is_empty());
     }
     assert_eq!(app.send(with_cookie("x")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn without_sessions_the_cap_on_the_age_of_tokens_holds_too() {
+    let app = App::new().with(|auth| auth.with_store(NoSessions));
+    let alice = Wallet::from_seed("alice");
+    let for_ever = alice.token(crate::support::AUDIENCE).issued_at(crate::support::START);
+    let for_ever = for_ever.set("ext", 1e21).mint();
+    app.advance(900);
+    assert_eq!(app.send(bearer(&for_ever)).await.status, StatusCode::OK);
+    app.advance(1);
+    assert_eq!(app.send(bearer(&for_ever)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn beside_sessions_of_the_applications_own_a_token_signs_in_once() {
+    let app = App::new().with(|auth| {
+        auth.with_store(OnceOnly::new(FaultyStore::default())).with_replay(Replay::SingleUse)
+    });
+    let token = app.token(&Wallet::from_seed("alice"));
+    let answer = app.send(bearer(&token)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.set_cookies().is_empty());
+    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -62,8 +62,8 @@ impl SessionStore for Observed {
         observe("sessions_of", None, self.0.sessions_of(issuer, now), |_| "answered")
     }
 
-    fn keeps_sessions(&self) -> bool {
-        self.0.keeps_sessions()
+    fn remembers(&self) -> bool {
+        self.0.remembers()
     }
 }
 
