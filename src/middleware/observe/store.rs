@@ -62,6 +62,10 @@ impl SessionStore for Observed {
         observe("sessions_of", None, self.0.sessions_of(issuer, now), |_| "answered")
     }
 
+    fn lists_sessions(&self) -> bool {
+        self.0.lists_sessions()
+    }
+
     fn remembers(&self) -> bool {
         self.0.remembers()
     }
