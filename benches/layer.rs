@@ -22,7 +22,8 @@ const ROUNDS: usize = 60;
 const CALLS: u32 = 2_000;
 
 async fn inner(request: Request<()>) -> Result<Response<()>, Infallible> {
-    Ok(Response::new(black_box(request).into_body()))
+    black_box(&request);
+    Ok(Response::new(()))
 }
 
 /// Drives a future that is never pending.
