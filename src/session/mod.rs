@@ -5,6 +5,7 @@
 mod lifetimes;
 mod memory;
 mod none;
+mod once;
 mod record;
 mod store;
 mod ticket;
@@ -12,6 +13,7 @@ mod ticket;
 pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
+pub use self::once::OnceOnly;
 pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
 pub use self::store::{
     BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, Touched,

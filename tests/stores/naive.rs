@@ -53,6 +53,7 @@ struct State {
     lists: HashMap<Issuer, Vec<SessionHandle>>,
     tokens: HashMap<SessionHandle, ClaimDigest>,
     cut_off: HashMap<Issuer, Timestamp>,
+    newest: HashMap<Issuer, Timestamp>,
 }
 
 impl NaiveStore {
@@ -241,6 +242,15 @@ impl SessionStore for NaiveStore {
 
     fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
         StoreFuture::ready(Ok(self.run(|state| state.used.contains_key(&token.digest))))
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.run(|state| {
+            let newest = state.newest.entry(token.issuer).or_insert(token.issued_at.min(now));
+            let accepted = token.issued_at >= *newest;
+            *newest = (*newest).max(token.issued_at.min(now));
+            accepted
+        })))
     }
 
     fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
