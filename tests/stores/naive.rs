@@ -16,6 +16,9 @@ pub(crate) enum Fault {
     ForgetsClaims,
     ForgetsTokensEarly,
     ChecksTokensThenMarksThem,
+    AcceptsOlderTokens,
+    BelievesTheFuture,
+    UsesNewestTokens,
     ReplacesBeforeItClaims,
     FreesTokensOfEndedSessions,
     OpensByHandle,
@@ -246,9 +249,14 @@ impl SessionStore for NaiveStore {
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
         StoreFuture::ready(Ok(self.run(|state| {
-            let newest = state.newest.entry(token.issuer).or_insert(token.issued_at.min(now));
-            let accepted = token.issued_at >= *newest;
-            *newest = (*newest).max(token.issued_at.min(now));
+            let limit = if self.has(Fault::BelievesTheFuture) { Timestamp::MAX } else { now };
+            let issued_at = token.issued_at.min(limit);
+            let newest = state.newest.entry(token.issuer).or_insert(issued_at);
+            let accepted = token.issued_at >= *newest || self.has(Fault::AcceptsOlderTokens);
+            *newest = (*newest).max(issued_at);
+            if self.has(Fault::UsesNewestTokens) {
+                state.used.insert(token.digest, token.usable_until);
+            }
             accepted
         })))
     }

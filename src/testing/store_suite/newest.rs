@@ -1,0 +1,35 @@
+//! A newer token of an issuer supersedes the older ones.
+
+use super::fixture::{Fixture, Outcome, ensure};
+use crate::TokenMark;
+
+pub(super) async fn a_newer_token_supersedes_older_ones(f: Fixture) -> Outcome {
+    let issued = |user, at| issued(&f, user, at);
+    let accepts = |token| f.store.advance(token, f.now);
+    ensure(accepts(issued("alice", -20)?).await?, "the first token is not the newest")?;
+    ensure(accepts(issued("alice", -10)?).await?, "a newer token is not the newest")?;
+    ensure(accepts(issued("alice", -10)?).await?, "a token as new as the newest is refused")?;
+    ensure(!accepts(issued("alice", -11)?).await?, "a token older than the newest is accepted")?;
+    ensure(!accepts(issued("alice", -20)?).await?, "a token that was the newest still is")?;
+    ensure(accepts(issued("bob", -20)?).await?, "another issuer's newest token counts")
+}
+
+pub(super) async fn a_token_from_the_future_locks_nobody_out(f: Fixture) -> Outcome {
+    ensure(f.store.advance(issued(&f, "alice", 299)?, f.now).await?, "the future is refused")?;
+    let next = issued(&f, "alice", 1)?;
+    ensure(f.store.advance(next, f.at(1)).await?, "a token from the future locks others out")?;
+    let older = issued(&f, "alice", -1)?;
+    ensure(!f.store.advance(older, f.at(1)).await?, "a token from the future counts as none")
+}
+
+pub(super) async fn the_newest_token_is_not_used_by_being_the_newest(f: Fixture) -> Outcome {
+    let session = f.session("alice")?;
+    f.store.advance(session.token, f.now).await?;
+    ensure(!f.store.is_used(session.token, f.now).await?, "the newest token counts as used")?;
+    f.mint(session.clone(), f.now).await?;
+    ensure(f.store.advance(session.token, f.now).await?, "a used token is not the newest")
+}
+
+fn issued(f: &Fixture, user: &str, at: i64) -> Outcome<TokenMark> {
+    Ok(TokenMark { issued_at: f.at(at), ..f.token(user)? })
+}
