@@ -7,6 +7,7 @@
 )]
 
 mod naive;
+mod sealed;
 
 use tower_didt::MemoryStore;
 use tower_didt::testing::store_suite::{self, StoreSuite};
