@@ -112,6 +112,32 @@ async fn a_renewed_session_stays_with_the_key_that_made_it() {
     assert_eq!(load(&rotated, &renewed).await, None);
 }
 
+#[test]
+fn keys_come_from_a_file_or_the_environment() {
+    const VARIABLE: &str = "TOWER_DIDT_TEST_SEALING_KEYS";
+    let (one, two) = (hex(&MAY), hex(&APRIL));
+    if std::env::var_os(VARIABLE).is_some() {
+        let keys = SealingKeys::from_env(VARIABLE).expect("keys");
+        assert_eq!(format!("{keys:?}"), "SealingKeys(2 redacted)");
+        return;
+    }
+    // The environment of a process is set from outside alone: this test runs itself.
+    for keys in [format!("{one},{two}"), format!(" {one} # May\n{two}\n")] {
+        let itself = std::process::Command::new(std::env::current_exe().expect("a test"))
+            .args(["--exact", "sealed::keys_come_from_a_file_or_the_environment"])
+            .env(VARIABLE, keys)
+            .output()
+            .expect("a process");
+        assert!(itself.status.success(), "{}", String::from_utf8_lossy(&itself.stdout));
+        assert!(String::from_utf8_lossy(&itself.stdout).contains("1 passed"));
+    }
+    let path = std::env::temp_dir().join(format!("tower-didt-keys-{}", std::process::id()));
+    std::fs::write(&path, format!("# newest first\n{one}\n\n{two}\n")).expect("a file");
+    let keys = SealingKeys::from_file(&path);
+    std::fs::remove_file(&path).expect("the file");
+    assert_eq!(format!("{:?}", keys.expect("keys")), "SealingKeys(2 redacted)");
+}
+
 #[tokio::test]
 async fn a_session_of_another_cookie_opens_nothing() {
     let keys = keys();
@@ -133,7 +159,7 @@ async fn a_session_outlives_the_process() {
     assert_eq!(load(&after, &ticket).await, None);
 }
 
-/// Sealed by version 0.1.0. Sessions that are out there stay readable: add another
+/// Sealed by version 0.1.0, and opened with Python's `cryptography` as well. Sessions that are out there stay readable: add another
 /// when the form changes, and never change this one.
 #[tokio::test]
 async fn a_session_sealed_by_an_older_version_opens() {

@@ -13,7 +13,9 @@
 //! at the end [`run`] panics with one line for each that failed. The suite waits
 //! for no time to pass: it hands every call a `now` that begins at the system's
 //! clock and runs ahead by seconds to hours. Users are new ones in every case and
-//! every run, so a store of a server need not be emptied in between.
+//! every run, so a store of a server need not be emptied in between. A store that
+//! [lists no sessions](SessionStore::lists_sessions) is held to saying so, and
+//! else to all the rest.
 //!
 //! Several calls at a time are made from threads of the suite's own. A store
 //! whose futures need a runtime around them brings it:
