@@ -60,6 +60,8 @@
 //! - Every new token costs one signature check (some 100 µs): put a rate limit in front.
 //! - Put the layer outside of whatever reads the body, so that nobody has to send one in vain.
 //! - [`MemoryStore`] is one process: with several, sign-ins of one are unknown to the others.
+//!   `SealedStore` keeps sessions in their cookies instead; its documentation has a table of what
+//!   that guarantees.
 //!
 //! # Features
 //!
@@ -68,8 +70,9 @@
 //! | none | | [`Verifier`] and all that it needs, no I/O: no http, tower, moka, tokio |
 //! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
+//! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
 //! | `axum` | | [`Session`] as an extractor |
-//! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still |
+//! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still, a suite for stores |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
 //! | `cli` | | the `didt` command line |
@@ -112,6 +115,11 @@ pub use self::did::{
 pub use self::middleware::{
     AuthBody, ConfigError, DidAuth, DidLayer, DidService, Login, Refusal, Rejection,
     RejectionHandler, Replay, ResponseFuture, SameSite, Session, SessionCookie,
+};
+#[cfg(feature = "sealed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
+pub use self::session::{
+    Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,
 };
 #[cfg(feature = "session")]
 pub use self::session::{

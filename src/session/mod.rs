@@ -7,6 +7,8 @@ mod memory;
 mod none;
 mod once;
 mod record;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod store;
 mod ticket;
 
@@ -15,6 +17,10 @@ pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
 pub use self::once::OnceOnly;
 pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
+#[cfg(feature = "sealed")]
+pub use self::sealed::{
+    Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,
+};
 pub use self::store::{
     BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, Touched,
 };

@@ -154,6 +154,18 @@ impl SessionData {
         self.0.as_deref().map(serde_json::from_str).transpose()
     }
 
+    /// The JSON text, for stores that keep no JSON themselves.
+    #[cfg(feature = "sealed")]
+    pub(super) fn as_json(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// What [`as_json`](Self::as_json) gave, or the empty text for nothing.
+    #[cfg(feature = "sealed")]
+    pub(super) fn from_json(json: &str) -> Self {
+        Self((!json.is_empty()).then(|| json.into()))
+    }
+
     /// Length of the JSON text in bytes, 0 for nothing.
     #[must_use]
     pub fn size(&self) -> usize {

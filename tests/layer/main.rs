@@ -11,6 +11,7 @@ mod hook;
 mod measures;
 mod proofs;
 mod rejections;
+mod sealed;
 mod secrets;
 mod sessions;
 mod tower_contract;

@@ -16,6 +16,10 @@ pub(crate) enum Fault {
     ForgetsClaims,
     ForgetsTokensEarly,
     ChecksTokensThenMarksThem,
+    AcceptsOlderTokens,
+    BelievesTheFuture,
+    UsesNewestTokens,
+    ForgetsTheNewestAtSignOut,
     ReplacesBeforeItClaims,
     FreesTokensOfEndedSessions,
     OpensByHandle,
@@ -38,9 +42,6 @@ pub(crate) enum Fault {
     ReplacesNothing,
     HasNoLimit,
     NewestMakesRoom,
-    NotesNothing,
-    NotesTheFuture,
-    ForgetsTheNewestAtSignOut,
 }
 
 #[derive(Clone, Debug)]
@@ -213,17 +214,6 @@ impl NaiveStore {
         });
     }
 
-    fn advance(&self, token: TokenMark, now: Timestamp) -> bool {
-        self.run(|state| {
-            let newest = state.newest.entry(token.issuer).or_insert(Timestamp::EPOCH);
-            let passes = token.issued_at >= *newest || self.has(Fault::NotesNothing);
-            let ahead = self.has(Fault::NotesTheFuture);
-            let issued_at = if ahead { token.issued_at } else { token.issued_at.min(now) };
-            *newest = issued_at.max(*newest);
-            passes
-        })
-    }
-
     fn list(&self, issuer: Issuer, now: Timestamp) -> Vec<Arc<SessionRecord>> {
         self.run(|state| {
             let list = state.lists.get(&issuer).into_iter().flatten();
@@ -262,7 +252,17 @@ impl SessionStore for NaiveStore {
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(self.advance(token, now)))
+        StoreFuture::ready(Ok(self.run(|state| {
+            let limit = if self.has(Fault::BelievesTheFuture) { Timestamp::MAX } else { now };
+            let issued_at = token.issued_at.min(limit);
+            let newest = state.newest.entry(token.issuer).or_insert(issued_at);
+            let accepted = token.issued_at >= *newest || self.has(Fault::AcceptsOlderTokens);
+            *newest = (*newest).max(issued_at);
+            if self.has(Fault::UsesNewestTokens) {
+                state.used.insert(token.digest, token.usable_until);
+            }
+            accepted
+        })))
     }
 
     fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {

@@ -62,12 +62,12 @@ impl SessionStore for Observed {
         observe("sessions_of", None, self.0.sessions_of(issuer, now), |_| "answered")
     }
 
-    fn lists_sessions(&self) -> bool {
-        self.0.lists_sessions()
-    }
-
     fn remembers(&self) -> bool {
         self.0.remembers()
+    }
+
+    fn lists_sessions(&self) -> bool {
+        self.0.lists_sessions()
     }
 }
 

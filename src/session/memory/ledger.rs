@@ -14,7 +14,7 @@ use crate::{ClaimDigest, Timestamp, TokenMark};
 /// price under a flood: tokens that end sooner than the flood's make no
 /// session until the flood has ended.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(in crate::session) struct Ledger {
     max: usize,
     marks: Mutex<Marks>,
 }
@@ -26,13 +26,13 @@ struct Marks {
 }
 
 impl Ledger {
-    pub(super) fn new(max: usize) -> Self {
+    pub(in crate::session) fn new(max: usize) -> Self {
         let marks = Marks { used: BTreeSet::new(), forgotten: None };
         Self { max: max.max(1), marks: Mutex::new(marks) }
     }
 
     /// Marks a token as used: `true` if it is certain that it was not before.
-    pub(super) fn claim(&self, token: &TokenMark, now: Timestamp) -> bool {
+    pub(in crate::session) fn claim(&self, token: &TokenMark, now: Timestamp) -> bool {
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         if marks.is_used(token) {
             return false;
@@ -44,7 +44,7 @@ impl Ledger {
         true
     }
 
-    pub(super) fn is_used(&self, token: &TokenMark) -> bool {
+    pub(in crate::session) fn is_used(&self, token: &TokenMark) -> bool {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).is_used(token)
     }
 }

@@ -12,8 +12,8 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use self::index::Index;
-use self::ledger::Ledger;
-use self::newest::Newest;
+pub(super) use self::ledger::Ledger;
+pub(super) use self::newest::Newest;
 use super::{
     Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
     Ticket, TokenMark, Touched,

@@ -11,7 +11,7 @@ use crate::{Issuer, Timestamp, TokenMark};
 /// token is the oldest raises `forgotten`, and an issuer that is not known may
 /// have had a token as new as that.
 #[derive(Debug)]
-pub(super) struct Newest {
+pub(in crate::session) struct Newest {
     max: usize,
     noted: Mutex<Noted>,
 }
@@ -24,12 +24,12 @@ struct Noted {
 }
 
 impl Newest {
-    pub(super) fn new(max: usize) -> Self {
+    pub(in crate::session) fn new(max: usize) -> Self {
         Self { max: max.max(1), noted: Mutex::default() }
     }
 
     /// Notes when a token was issued: `false` if a newer one of its issuer was noted before.
-    pub(super) fn advance(&self, token: &TokenMark, now: Timestamp) -> bool {
+    pub(in crate::session) fn advance(&self, token: &TokenMark, now: Timestamp) -> bool {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let known = noted.by_issuer.get(&token.issuer).copied();
         if known.max(noted.forgotten).is_some_and(|newest| token.issued_at < newest) {

@@ -1,39 +1,44 @@
-//! Which token of an issuer was issued last.
+//! A newer token of an issuer supersedes the older ones.
 
 use super::fixture::{Fixture, Outcome, ensure};
 use crate::TokenMark;
 
-pub(super) async fn an_older_token_is_told_from_the_newest(f: Fixture) -> Outcome {
-    advance(&f, issued(&f, "alice", -20)?, true, "the first token of an issuer").await?;
-    advance(&f, issued(&f, "alice", -10)?, true, "a newer token").await?;
-    advance(&f, issued(&f, "alice", -10)?, true, "a token as new as the newest").await?;
-    advance(&f, issued(&f, "alice", -11)?, false, "an older token").await?;
-    advance(&f, issued(&f, "alice", -20)?, false, "the first token, now outdated").await?;
-    advance(&f, issued(&f, "bob", -20)?, true, "an older token of another issuer").await
+pub(super) async fn a_newer_token_supersedes_older_ones(f: Fixture) -> Outcome {
+    let issued = |user, at| issued(&f, user, at);
+    let accepts = |token| f.store.advance(token, f.now);
+    ensure(accepts(issued("alice", -20)?).await?, "the first token is not the newest")?;
+    ensure(accepts(issued("alice", -10)?).await?, "a newer token is not the newest")?;
+    ensure(accepts(issued("alice", -10)?).await?, "a token as new as the newest is refused")?;
+    ensure(!accepts(issued("alice", -11)?).await?, "a token older than the newest is accepted")?;
+    ensure(!accepts(issued("alice", -20)?).await?, "a token that was the newest still is")?;
+    ensure(accepts(issued("bob", -20)?).await?, "another issuer's newest token counts")
 }
 
 pub(super) async fn a_token_from_the_future_locks_nobody_out(f: Fixture) -> Outcome {
-    advance(&f, issued(&f, "alice", 299)?, true, "a token from the future").await?;
-    advance(&f, issued(&f, "alice", 0)?, true, "one of the present after it").await?;
-    advance(&f, issued(&f, "alice", -1)?, false, "one older than the present").await
+    ensure(f.store.advance(issued(&f, "alice", 299)?, f.now).await?, "the future is refused")?;
+    let next = issued(&f, "alice", 1)?;
+    ensure(f.store.advance(next, f.at(1)).await?, "a token from the future locks others out")?;
+    let older = issued(&f, "alice", -1)?;
+    ensure(!f.store.advance(older, f.at(1)).await?, "a token from the future counts as none")
 }
 
-pub(super) async fn ending_sessions_does_not_bring_older_tokens_back(f: Fixture) -> Outcome {
-    advance(&f, issued(&f, "alice", 0)?, true, "a token").await?;
+pub(super) async fn the_newest_token_is_not_used_by_being_the_newest(f: Fixture) -> Outcome {
+    let session = f.session("alice")?;
+    f.store.advance(session.token, f.now).await?;
+    ensure(!f.store.is_used(session.token, f.now).await?, "the newest token counts as used")?;
+    f.mint(session.clone(), f.now).await?;
+    ensure(f.store.advance(session.token, f.now).await?, "a used token is not the newest")
+}
+
+pub(super) async fn signing_out_does_not_bring_older_tokens_back(f: Fixture) -> Outcome {
+    f.store.advance(issued(&f, "alice", 0)?, f.now).await?;
     let live = f.sign_in("alice").await?;
     f.store.revoke(live.record.issuer, live.record.handle, f.now).await?;
     f.store.revoke_all(live.record.issuer, f.now).await?;
-    advance(&f, issued(&f, "alice", -1)?, false, "an older token after signing out").await
+    let older = f.store.advance(issued(&f, "alice", -1)?, f.now).await?;
+    ensure(!older, "an older token is accepted again after signing out")
 }
 
-/// The mark of a token issued so many seconds from now.
-fn issued(f: &Fixture, user: &str, seconds: i64) -> Outcome<TokenMark> {
-    let mut token = f.token(user)?;
-    token.issued_at = f.at(seconds);
-    Ok(token)
-}
-
-async fn advance(f: &Fixture, token: TokenMark, passes: bool, what: &str) -> Outcome {
-    let passed = f.store.advance(token, f.now).await?;
-    ensure(passed == passes, format!("{what} was {}", if passed { "let in" } else { "refused" }))
+fn issued(f: &Fixture, user: &str, at: i64) -> Outcome<TokenMark> {
+    Ok(TokenMark { issued_at: f.at(at), ..f.token(user)? })
 }

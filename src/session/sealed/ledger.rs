@@ -1,0 +1,101 @@
+//! What has to be remembered where sessions live in their cookies: the contract.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::session::{SessionHandle, StoreFuture, TokenMark};
+use crate::{Issuer, Timestamp};
+
+/// The memory of a [`SealedStore`](super::SealedStore): which tokens were used, and
+/// which sessions were ended before their time.
+///
+/// [`MemoryLedger`](super::MemoryLedger) is one for a single process. One that
+/// several machines share makes sign-out hold on all of them.
+///
+/// # What every ledger guarantees
+///
+/// - **One claim per token.** Of any number of [`claim`](Self::claim)s with the same
+///   [`TokenMark::digest`], one succeeds.
+/// - **Births follow ends.** What [`end_all`](Self::end_all) ends are the issuer's
+///   sessions whose birth was given out before; a birth that is given out
+///   afterwards is never among them. That is a matter of order, not of clocks,
+///   which may differ between machines and run backwards: the ledger decides it.
+/// - **Ended is ended**, until the session's own end. A ledger that runs out of
+///   room may take sessions for ended that are not, never the other way round.
+/// - **Unsure is an error.**
+pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
+    /// Marks a token as used. The first time it gives the birth of the session that
+    /// may be made of it, which lies after everything that was ended for the
+    /// token's issuer; later, `None`.
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>>;
+
+    /// Whether a token was used.
+    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Notes when a token was issued: as [`SessionStore::advance`](crate::SessionStore::advance).
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Ends a session: `true` if it had not ended yet.
+    fn end(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Ends all sessions of an issuer that were born so far, on any machine. None
+    /// lives for longer than `longest`, after which this may be forgotten.
+    fn end_all(&self, issuer: Issuer, longest: Duration, now: Timestamp) -> StoreFuture<()>;
+
+    /// Whether a session was ended.
+    fn has_ended(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
+}
+
+/// A session that lives in its cookie, as a ledger knows it. It is genuine: a
+/// sealed ticket or a signed handle said so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SealedSession {
+    /// Whose session it is.
+    pub issuer: Issuer,
+    /// What names it.
+    pub handle: SessionHandle,
+    /// Its place in the order of births and ends.
+    pub birth: Birth,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+}
+
+/// A session's place in the order of its issuer's births and ends.
+///
+/// Roughly the microseconds from the Unix epoch to when it was minted, but later
+/// than every end that came before it. Not the time of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Birth(u64);
+
+impl Birth {
+    /// The latest that a clock can give. Far from the end of the numbers, so that
+    /// a clock gone mad leaves room for what comes after.
+    const LATEST_OF_A_CLOCK: u64 = 1 << 62;
+
+    /// The birth that this number stands for.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// What a clock that shows `now` suggests.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        // From a float, `as` saturates: what is before the epoch is 0.
+        let micros = (now.as_secs_f64() * 1e6) as u64;
+        Self(micros.min(Self::LATEST_OF_A_CLOCK))
+    }
+
+    /// The one right after.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}

@@ -1,0 +1,107 @@
+//! The ledger in this process's memory.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::ledger::{Birth, RevocationLedger, SealedSession};
+use super::revocations::Revocations;
+use crate::session::memory::{Ledger as UsedTokens, Newest as NewestTokens};
+use crate::session::{StoreFuture, TokenMark};
+use crate::{Issuer, Timestamp};
+
+/// How many used tokens are remembered by default; some 20 MiB when full.
+const DEFAULT_MAX_USED_TOKENS: usize = 256 * 1024;
+
+/// How many ended sessions are remembered by default; some 50 MiB when full.
+const DEFAULT_MAX_ENDED_SESSIONS: usize = 256 * 1024;
+
+/// What a [`SealedStore`](super::SealedStore) has to remember, in this process's memory.
+///
+/// It ends with the process, and no other process knows of it: see the table at
+/// `SealedStore`. It is bounded, and errs on the safe side:
+///
+/// - Above its limit of used tokens it forgets those that expire first, and from
+///   then on takes every token that expires as early for used.
+/// - Above its limit of ended sessions it forgets those that are oldest, and from
+///   then on takes every session that is as old for ended: their users sign in
+///   again. Within the longest lifetime of a session there should be fewer
+///   sign-outs than the limit. Of one issuer alone it remembers 64 ended sessions,
+///   whoever ends more than that loses older ones too.
+///
+/// Cloning is cheap and shares the ledger.
+#[derive(Clone)]
+pub struct MemoryLedger(Arc<Shared>);
+
+struct Shared {
+    tokens: UsedTokens,
+    newest: NewestTokens,
+    revocations: RwLock<Revocations>,
+}
+
+impl MemoryLedger {
+    /// A ledger with the default limits: 262,144 used tokens and as many ended sessions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limits(DEFAULT_MAX_USED_TOKENS, DEFAULT_MAX_ENDED_SESSIONS)
+    }
+
+    /// A ledger that remembers so many used tokens (some 80 bytes each) and ended
+    /// sessions (some 200 bytes each).
+    #[must_use]
+    pub fn with_limits(max_used_tokens: usize, max_ended_sessions: usize) -> Self {
+        Self(Arc::new(Shared {
+            tokens: UsedTokens::new(max_used_tokens),
+            newest: NewestTokens::new(max_used_tokens),
+            revocations: RwLock::new(Revocations::new(max_ended_sessions)),
+        }))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Revocations) -> T) -> StoreFuture<T> {
+        let mut revocations = self.0.revocations.write().unwrap_or_else(PoisonError::into_inner);
+        StoreFuture::ready(Ok(change(&mut revocations)))
+    }
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryLedger {
+    /// Its name alone: it may hold hundreds of thousands of entries.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryLedger").finish_non_exhaustive()
+    }
+}
+
+impl RevocationLedger for MemoryLedger {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>> {
+        if !self.0.tokens.claim(&token, now) {
+            return StoreFuture::ready(Ok(None));
+        }
+        self.change(|revocations| Some(revocations.next_birth(token.issuer, now)))
+    }
+
+    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.0.tokens.is_used(&token)))
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.0.newest.advance(&token, now)))
+    }
+
+    fn end(&self, session: SealedSession, _now: Timestamp) -> StoreFuture<bool> {
+        self.change(|revocations| revocations.end(&session))
+    }
+
+    fn end_all(&self, issuer: Issuer, _longest: Duration, now: Timestamp) -> StoreFuture<()> {
+        self.change(|revocations| revocations.end_all(issuer, now))
+    }
+
+    fn has_ended(&self, session: SealedSession, _now: Timestamp) -> StoreFuture<bool> {
+        let revocations = self.0.revocations.read().unwrap_or_else(PoisonError::into_inner);
+        StoreFuture::ready(Ok(revocations.has_ended(&session)))
+    }
+}

@@ -1,0 +1,23 @@
+//! Sessions that live in their cookies.
+//!
+//! ```text
+//! store ─┬─ keys ◄─ key_text      what seals
+//!        ├─ payload ─► envelope   a session as a cookie's value
+//!        ├─ handle                a session's name, signed
+//!        └─ ledger ◄─ memory_ledger ─ revocations
+//! ```
+
+mod envelope;
+mod handle;
+mod key_text;
+mod keys;
+mod ledger;
+mod memory_ledger;
+mod payload;
+mod revocations;
+mod store;
+
+pub use self::keys::{SealingKeyError, SealingKeys};
+pub use self::ledger::{Birth, RevocationLedger, SealedSession};
+pub use self::memory_ledger::MemoryLedger;
+pub use self::store::SealedStore;

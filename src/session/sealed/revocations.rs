@@ -1,0 +1,259 @@
+//! Which sessions were ended, within bounds.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::ledger::{Birth, SealedSession};
+use crate::session::SessionHandle;
+use crate::{Issuer, Timestamp};
+
+/// How many ended sessions of one issuer are remembered one by one.
+const MAX_PER_ISSUER: usize = 64;
+
+/// How far a clock may go back, or differ from that of another machine, before
+/// [`Revocations::end_all`] misses a session: as much as tokens are allowed.
+const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
+
+/// Ended sessions: one by one, and by issuer "all that were born until then".
+///
+/// Bounded in number, and never wrong about an ended one. What is forgotten
+/// raises a line below which everything counts as ended: for one issuer where
+/// that one ended very many, for everybody where there are too many in all. The
+/// oldest go first, so under a flood it is the oldest sessions that have to
+/// sign in again.
+#[derive(Debug)]
+pub(super) struct Revocations {
+    max: usize,
+    remembered: usize,
+    issuers: HashMap<Issuer, Ended>,
+    /// Every issuer by the first thing to forget of it.
+    oldest: BTreeSet<(Birth, Issuer)>,
+    /// Sessions of anybody born until then count as ended.
+    forgotten: Option<Birth>,
+    /// The latest birth that a clock suggested.
+    latest: Birth,
+}
+
+/// What was ended of one issuer.
+#[derive(Debug, Default)]
+struct Ended {
+    /// All sessions born until then.
+    until: Option<Birth>,
+    /// Single ones, born later, in order. A list: most issuers have one or two.
+    sessions: Vec<(Birth, SessionHandle)>,
+}
+
+impl Revocations {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            max,
+            remembered: 0,
+            issuers: HashMap::new(),
+            oldest: BTreeSet::new(),
+            forgotten: None,
+            latest: Birth::from_u64(0),
+        }
+    }
+
+    /// A birth after everything that was ended for this issuer.
+    pub(super) fn next_birth(&mut self, issuer: Issuer, now: Timestamp) -> Birth {
+        let clock = Birth::at(now);
+        self.latest = self.latest.max(clock);
+        self.after_all_ends(issuer).map_or(clock, |after| after.max(clock))
+    }
+
+    pub(super) fn has_ended(&self, session: &SealedSession) -> bool {
+        self.forgotten >= Some(session.birth)
+            || self.issuers.get(&session.issuer).is_some_and(|ended| {
+                ended.until >= Some(session.birth)
+                    || ended.sessions.binary_search(&(session.birth, session.handle)).is_ok()
+            })
+    }
+
+    pub(super) fn end(&mut self, session: &SealedSession) -> bool {
+        if self.has_ended(session) {
+            return false;
+        }
+        self.change(session.issuer, |ended| {
+            let new = (session.birth, session.handle);
+            let place = ended.sessions.partition_point(|known| *known < new);
+            ended.sessions.reserve_exact(1);
+            ended.sessions.insert(place, new);
+            if ended.sessions.len() > MAX_PER_ISSUER {
+                ended.until = Some(ended.sessions.remove(0).0);
+            }
+        });
+        self.keep_within_bounds();
+        true
+    }
+
+    pub(super) fn end_all(&mut self, issuer: Issuer, now: Timestamp) {
+        // Every birth given out so far is one that a clock suggested, or the next
+        // one after the issuer's last end. Other processes' are not known here.
+        let clocks = Birth::at(now.plus(MAX_CLOCK_SKEW)).max(self.latest);
+        let until = self.after_all_ends(issuer).map_or(clocks, |after| after.max(clocks));
+        self.change(issuer, |ended| {
+            ended.until = Some(until);
+            ended.sessions.retain(|(birth, _)| *birth > until);
+            ended.sessions.shrink_to_fit();
+        });
+        self.keep_within_bounds();
+    }
+
+    fn after_all_ends(&self, issuer: Issuer) -> Option<Birth> {
+        let until = self.issuers.get(&issuer).and_then(|ended| ended.until);
+        until.max(self.forgotten).map(Birth::next)
+    }
+
+    fn keep_within_bounds(&mut self) {
+        while self.remembered > self.max
+            && let Some((birth, issuer)) = self.oldest.first().copied()
+        {
+            self.forgotten = self.forgotten.max(Some(birth));
+            self.change(issuer, Ended::forget_oldest);
+        }
+    }
+
+    /// Changes what is known of an issuer, and keeps the books.
+    fn change(&mut self, issuer: Issuer, change: impl FnOnce(&mut Ended)) {
+        let ended = self.issuers.entry(issuer).or_default();
+        let (before, old) = (ended.len(), ended.oldest());
+        change(ended);
+        let (after, new) = (ended.len(), ended.oldest());
+        if after == 0 {
+            self.issuers.remove(&issuer);
+        }
+        if let Some(birth) = old {
+            self.oldest.remove(&(birth, issuer));
+        }
+        if let Some(birth) = new {
+            self.oldest.insert((birth, issuer));
+        }
+        self.remembered = self.remembered.saturating_sub(before) + after;
+    }
+}
+
+impl Ended {
+    fn len(&self) -> usize {
+        usize::from(self.until.is_some()) + self.sessions.len()
+    }
+
+    /// `until` lies before all single sessions.
+    fn oldest(&self) -> Option<Birth> {
+        self.until.or_else(|| self.sessions.first().map(|(birth, _)| *birth))
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.until.take().is_none() && !self.sessions.is_empty() {
+            self.sessions.remove(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Address;
+
+    fn issuer(number: u64) -> Issuer {
+        let mut address = [0; 20];
+        address[..8].copy_from_slice(&number.to_be_bytes());
+        Address::from_bytes(address).into()
+    }
+
+    fn session(issuer: Issuer, birth: Birth, number: u64) -> SealedSession {
+        let mut handle = [0; 32];
+        handle[..8].copy_from_slice(&number.to_be_bytes());
+        let handle = SessionHandle::from_bytes(handle);
+        SealedSession { issuer, handle, birth, expires_at: Timestamp::MAX }
+    }
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(1_700_000_000 + seconds)
+    }
+
+    #[test]
+    fn births_follow_ends_whatever_the_clock_says() {
+        let alice = issuer(1);
+        for before in [-1_000_000, -1, 0, 1, 1_000_000] {
+            let mut revocations = Revocations::new(1_000);
+            let older = session(alice, revocations.next_birth(alice, at(before)), 1);
+            revocations.end_all(alice, at(0));
+            assert!(revocations.has_ended(&older), "{before}");
+            for after in [-1_000_000, 0, 1_000_000] {
+                let younger = session(alice, revocations.next_birth(alice, at(after)), 2);
+                assert!(!revocations.has_ended(&younger), "{before}, then {after}");
+                revocations.end_all(alice, at(0));
+                assert!(revocations.has_ended(&younger), "{before}, then {after}");
+            }
+        }
+    }
+
+    #[test]
+    fn sessions_of_a_process_whose_clock_is_ahead_are_ended_too() {
+        let (alice, mut other) = (issuer(1), Revocations::new(10));
+        other.end_all(alice, at(-1));
+        let ahead = session(alice, other.next_birth(alice, at(-1)), 1);
+        let mut revocations = Revocations::new(10);
+        revocations.end_all(alice, at(0));
+        assert!(revocations.has_ended(&ahead));
+    }
+
+    #[test]
+    fn a_clock_gone_mad_locks_nobody_out() {
+        let (alice, mut revocations) = (issuer(1), Revocations::new(10));
+        for now in [Timestamp::MAX, at(0), Timestamp::MAX] {
+            let older = session(alice, revocations.next_birth(alice, now), 1);
+            revocations.end_all(alice, now);
+            assert!(revocations.has_ended(&older));
+        }
+        let younger = session(alice, revocations.next_birth(alice, at(0)), 2);
+        assert!(!revocations.has_ended(&younger));
+    }
+
+    /// Many calls in an order of no meaning, beside a model without bounds.
+    #[test]
+    fn an_ended_session_is_never_taken_for_a_living_one() {
+        for max in [0, 1, 5, 100, 100_000] {
+            let mut revocations = Revocations::new(max);
+            let mut sessions: Vec<(SealedSession, bool)> = Vec::new();
+            let mut dice = 1_u64;
+            for number in 0..8_000 {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let (what, who, when) = (dice >> 60, dice >> 40 & 0x1f, dice >> 20 & 0xff);
+                match what {
+                    0 => {
+                        revocations.end_all(issuer(who), at(when as i64));
+                        let own =
+                            |known: &&mut (SealedSession, bool)| known.0.issuer == issuer(who);
+                        sessions.iter_mut().filter(own).for_each(|known| known.1 = true);
+                    }
+                    1..6 => {
+                        if let Some(known) = sessions.iter_mut().rev().nth(when as usize) {
+                            revocations.end(&known.0);
+                            known.1 = true;
+                        }
+                    }
+                    _ => {
+                        let birth = revocations.next_birth(issuer(who), at(when as i64));
+                        let born = session(issuer(who), birth, number);
+                        assert!(!revocations.has_ended(&born), "{max}: still-born");
+                        sessions.push((born, false));
+                    }
+                }
+                if number % 64 == 0 {
+                    let counted: usize = revocations.issuers.values().map(Ended::len).sum();
+                    assert_eq!(revocations.remembered, counted);
+                    assert_eq!(revocations.oldest.len(), revocations.issuers.len());
+                    assert!(counted <= max, "{counted} of {max}");
+                }
+            }
+            let mut alive = 0;
+            for (session, ended) in &sessions {
+                assert!(!ended || revocations.has_ended(session), "{max}: an ended one lives");
+                alive += usize::from(!revocations.has_ended(session));
+            }
+            assert!(max < 100 || alive > 0, "{max}: none is left");
+        }
+    }
+}
