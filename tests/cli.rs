@@ -769,3 +769,15 @@ fn batch_gives_every_fixture_its_verdict() {
         }
     }
 }
+
+#[test]
+fn keygen_prints_a_new_key_every_time_that_seals_sessions() {
+    let (one, two) = (didt(&["keygen"]), didt(&["keygen"]));
+    assert_eq!(code(&one), 0);
+    assert_ne!(one.stdout, two.stdout);
+    for output in [one, two] {
+        let key = text(&output.stdout);
+        assert_eq!(key.lines().count(), 1, "{key:?}");
+        assert!(tower_didt::SealingKeys::from_text(key).is_ok(), "{key:?}");
+    }
+}

@@ -3,6 +3,7 @@
 mod arguments;
 mod batch;
 mod inspect;
+mod keygen;
 mod mint;
 mod verdict;
 mod verify;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Inspect, verify and mint Magic (magic.link) DID tokens.
+/// Inspect, verify and mint Magic (magic.link) DID tokens, and make keys for sessions.
 #[derive(Parser)]
 #[command(name = "didt", version, after_help = EXAMPLES)]
 struct Cli {
@@ -25,6 +26,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Mint(mint::Mint),
+    Keygen(keygen::Keygen),
 }
 
 const EXAMPLES: &str = "\
@@ -32,6 +34,7 @@ Examples:
   didt inspect WyIweD...                             what is in a token, unverified
   didt verify --audience did:magic:my-app WyIweD...  accept or reject, as JSON
   didt mint --seed alice --audience did:magic:my-app | didt inspect -
+  didt keygen > session.key                          a key for sealed sessions
 
 Exit codes:
   0  done (verify: the token is accepted)
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect.run(),
         Command::Verify(verify) => verify.run(),
         Command::Mint(mint) => mint.run(),
+        Command::Keygen(keygen) => keygen.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.
