@@ -29,3 +29,8 @@ pub use self::session::{
     ParseHandleError, SessionData, SessionExpired, SessionHandle, SessionRecord, SessionStore,
     StoreError, StoreFuture, Ticket, TokenMark, Touched,
 };
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::session::{
+    RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
+};

@@ -6,6 +6,8 @@ mod lifetimes;
 mod memory;
 mod none;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
 mod ticket;
 
@@ -13,6 +15,10 @@ pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
 pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
+#[cfg(feature = "redis")]
+pub use self::redis::{
+    RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
+};
 pub use self::store::{
     BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, Touched,
 };
