@@ -22,7 +22,7 @@ pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(300);
 /// ```
 /// use tower_didt::{Timestamp, TokenError, Verifier};
 /// # use tower_didt::testing::Wallet;
-/// # let token = Wallet::from_seed("alice").token("did:magic:my-app").issued_at(1_700_000_000).mint();
+/// # let token = Wallet::from_seed("alice").token("did:magic:my-app").issued_at(Timestamp::from_secs(1_700_000_000)).mint();
 ///
 /// let verifier = Verifier::new("did:magic:my-app");
 /// let claim = verifier.verify(&token, Timestamp::from_secs(1_700_000_060))?;

@@ -58,7 +58,10 @@ pub(super) enum CookieChange {
 /// Put into the extensions of a request that passes without credentials, so that
 /// an extractor can tell it from a request that no layer has seen.
 #[derive(Clone)]
-pub(crate) struct Anonymous(pub(super) Arc<Gate>);
+pub(crate) struct Anonymous(
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only an extractor asks"))]
+    pub(super) Arc<Gate>,
+);
 
 impl Anonymous {
     /// The response that a rejection by this gate gets.

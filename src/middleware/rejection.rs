@@ -36,6 +36,9 @@ pub enum Rejection {
     Refused(Refusal),
     /// The store could not answer. Nothing is known about the credentials.
     StoreUnavailable(Arc<StoreError>),
+    /// The store cannot do what it was asked, now or later: the session's data is
+    /// too large for it, or the layer's settings ask for what it does not offer.
+    StoreUnsuited(Arc<StoreError>),
     /// The application's hook attached something that has no JSON form.
     UnusableSessionData(Arc<serde_json::Error>),
 }
@@ -86,7 +89,7 @@ impl Rejection {
                 challenge: None,
                 grpc: 14, // UNAVAILABLE
             },
-            Self::UnusableSessionData(_) => Outside {
+            Self::StoreUnsuited(_) | Self::UnusableSessionData(_) => Outside {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
                 challenge: None,
@@ -117,6 +120,7 @@ impl Rejection {
             Self::CrossOrigin => "cross_origin",
             Self::Refused(_) => "refused",
             Self::StoreUnavailable(_) => "store_unavailable",
+            Self::StoreUnsuited(_) => "store_unsuited",
             Self::UnusableSessionData(_) => "unusable_session_data",
         }
     }
@@ -138,7 +142,7 @@ impl fmt::Display for Rejection {
             Self::SessionExpired(expired) => expired.fmt(f),
             Self::CrossOrigin => f.write_str("a page of another origin caused the request"),
             Self::Refused(_) => f.write_str("the application refused"),
-            Self::StoreUnavailable(error) => error.fmt(f),
+            Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => error.fmt(f),
             Self::UnusableSessionData(_) => f.write_str("the session's data has no JSON form"),
         }
     }
@@ -149,7 +153,7 @@ impl std::error::Error for Rejection {
         match self {
             Self::InvalidToken(error) => Some(error),
             Self::SessionExpired(expired) => Some(expired),
-            Self::StoreUnavailable(error) => Some(error),
+            Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => Some(error),
             Self::UnusableSessionData(error) => Some(error),
             _ => None,
         }
@@ -164,7 +168,9 @@ impl From<TokenError> for Rejection {
 
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
-        Self::StoreUnavailable(Arc::new(error))
+        let permanent = error.is_permanent();
+        let error = Arc::new(error);
+        if permanent { Self::StoreUnsuited(error) } else { Self::StoreUnavailable(error) }
     }
 }
 

@@ -19,12 +19,14 @@ pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &Coo
             tracing::debug!(issuer = %session.issuer(), cookie, "passed");
         }
         Ok(None) => tracing::debug!(cookie, "passed without a session"),
-        Err(rejection @ Rejection::StoreUnavailable(error)) => tracing::error!(
-            reason = rejection.name(),
-            error = %error,
-            cause = std::error::Error::source(&**error).map(tracing::field::display),
-            "rejected"
-        ),
+        Err(rejection @ (Rejection::StoreUnavailable(error) | Rejection::StoreUnsuited(error))) => {
+            tracing::error!(
+                reason = rejection.name(),
+                error = %error,
+                cause = std::error::Error::source(&**error).map(tracing::field::display),
+                "rejected"
+            );
+        }
         Err(rejection) => {
             tracing::info!(reason = rejection.name(), detail = %rejection, cookie, "rejected");
         }

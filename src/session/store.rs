@@ -59,11 +59,24 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Ends all sessions of an issuer.
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()>;
 
-    /// Lists the sessions of an issuer, oldest first.
+    /// Lists the sessions of an issuer, oldest first; none that has expired.
+    ///
+    /// Where [`lists_sessions`](Self::lists_sessions) says no, the answer is
+    /// [`StoreError::Unsupported`], never an empty list.
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
 
     /// Whether this store makes sessions at all. Defaults to yes.
     fn keeps_sessions(&self) -> bool {
+        true
+    }
+
+    /// Whether this store knows which sessions an issuer has. Defaults to yes.
+    ///
+    /// One that does not, because sessions live in their cookies, can end them but
+    /// neither list nor count them: [`sessions_of`](Self::sessions_of), and a
+    /// [`mint`](Self::mint) that limits the number of sessions, answer
+    /// [`StoreError::Unsupported`] and change nothing.
+    fn lists_sessions(&self) -> bool {
         true
     }
 }
@@ -166,7 +179,10 @@ pub struct Touched {
     pub renewed: Option<Ticket>,
 }
 
-/// Why a store could not answer. To a client all of them are the same: 503, come back later.
+/// Why a store could not answer.
+///
+/// To a client that is a 503, come back later; or, where coming back is of no
+/// use ([`is_permanent`](Self::is_permanent)), a 500.
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum StoreError {
@@ -176,15 +192,40 @@ pub enum StoreError {
     Corrupt(BoxError),
     /// The operating system gives no random numbers.
     Randomness,
+    /// The session takes more room than this store has for one. No token was used up.
+    TooLarge {
+        /// What the session takes, in bytes.
+        size: usize,
+        /// What it may take.
+        limit: usize,
+    },
+    /// This kind of store does not know which sessions an issuer has
+    /// (see [`SessionStore::lists_sessions`]). Nothing was changed.
+    Unsupported,
+}
+
+impl StoreError {
+    /// Whether the same request would meet the same error again: the fault lies
+    /// in what was asked of the store, not in its state.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::Unsupported)
+    }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unavailable(_) => "the session store is unavailable",
-            Self::Corrupt(_) => "the session store holds something unreadable",
-            Self::Randomness => "the operating system gives no random numbers",
-        })
+        match self {
+            Self::Unavailable(_) => f.write_str("the session store is unavailable"),
+            Self::Corrupt(_) => f.write_str("the session store holds something unreadable"),
+            Self::Randomness => f.write_str("the operating system gives no random numbers"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the session takes {size} bytes, and {limit} is the limit of its store")
+            }
+            Self::Unsupported => {
+                f.write_str("the session store cannot list or count an issuer's sessions")
+            }
+        }
     }
 }
 
@@ -192,7 +233,7 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unavailable(source) | Self::Corrupt(source) => Some(source.as_ref()),
-            Self::Randomness => None,
+            Self::Randomness | Self::TooLarge { .. } | Self::Unsupported => None,
         }
     }
 }

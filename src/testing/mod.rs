@@ -27,5 +27,8 @@
 mod clock;
 mod wallet;
 
+#[cfg(feature = "session")]
+pub mod store_suite;
+
 pub use self::clock::FixedClock;
 pub use self::wallet::{TokenBuilder, Wallet};

@@ -1,0 +1,108 @@
+//! The report for people.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tower_didt::{Timestamp, TokenError};
+
+use super::Report;
+
+/// Writes the report. Text from the token is quoted and escaped, so that it can neither pass
+/// for a line of the report nor command the terminal.
+pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let Report { claim, now, .. } = report;
+    let moment = |time| Moment { time, now: *now };
+    writeln!(out, "UNVERIFIED: what the token says of itself. Nothing in it can be believed.")?;
+    writeln!(out)?;
+    writeln!(out, "  issuer    {}", claim.iss())?;
+    writeln!(out, "  address   {}", claim.iss().address())?;
+    writeln!(out, "  audience  {:?}", claim.aud())?;
+    writeln!(out, "  issued    {} (iat)", moment(claim.iat()))?;
+    writeln!(out, "  expires   {} (ext)", moment(claim.ext()))?;
+    writeln!(out, "  begins    {} (nbf)", moment(claim.nbf()))?;
+    writeln!(out, "  token id  {:?}", claim.tid())?;
+    writeln!(out, "  sub       {:?} - holder's own word, never a user id", claim.untrusted_sub())?;
+    let add = if claim.add().is_some() { "present" } else { "absent" };
+    writeln!(out, "  add       {add}")?;
+    writeln!(out)?;
+    match &report.proof {
+        Ok(()) => writeln!(out, "  proof        the proof matches the issuer")?,
+        Err(error) => writeln!(out, "  proof        would fail: {error}")?,
+    }
+    writeln!(out, "  time         {}", Outlook(report))?;
+    writeln!(out, "  not checked  audience, attachment: `didt verify` does")
+}
+
+/// `1700000000, 2023-11-14 22:13:20 UTC, 60 seconds ago`.
+struct Moment {
+    time: Timestamp,
+    now: Timestamp,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { time, now } = *self;
+        write!(f, "{time}, ")?;
+        match Date::of(time) {
+            Some(date) if time > now => write!(f, "{date}, in {}", Span(time.since(now))),
+            Some(date) => write!(f, "{date}, {} ago", Span(now.since(time))),
+            None if time > now => f.write_str("far in the future"),
+            None => f.write_str("far in the past"),
+        }
+    }
+}
+
+/// What the times mean for the token.
+struct Outlook<'a>(&'a Report);
+
+impl fmt::Display for Outlook<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (now, ext) = (self.0.now, self.0.claim.ext());
+        match self.0.statement() {
+            Ok(()) if Date::of(ext).is_none() => f.write_str("expires far in the future")?,
+            Ok(()) => write!(f, "expires in {}", Span(ext.since(now)))?,
+            Err(TokenError::Expired { .. }) if Date::of(ext).is_none() => {
+                f.write_str("would fail: expired long ago")?;
+            }
+            Err(TokenError::Expired { .. }) => {
+                write!(f, "would fail: expired {} ago", Span(now.since(ext)))?;
+            }
+            Err(TokenError::NotYetValid { not_before, leeway, .. }) => {
+                let start = Moment { time: not_before, now };
+                write!(f, "would fail: not yet valid until {start} (leeway {})", Span(leeway))?;
+            }
+            Err(error) => write!(f, "would fail: {error}")?,
+        }
+        write!(f, ", at {now}")?;
+        Date::of(now).map_or(Ok(()), |date| write!(f, ", {date}"))
+    }
+}
+
+/// A point in time that the calendar reaches: four digits of years, either side.
+struct Date(OffsetDateTime);
+
+impl Date {
+    fn of(time: Timestamp) -> Option<Self> {
+        OffsetDateTime::from_unix_timestamp(time.as_secs()).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hour, minute, second) = self.0.to_hms();
+        write!(f, "{} {hour:02}:{minute:02}:{second:02} UTC", self.0.date())
+    }
+}
+
+/// `840 seconds`, to the millisecond.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = (self.0.as_secs_f64() * 1000.0).round() / 1000.0;
+        let unit = if seconds == 1.0 { "second" } else { "seconds" };
+        write!(f, "{seconds} {unit}")
+    }
+}

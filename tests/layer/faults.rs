@@ -1,0 +1,71 @@
+//! A store that cannot answer: 503, the cookie stays, nobody is let in or signed out.
+
+use http::StatusCode;
+use tower_didt::testing::Wallet;
+
+use crate::support::{Answer, App, FaultyStore, bearer, both, empty, request, to, with_cookie};
+
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(answer.header("www-authenticate"), None);
+    assert!(answer.set_cookies().is_empty(), "the cookie stays");
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_503_and_its_sessions_live_when_it_is_back() {
+    let store = FaultyStore::default();
+    let app = App::new().with(|auth| auth.with_store(store.clone()));
+    let alice = Wallet::from_seed("alice");
+    let ticket = app.sign_in(&alice).await;
+    let token = app.token(&alice);
+
+    store.set_down(true);
+    for request in [with_cookie(&ticket), bearer(&token), both(&token, &ticket)] {
+        assert_unavailable(&app.send(request.clone()).await);
+        assert_unavailable(&app.send_optional(request).await);
+    }
+    assert_eq!(app.send(empty(request())).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(app.send(bearer("x")).await.status, StatusCode::UNAUTHORIZED);
+
+    store.set_down(false);
+    assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
+    assert!(app.send(bearer(&token)).await.ticket().is_some(), "the token was not used up");
+}
+
+#[tokio::test]
+async fn a_session_whose_use_cannot_be_written_down_is_alive_all_the_same() {
+    let store = FaultyStore::default();
+    let app = App::new().with(|auth| auth.with_store(store.clone()));
+    let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
+    store.set_touch_down(true);
+    app.advance(120);
+    let answer = app.send(with_cookie(&ticket)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.set_cookies().is_empty());
+}
+
+#[tokio::test]
+async fn signing_out_while_the_store_is_down_keeps_the_cookie_and_tells_the_handler() {
+    let store = FaultyStore::default();
+    let down = store.clone();
+    let app = App::new().with(|auth| auth.with_store(store.clone()));
+    let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
+    // The store goes down between the gate and the handler.
+    let layer = app.auth.layer();
+    let service = tower::service_fn(move |request: http::Request<crate::support::Body>| {
+        down.set_down(true);
+        let session = request.extensions().get::<tower_didt::Session>().cloned();
+        async move {
+            let told = session.expect("a session").sign_out().await;
+            assert!(told.is_err());
+            Ok::<_, std::convert::Infallible>(http::Response::new(crate::support::Body::default()))
+        }
+    });
+    let response =
+        tower::ServiceExt::oneshot(tower::Layer::layer(&layer, service), to("/sign-out", &ticket));
+    let Ok(response) = response.await;
+    assert!(!response.headers().contains_key("set-cookie"));
+    store.set_down(false);
+    assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
+}

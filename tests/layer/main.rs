@@ -1,0 +1,15 @@
+//! The layer seen from outside: requests in, responses out, time standing still.
+
+#![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
+
+mod support;
+
+mod axum_extractors;
+mod cross_origin;
+mod faults;
+mod hook;
+mod proofs;
+mod rejections;
+mod secrets;
+mod sessions;
+mod tower_contract;

@@ -1,0 +1,127 @@
+//! What a client is told when its request does not pass.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{HeaderValue, LOCATION};
+use tower_didt::testing::Wallet;
+use tower_didt::{Rejection, TokenError};
+
+use crate::support::{AUDIENCE, App, FaultyStore, START, bearer, empty, request, with_cookie};
+
+#[tokio::test]
+async fn without_credentials_the_challenge_names_no_error() {
+    let store = FaultyStore::default();
+    let app = App::new().with(|auth| auth.with_store(store.clone()));
+    let answer = app.send(empty(request())).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"magic\""));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert!(answer.set_cookies().is_empty());
+
+    let answer = app.send_optional(empty(request())).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "nobody"));
+    assert_eq!(store.calls(), 0, "a request without credentials never touches the store");
+}
+
+#[tokio::test]
+async fn every_401_carries_a_challenge_and_only_tokens_get_an_error_word() {
+    let app = App::new();
+    let invalid = Some("Bearer realm=\"magic\", error=\"invalid_token\"");
+    let plain = Some("Bearer realm=\"magic\"");
+    let rows = [
+        ("no credentials", empty(request()), plain),
+        ("another scheme", empty(request().header("authorization", "Basic Zm9v")), plain),
+        ("unknown cookie", with_cookie("x"), plain),
+        ("empty token", bearer(""), invalid),
+        ("malformed token", bearer("x"), invalid),
+        ("8-bit token", empty(request().header("authorization", &b"Bearer \xff"[..])), invalid),
+        ("huge token", bearer(&"A".repeat(100_000)), invalid),
+    ];
+    for (name, request, challenge) in rows {
+        let answer = app.send(request).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+        assert_eq!(answer.header("www-authenticate"), challenge, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_reason_reaches_the_operator_and_not_the_client() {
+    let (app, alice) = (App::new(), Wallet::from_seed("alice"));
+    let expired = alice.token(AUDIENCE).issued_at(START).lifespan(Duration::ZERO).mint();
+    app.advance(1);
+    let answer = app.send(bearer(&expired)).await;
+    assert_eq!(answer.body, "{\"error\":\"invalid_token\"}\n");
+    let reason = answer.extensions.get::<Rejection>().expect("the reason as an extension");
+    assert!(matches!(reason, Rejection::InvalidToken(TokenError::Expired { .. })), "{reason}");
+}
+
+#[tokio::test]
+async fn credentials_sent_twice_or_joined_are_a_bad_request() {
+    let (app, alice) = (App::new(), Wallet::from_seed("alice"));
+    let token = app.token(&alice);
+    let value = format!("Bearer {token}");
+    let twice = request().header("authorization", &value).header("authorization", &value);
+    let joined = request().header("authorization", format!("{value}, {value}"));
+    for (name, request) in [("twice", empty(twice)), ("joined", empty(joined))] {
+        for answer in [app.send(request.clone()).await, app.send_optional(request).await] {
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}");
+            assert!(answer.header("www-authenticate").expect(name).contains("invalid_request"));
+            assert!(answer.set_cookies().is_empty(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_optional_layer_still_refuses_a_bad_token() {
+    let app = App::new();
+    assert_eq!(app.send_optional(bearer("x")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_application_can_answer_in_its_own_way_but_not_without_a_challenge() {
+    let app = App::new().with(|auth| {
+        auth.with_rejection_handler(|rejection, mut response| {
+            if matches!(rejection, Rejection::MissingCredentials) {
+                *response.status_mut() = StatusCode::SEE_OTHER;
+                response.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+                return response;
+            }
+            let mut own = http::Response::new("own words".into());
+            *own.status_mut() = response.status();
+            own
+        })
+    });
+    let answer = app.send(empty(request())).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, Some("/login")));
+    let answer = app.send(bearer("x")).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::UNAUTHORIZED, "own words"));
+    assert!(answer.header("www-authenticate").expect("a challenge").contains("invalid_token"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test]
+async fn the_realm_can_be_named_but_not_break_the_header() {
+    let app = App::new().with(|auth| auth.with_realm("my shop").expect("a realm"));
+    let answer = app.send(empty(request())).await;
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"my shop\""));
+    for bad in ["a\"b", "a\\b", "a\r\nb", "ä"] {
+        assert!(App::new().auth.with_realm(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn grpc_rejections_carry_the_reason_in_grpc_status() {
+    let app = App::new().with(tower_didt::DidAuth::with_grpc_rejections);
+    for (name, request, status) in
+        [("none", empty(request()), "16"), ("bad token", bearer("x"), "16")]
+    {
+        let answer = app.send(request).await;
+        assert_eq!(
+            (answer.status, answer.header("grpc-status")),
+            (StatusCode::OK, Some(status)),
+            "{name}"
+        );
+        assert_eq!(answer.header("content-type"), Some("application/grpc"), "{name}");
+    }
+}

@@ -1,0 +1,276 @@
+//! A guarded service, a browser's part of it, and stores that misbehave.
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::testing::{FixedClock, Wallet};
+use tower_didt::{
+    Clock, DidAuth, Issuer, MemoryStore, Minted, NewSession, Session, SessionHandle, SessionRecord,
+    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, Touched, Verifier,
+};
+
+pub(crate) const AUDIENCE: &str = "did:magic:test-app";
+pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+pub(crate) type Body = Full<bytes::Bytes>;
+
+/// An application with a clock of its own.
+pub(crate) struct App {
+    pub(crate) clock: FixedClock,
+    pub(crate) auth: DidAuth,
+}
+
+impl App {
+    pub(crate) fn new() -> Self {
+        LazyLock::force(&LOG);
+        let clock = FixedClock::at(START);
+        let auth = DidAuth::new(Verifier::new(AUDIENCE)).with_clock(clock.clone());
+        Self { clock, auth }
+    }
+
+    pub(crate) fn with(mut self, change: impl FnOnce(DidAuth) -> DidAuth) -> Self {
+        self.auth = change(self.auth);
+        self
+    }
+
+    pub(crate) fn token(&self, wallet: &Wallet) -> String {
+        wallet.token(AUDIENCE).issued_at(self.clock.now()).mint()
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Sends a request through a required layer.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        answer(self.auth.layer().layer(service_fn(who_is_calling)).oneshot(request).await).await
+    }
+
+    /// Sends a request through an optional layer.
+    pub(crate) async fn send_optional(&self, request: Request<Body>) -> Answer {
+        let layer = self.auth.layer().optional();
+        answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await
+    }
+
+    /// Signs in with a fresh token; gives the cookie's value.
+    pub(crate) async fn sign_in(&self, wallet: &Wallet) -> String {
+        let answer = self.send(bearer(&self.token(wallet))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.ticket().expect("signing in sets the cookie")
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) extensions: http::Extensions,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn set_cookies(&self) -> Vec<String> {
+        let cookies = self.headers.get_all(SET_COOKIE).iter();
+        cookies.map(|value| value.to_str().expect("ASCII").to_owned()).collect()
+    }
+
+    /// The session that the response hands out.
+    pub(crate) fn ticket(&self) -> Option<String> {
+        let cookies = self.set_cookies();
+        assert!(cookies.len() <= 1, "{cookies:?}");
+        let value = cookies.first()?.strip_prefix("__Host-didt=")?.split(';').next()?;
+        Some(value.to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether the response takes the cookie away.
+    pub(crate) fn clears_cookie(&self) -> bool {
+        self.set_cookies().iter().any(|c| c.starts_with("__Host-didt=;") && c.contains("Max-Age=0"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+}
+
+async fn answer<B>(response: Result<Response<B>, Infallible>) -> Answer
+where
+    B: http_body::Body<Data = bytes::Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    let Ok(response) = response;
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        extensions: head.extensions,
+        body: String::from_utf8(body.to_vec()).expect("text"),
+    }
+}
+
+/// The guarded service: says who is calling; `/sign-out` and `/everywhere` end sessions.
+async fn who_is_calling(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    let Some(session) = request.extensions().get::<Session>().cloned() else {
+        return Ok(Response::new(Body::from("nobody")));
+    };
+    let done = match request.uri().path() {
+        "/sign-out" => session.sign_out().await,
+        "/everywhere" => session.sign_out_everywhere().await,
+        _ => Ok(()),
+    };
+    let mut response = Response::new(Body::from(session.issuer().to_string()));
+    if done.is_err() {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
+}
+
+pub(crate) fn request() -> http::request::Builder {
+    Request::builder().uri("/")
+}
+
+pub(crate) fn empty(builder: http::request::Builder) -> Request<Body> {
+    builder.body(Body::default()).expect("a request")
+}
+
+pub(crate) fn bearer(token: &str) -> Request<Body> {
+    empty(request().header(AUTHORIZATION, format!("Bearer {token}")))
+}
+
+pub(crate) fn with_cookie(ticket: &str) -> Request<Body> {
+    empty(request().header(COOKIE, format!("__Host-didt={ticket}")))
+}
+
+pub(crate) fn to(path: &str, ticket: &str) -> Request<Body> {
+    empty(Request::builder().uri(path).header(COOKIE, format!("__Host-didt={ticket}")))
+}
+
+pub(crate) fn both(token: &str, ticket: &str) -> Request<Body> {
+    let builder = request().header(AUTHORIZATION, format!("Bearer {token}"));
+    empty(builder.header(COOKIE, format!("__Host-didt={ticket}")))
+}
+
+/// Counts calls and can be switched off; otherwise a memory store whose answers
+/// come later, as a server's do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaultyStore {
+    pub(crate) inner: MemoryStore,
+    pub(crate) state: Arc<FaultyState>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct FaultyState {
+    pub(crate) calls: AtomicUsize,
+    pub(crate) touches: AtomicUsize,
+    down: std::sync::atomic::AtomicBool,
+    touch_down: std::sync::atomic::AtomicBool,
+}
+
+impl FaultyStore {
+    pub(crate) fn set_down(&self, down: bool) {
+        self.state.down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_touch_down(&self, down: bool) {
+        self.state.touch_down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.state.calls.load(Ordering::SeqCst)
+    }
+
+    fn later<T: Send + Unpin + 'static>(
+        &self,
+        answer: impl FnOnce(&MemoryStore) -> StoreFuture<T>,
+    ) -> StoreFuture<T> {
+        self.state.calls.fetch_add(1, Ordering::SeqCst);
+        if self.state.down.load(Ordering::SeqCst) {
+            return StoreFuture::boxed(async {
+                tokio::task::yield_now().await;
+                Err(StoreError::Unavailable("connection refused".into()))
+            });
+        }
+        let answer = answer(&self.inner);
+        StoreFuture::boxed(async move {
+            tokio::task::yield_now().await;
+            answer.await
+        })
+    }
+}
+
+impl SessionStore for FaultyStore {
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        self.later(|store| store.mint(session, now))
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.later(|store| store.claim(token, now))
+    }
+
+    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.later(|store| store.is_used(token, now))
+    }
+
+    fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        self.later(|store| store.load(ticket, now))
+    }
+
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+        self.state.touches.fetch_add(1, Ordering::SeqCst);
+        if self.state.touch_down.load(Ordering::SeqCst) {
+            return StoreFuture::ready(Err(StoreError::Unavailable("read-only".into())));
+        }
+        self.later(|store| store.touch(record, now))
+    }
+
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
+        self.later(|store| store.revoke(issuer, handle, now))
+    }
+
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+        self.later(|store| store.revoke_all(issuer, now))
+    }
+
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        self.later(|store| store.sessions_of(issuer, now))
+    }
+}
+
+/// All that was logged in this process so far, at full verbosity.
+pub(crate) fn log() -> String {
+    String::from_utf8(LOG.0.lock().expect("no panic inside").clone()).expect("text")
+}
+
+/// One log for all tests: a subscriber of one thread alone would miss events of
+/// places in the code that another thread met first.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .init();
+    log
+});
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic inside").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

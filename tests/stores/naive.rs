@@ -1,0 +1,276 @@
+//! The plainest store there is, and every mistake that the suite has to find in one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tower_didt::{
+    ClaimDigest, Issuer, Minted, NewSession, SessionData, SessionHandle, SessionRecord,
+    SessionStore, StoreFuture, Ticket, Timestamp, TokenMark, Touched,
+};
+
+/// A mistake in a store.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fault {
+    ForgetsTokens,
+    ForgetsClaims,
+    ForgetsTokensEarly,
+    ChecksTokensThenMarksThem,
+    ReplacesBeforeItClaims,
+    FreesTokensOfEndedSessions,
+    OpensByHandle,
+    TrimsTickets,
+    PanicsOnLongTickets,
+    DropsData,
+    ListsExpired,
+    ListsNewestFirst,
+    LastSeenGoesBack,
+    TouchChangesTheEnd,
+    TouchBringsBack,
+    TouchReadsThenWrites,
+    AnybodyRevokes,
+    RevokesWhatIsNotThere,
+    RevokesAllByTime,
+    RevokesYoungerToo,
+    RevokesEverybody,
+    RevokesAllThenForgets,
+    ReplacesOwnOnly,
+    ReplacesNothing,
+    HasNoLimit,
+    NewestMakesRoom,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct NaiveStore {
+    fault: Option<Fault>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: HashMap<ClaimDigest, Timestamp>,
+    sessions: HashMap<SessionHandle, Arc<SessionRecord>>,
+    lists: HashMap<Issuer, Vec<SessionHandle>>,
+    tokens: HashMap<SessionHandle, ClaimDigest>,
+    cut_off: HashMap<Issuer, Timestamp>,
+}
+
+impl NaiveStore {
+    pub(crate) fn with(fault: impl Into<Option<Fault>>) -> Self {
+        Self { fault: fault.into(), state: Arc::default() }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    fn run<T>(&self, call: impl FnOnce(&mut State) -> T) -> T {
+        call(&mut self.state.lock().expect("no panic inside"))
+    }
+
+    fn use_up(&self, token: TokenMark, now: Timestamp) -> bool {
+        if self.has(Fault::ForgetsTokensEarly) {
+            let early = Duration::from_secs(1);
+            self.run(|state| state.used.retain(|_, until| now < until.minus(early)));
+        }
+        if self.has(Fault::ChecksTokensThenMarksThem) {
+            let used = self.run(|state| state.used.contains_key(&token.digest));
+            elsewhere();
+            self.run(|state| state.used.insert(token.digest, token.usable_until));
+            return !used;
+        }
+        self.run(|state| state.used.insert(token.digest, token.usable_until)).is_none()
+            || self.has(Fault::ForgetsTokens)
+    }
+
+    fn end(&self, issuer: Issuer, handle: SessionHandle) -> bool {
+        self.run(|state| {
+            if self.has(Fault::AnybodyRevokes) {
+                return state.sessions.remove(&handle).is_some();
+            }
+            let list = state.lists.entry(issuer).or_default();
+            let Some(position) = list.iter().position(|known| *known == handle) else {
+                return false;
+            };
+            list.remove(position);
+            if self.has(Fault::FreesTokensOfEndedSessions) {
+                let token = state.tokens.remove(&handle).expect("a token");
+                state.used.remove(&token);
+            }
+            state.sessions.remove(&handle).is_some()
+        })
+    }
+
+    fn replace(&self, session: &NewSession) {
+        if let Some((issuer, handle)) = session.replaces {
+            let own = issuer == session.token.issuer;
+            if !(self.has(Fault::ReplacesNothing) || self.has(Fault::ReplacesOwnOnly) && !own) {
+                self.end(issuer, handle);
+            }
+        }
+    }
+
+    fn mint(&self, session: NewSession, now: Timestamp) -> Minted {
+        if self.has(Fault::ReplacesBeforeItClaims) {
+            self.replace(&session);
+        }
+        if !self.use_up(session.token, now) {
+            return Minted::AlreadyUsed;
+        }
+        self.replace(&session);
+        let (ticket, handle) = Ticket::random().expect("randomness");
+        let issuer = session.token.issuer;
+        let data =
+            if self.has(Fault::DropsData) { SessionData::NONE } else { session.data.clone() };
+        let record = SessionRecord::new(handle, issuer, now, session.expires_at, data);
+        let record = Arc::new(record);
+        self.run(|state| {
+            let list = state.lists.entry(issuer).or_default();
+            if let Some(max) = session.max_per_issuer.filter(|_| !self.has(Fault::HasNoLimit)) {
+                while list.len() >= max.get() {
+                    let newest = self.has(Fault::NewestMakesRoom);
+                    let leaving = list.remove(if newest { list.len() - 1 } else { 0 });
+                    state.sessions.remove(&leaving);
+                }
+            }
+            list.push(handle);
+            state.sessions.insert(handle, Arc::clone(&record));
+            state.tokens.insert(handle, session.token.digest);
+        });
+        Minted::Session { ticket, record }
+    }
+
+    fn load(&self, ticket: &str) -> Option<Arc<SessionRecord>> {
+        assert!(!(self.has(Fault::PanicsOnLongTickets) && ticket.len() > 100_000), "too long");
+        let ticket = if self.has(Fault::TrimsTickets) { ticket.trim() } else { ticket };
+        let handle = match ticket.parse() {
+            Ok(handle) if self.has(Fault::OpensByHandle) => handle,
+            _ => Ticket::handle_of(ticket)?,
+        };
+        let record = self.run(|state| state.sessions.get(&handle).cloned())?;
+        let cut_off = self.run(|state| state.cut_off.get(&record.issuer).copied());
+        cut_off.is_none_or(|time| time < record.created_at).then_some(record)
+    }
+
+    fn touch(&self, record: &SessionRecord, now: Timestamp) {
+        if self.has(Fault::TouchReadsThenWrites) {
+            let found = self.run(|state| state.sessions.contains_key(&record.handle));
+            elsewhere();
+            if found {
+                self.run(|state| {
+                    state.sessions.insert(record.handle, Arc::new(record.seen(now)));
+                });
+            }
+            return;
+        }
+        self.run(|state| {
+            let current = state.sessions.get(&record.handle);
+            let mut seen = match current {
+                Some(current) => current.seen(now),
+                None if self.has(Fault::TouchBringsBack) => record.seen(now),
+                None => return,
+            };
+            if self.has(Fault::LastSeenGoesBack) {
+                seen.last_seen = now;
+            }
+            if self.has(Fault::TouchChangesTheEnd) {
+                seen.expires_at = seen.expires_at.plus(Duration::from_secs(60));
+            }
+            state.sessions.insert(record.handle, Arc::new(seen));
+        });
+    }
+
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) {
+        let doomed = self.run(|state| {
+            let list = state.lists.entry(issuer).or_default().clone();
+            match self.fault {
+                Some(Fault::RevokesYoungerToo) => drop(state.cut_off.insert(issuer, now)),
+                Some(Fault::RevokesEverybody) => state.sessions.clear(),
+                _ => {}
+            }
+            let by_time = self.has(Fault::RevokesAllByTime);
+            let is_older = |handle: &SessionHandle| state.sessions[handle].created_at < now;
+            list.into_iter().filter(|handle| !by_time || is_older(handle)).collect::<Vec<_>>()
+        });
+        if self.has(Fault::RevokesAllThenForgets) {
+            elsewhere();
+        }
+        self.run(|state| {
+            if self.has(Fault::RevokesAllThenForgets) {
+                state.lists.remove(&issuer);
+            }
+            for handle in &doomed {
+                state.sessions.remove(handle);
+            }
+            state.lists.entry(issuer).or_default().retain(|handle| !doomed.contains(handle));
+        });
+    }
+
+    fn list(&self, issuer: Issuer, now: Timestamp) -> Vec<Arc<SessionRecord>> {
+        self.run(|state| {
+            let list = state.lists.get(&issuer).into_iter().flatten();
+            let records = list.filter_map(|handle| state.sessions.get(handle).cloned());
+            let mut records: Vec<_> = records
+                .filter(|record| record.expires_at > now || self.has(Fault::ListsExpired))
+                .collect();
+            if self.has(Fault::ListsNewestFirst) {
+                records.reverse();
+            }
+            records
+        })
+    }
+}
+
+/// Lets another thread act between two steps that should have been one.
+fn elsewhere() {
+    std::thread::sleep(Duration::from_millis(2));
+}
+
+impl SessionStore for NaiveStore {
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        let store = self.clone();
+        StoreFuture::boxed(async move { Ok(store.mint(session, now)) })
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        let store = self.clone();
+        StoreFuture::boxed(async move {
+            Ok(store.has(Fault::ForgetsClaims) || store.use_up(token, now))
+        })
+    }
+
+    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.run(|state| state.used.contains_key(&token.digest))))
+    }
+
+    fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        StoreFuture::ready(Ok(self.load(ticket)))
+    }
+
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+        let (store, record) = (self.clone(), record.clone());
+        StoreFuture::boxed(async move {
+            store.touch(&record, now);
+            Ok(Touched::default())
+        })
+    }
+
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
+        let store = self.clone();
+        StoreFuture::boxed(async move {
+            Ok(store.end(issuer, handle) || store.has(Fault::RevokesWhatIsNotThere))
+        })
+    }
+
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+        let store = self.clone();
+        StoreFuture::boxed(async move {
+            store.revoke_all(issuer, now);
+            Ok(())
+        })
+    }
+
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        StoreFuture::ready(Ok(self.list(issuer, now)))
+    }
+}
