@@ -7,7 +7,6 @@ use std::time::Duration;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -19,9 +18,11 @@ use super::link::{Care, Line, Link, text};
 /// How often the map is read when nothing gives reason to.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// How often it is read while a master is out of reach, and at most.
+/// How often it is read while a master is out of reach.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(20);
+
+/// How often it is read at most.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 
 /// A cluster: its map, and a link to every master.
 #[derive(Debug)]
@@ -36,7 +37,6 @@ struct Shared {
     care: Care,
     runtime: Handle,
     map: RwLock<Map>,
-    look: Notify,
     /// Why the map could not be read.
     fault: Mutex<Option<Fault>>,
 }
@@ -63,7 +63,6 @@ impl Cluster {
             care,
             runtime: runtime.clone(),
             map: RwLock::default(),
-            look: Notify::new(),
             fault: Mutex::new(None),
         });
         let lookout = runtime.spawn(look_out(Arc::clone(&shared)));
@@ -104,7 +103,7 @@ impl Cluster {
 
     /// The map may be wrong.
     pub(super) fn look(&self) {
-        self.shared.look.notify_one();
+        self.shared.care.lost.notify_one();
     }
 
     /// Why nobody may have answered.
@@ -202,7 +201,7 @@ async fn look_out(shared: Arc<Shared>) {
         *shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
         sleep(LOOK_AT_MOST_EVERY).await;
         let wait = if shared.is_well() { LOOK_EVERY } else { LOOK_AGAIN };
-        let _ = timeout(wait, shared.look.notified()).await;
+        let _ = timeout(wait, shared.care.lost.notified()).await;
     }
 }
 

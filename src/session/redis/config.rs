@@ -20,6 +20,10 @@ use crate::StoreError;
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Within what all times lie: below, nothing would ever answer; above, sums overflow.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// How often the connection is tried by default.
 const DEFAULT_PING_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -67,19 +71,19 @@ impl RedisStoreBuilder {
     }
 
     /// How long a call may take, waiting for a connection included, before it fails
-    /// with [`StoreError::Unavailable`]. Defaults to 200 ms.
-    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    /// with [`StoreError::Unavailable`]. Defaults to 200 ms; at least 1 ms, at most 60 s.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.clamp(SHORTEST, LONGEST);
         self
     }
 
-    /// How often every connection is tried. Defaults to 250 ms.
+    /// How often every connection is tried. Defaults to 250 ms; at least 1 ms, at most 60 s.
     ///
     /// Local copies are used for this span and the [timeout](Self::with_timeout)
     /// after the last time that the server was known to answer: that is how long
     /// a revocation may take to arrive when the network is cut.
-    pub const fn with_ping_interval(mut self, interval: Duration) -> Self {
-        self.ping_interval = interval;
+    pub fn with_ping_interval(mut self, interval: Duration) -> Self {
+        self.ping_interval = interval.clamp(SHORTEST, LONGEST);
         self
     }
 
@@ -149,6 +153,7 @@ impl RedisStoreBuilder {
             cluster: self.cluster,
             timeout: self.timeout,
             ping_interval: self.ping_interval,
+            lost: Arc::default(),
         };
         let mut endpoints = locations.into_iter().map(|location| location.endpoint);
         let topology = if self.cluster {

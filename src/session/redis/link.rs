@@ -15,7 +15,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -41,6 +41,8 @@ pub(super) struct Care {
     pub(super) cluster: bool,
     pub(super) timeout: Duration,
     pub(super) ping_interval: Duration,
+    /// Woken up when a connection is lost, or cannot be made.
+    pub(super) lost: Arc<Notify>,
 }
 
 impl Care {
@@ -182,6 +184,7 @@ async fn keep_up(line: Arc<Line>, care: Care) {
         trace::disconnected(&line.endpoint, &fault, was_up.load(Ordering::Relaxed));
         *line.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
         line.hang_up(&care.changes);
+        care.lost.notify_one();
         sleep(pause).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
