@@ -4,9 +4,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tower_didt::testing::store_suite::StoreSuite;
-use tower_didt::{Minted, RedisStore, RedisWarning, SessionStore, StoreError, Timestamp};
+use tower_didt::{
+    Minted, RedisConfigError, RedisStore, RedisWarning, SessionStore, StoreError, Timestamp,
+};
 
-use crate::server::{ClusterOf, Server, needs_redis};
+use crate::server::{ClusterOf, Directory, Server, needs_redis};
 use crate::support::{LIFETIME, issuer, now, opens, session, sign_in, token, warm};
 
 fn suite(make: impl Fn() -> RedisStore + 'static) -> StoreSuite {
@@ -171,7 +173,7 @@ async fn a_script_that_the_server_has_forgotten_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_token_is_not_used_up_when_the_replaced_session_cannot_be_ended_twice() {
+async fn a_replaced_session_of_another_issuer_leaves_no_copy() {
     needs_redis!();
     let server = Server::start();
     let store = RedisStore::connect(server.url()).await.expect("a store");
@@ -199,4 +201,45 @@ async fn settings_that_cost_safety_are_told() {
     server.cli(&["config", "set", "appendonly", "yes"]);
     server.cli(&["config", "set", "appendfsync", "always"]);
     assert_eq!(store.check().await.expect("an answer"), []);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_behind_a_socket() {
+    needs_redis!();
+    let directory = Directory::new();
+    let socket = directory.0.join("socket").to_str().expect("UTF-8").to_owned();
+    let server = Server::within(directory, &["--unixsocket", &socket]);
+    let store = RedisStore::connect(format!("unix://{socket}")).await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+    let other = RedisStore::connect(server.url()).await.expect("a store");
+    assert!(opens(&other, &ticket).await);
+}
+
+#[test]
+fn without_a_runtime_there_is_an_error_and_no_panic() {
+    let error = RedisStore::open("redis://localhost").expect_err("no runtime");
+    assert_eq!(error, RedisConfigError::NoRuntime);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused_or_brought_within_bounds() {
+    let builder = RedisStore::builder("redis://localhost");
+    for bad in ["", "{x}", "a b"] {
+        let error = builder.clone().with_prefix(bad).open().expect_err("no prefix");
+        assert_eq!(error, RedisConfigError::InvalidPrefix);
+    }
+    let none: [&str; 0] = [];
+    for urls in [&none[..], &["redis://a", "rediss://b"], &["redis://a/1"], &["redis://a", "x"]] {
+        let error = RedisStore::open_cluster(urls.iter().copied()).expect_err("no cluster");
+        assert_eq!(error, RedisConfigError::InvalidUrl);
+    }
+    for extreme in [Duration::ZERO, Duration::MAX] {
+        let builder = builder.clone().with_timeout(extreme).with_ping_interval(extreme);
+        for bytes in [0, 1, u64::MAX] {
+            let store = builder.clone().with_local_copies(bytes).open().expect("a store");
+            assert!(store.load("nonsense", now()).await.expect("an answer").is_none());
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use tower_didt::{RedisConfigError, RedisStore, RedisWarning, SessionStore};
 
-use crate::server::{Server, needs_redis};
+use crate::server::{ClusterOf, Server, needs_redis};
 use crate::support::{in_full, issuer, now, opens, session, sign_in, token, unavailable, warm};
 
 const SECRET: &str = "hunter2hunter2";
@@ -25,6 +25,7 @@ const RIGHTS: [&str; 14] = [
     "+hlen",
 ];
 const SCRIPT_RIGHTS: [&str; 4] = ["+hexists", "+pttl", "+pexpire", "+del"];
+const CLUSTER_RIGHTS: [&str; 3] = ["+cluster|slots", "+cluster|info", "+asking"];
 
 fn server_with_user(rights: &[&str]) -> Server {
     let server = Server::start();
@@ -60,6 +61,26 @@ async fn a_user_with_the_documented_rights_can_do_everything() {
     store.ping().await.expect("an answer");
     let warnings = store.check().await.expect("an answer");
     assert!(matches!(warnings.as_slice(), [RedisWarning::CannotTell { .. }]), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_documented_rights_can_do_everything_on_a_cluster() {
+    needs_redis!();
+    let cluster = ClusterOf::masters();
+    let password = format!(">{SECRET}");
+    let mut command = vec!["acl", "setuser", "app", "on", &password];
+    command.extend([&RIGHTS[..], &SCRIPT_RIGHTS, &CLUSTER_RIGHTS].concat());
+    for node in &cluster.nodes {
+        assert_eq!(node.cli(&command), "OK");
+    }
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", cluster.nodes[0].port);
+    let store = RedisStore::cluster_builder([url]).connect().await.expect("a store");
+    for user in ["alice", "bob", "carol"] {
+        let (ticket, record) = sign_in(&store, user).await;
+        warm(&store, &ticket).await;
+        store.revoke_all(record.issuer, now()).await.expect("an answer");
+        assert!(!opens(&store, &ticket).await);
+    }
 }
 
 #[tokio::test]
