@@ -137,6 +137,7 @@ async fn a_server_out_of_memory() {
         unavailable(store.mint(wanted.clone(), now()).await);
         unavailable(store.claim(token("bob"), now()).await);
         times.push(begin.elapsed() / 2);
+        unavailable(store.touch(&record, now().plus(Duration::from_secs(60))).await);
     }
     Times::new(times).report("out of memory, from call to error");
     // Nothing was half done, and what takes no memory works.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use tower_didt::{RedisConfigError, RedisStore};
 
-use crate::server::{Directory, Server, free_port, needs_redis};
+use crate::server::{Directory, Server, available, free_port, needs_redis};
 use crate::support::{opens, sign_in, warm};
 
 const SECRET: &str = "hunter2hunter2";
@@ -26,6 +26,9 @@ fn certificates(directory: &std::path::Path) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_over_tls_and_no_others_than_with_the_right_certificate() {
     needs_redis!();
+    if !available("openssl", module_path!()) {
+        return;
+    }
     let directory = Directory::new();
     assert!(certificates(&directory.0), "openssl makes the certificates");
     let path = |name: &str| directory.0.join(name).to_str().expect("UTF-8").to_owned();
