@@ -1,4 +1,92 @@
-//! A tower layer for Magic DID tokens.
+//! Sign users in with [Magic](https://magic.link) and keep your own sessions.
+//!
+//! Magic's client SDK hands the browser a *DID token*: a claim signed by the user's own key.
+//! This crate is a [tower] layer that verifies the token and answers with an HTTPS session
+//! cookie. From then on the cookie alone authenticates. No call to Magic, no secret stored.
+//!
+//! [tower]: https://docs.rs/tower
+//!
+//! ```
+//! # #[cfg(feature = "axum")] {
+//! use axum::{Router, routing::get};
+//! use tower_didt::{DidAuth, Session, Verifier};
+//!
+//! let auth = DidAuth::new(Verifier::new("did:magic:f54168e9-9ce9-47f2-81c8-7cb2a96b26ba"));
+//! let app: Router = Router::new()
+//!     .route("/me", get(|session: Session| async move { session.issuer().to_string() }))
+//!     .layer(auth.layer());
+//! # }
+//! ```
+//!
+//! # What a token proves
+//!
+//! Whoever holds *any* secp256k1 key can sign *any* claim. The only fact that a valid token
+//! proves is: the holder of the key behind `iss` made this statement for this `aud`.
+//! **Identity is the issuer alone.** Look users up by [`Session::issuer`]; `sub` is the
+//! holder's own word, and so is `ext`.
+//!
+//! # From a request to a session
+//!
+//! ```text
+//! request ─ credentials ┬ cookie ─ store.load ───────────────────────────┐
+//!                       └ token ─ proof cache ─(miss)─ decode ─ recover  │
+//!                                    │ signed claim             signer   │
+//!                                verifier (audience, times)              │
+//!                                    │ verified claim                    │
+//!                                on-login hook                           │
+//!                                    │                                   │
+//!                                store.mint (once per token) ─ Set-Cookie┤
+//!   rejection ◄─ any failure                                             ▼
+//!                                                inner service → response
+//! ```
+//!
+//! A request passes if exactly one of these holds:
+//!
+//! 1. It carries one `Authorization: Bearer` token that the [`Verifier`] accepts, no older than
+//!    the cap on age, and (with [`Replay::SingleUse`]) not used before; and the on-login hook,
+//!    where it is asked, agrees. A cookie beside it does not matter.
+//! 2. It carries no token but the cookie of a living session; and, for unsafe methods and
+//!    WebSocket upgrades, no page of a foreign origin caused it.
+//! 3. The layer is [optional](DidLayer::optional), and it carries no token and no cookie of a
+//!    living session.
+//!
+//! Everything else is a [`Rejection`]; its documentation and [`DidAuth`]'s say what the client is
+//! told. A store that cannot answer is a 503: nobody is let in, nobody signed out.
+//!
+//! # Deployment
+//!
+//! - HTTPS only: browsers refuse a `__Host-` cookie over plain HTTP.
+//! - Proxies in front must pass `Host`, `Origin` and `Sec-Fetch-Site` through unchanged.
+//! - Every new token costs one signature check (some 100 µs): put a rate limit in front.
+//! - Put the layer outside of whatever reads the body, so that nobody has to send one in vain.
+//! - [`MemoryStore`] is one process: with several, sign-ins of one are unknown to the others.
+//!
+//! # Features
+//!
+//! | Feature | Default | Brings |
+//! |---|---|---|
+//! | none | | [`Verifier`] and all that it needs, no I/O: no http, tower, moka, tokio |
+//! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
+//! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
+//! | `axum` | | [`Session`] as an extractor |
+//! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still |
+//! | `tracing` | | one event per decision and per change to a session, without secrets |
+//! | `metrics` | | counters and latencies, see below |
+//! | `cli` | | the `didt` command line |
+//!
+//! # Watching it
+//!
+//! With `tracing`: `passed` (debug) and `rejected` (info) per request, with the outcome, the
+//! reason and the issuer; `store` (info) per session minted, claimed or revoked, and
+//! `store failed` (error). With `metrics`:
+//!
+//! | Name | Kind | Labels |
+//! |---|---|---|
+//! | `didt_requests_total` | counter | `outcome`: `session`, `token`, `anonymous`, or why not: [`Rejection::name`] |
+//! | `didt_verify_seconds` | histogram | `cache`: `hit`, `miss`; `outcome`: `accepted` or [`TokenError::name`] |
+//! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `error` |
+//!
+//! None of them ever holds a token, a cookie or a session id.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -9,8 +97,10 @@ mod middleware;
 mod session;
 
 #[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 #[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
 pub use self::did::{
@@ -25,7 +115,7 @@ pub use self::middleware::{
 };
 #[cfg(feature = "session")]
 pub use self::session::{
-    BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions,
+    BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions, OnceOnly,
     ParseHandleError, SessionData, SessionExpired, SessionHandle, SessionRecord, SessionStore,
     StoreError, StoreFuture, Ticket, TokenMark, Touched,
 };
@@ -34,3 +124,8 @@ pub use self::session::{
 pub use self::session::{
     RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
 };
+
+/// The examples of the README, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -57,6 +57,12 @@ impl fmt::Debug for Address {
     }
 }
 
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for Address {
     type Err = ParseIssuerError;
 

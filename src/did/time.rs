@@ -120,25 +120,6 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where the middleware reads the time.
-///
-/// The token verifier and the stores never read a clock: they are given `now`.
-/// Tests use [`FixedClock`](crate::testing::FixedClock).
-pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The current time.
-    fn now(&self) -> Timestamp;
-}
-
-/// The operating system's wall clock, in milliseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        SystemTime::now().into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

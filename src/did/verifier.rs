@@ -92,8 +92,7 @@ impl Verifier {
     }
 
     /// Refuses tokens that were issued longer ago than this, whatever their `ext` says.
-    /// Defaults to no cap here; [`DidAuth`](crate::DidAuth) sets one of its own wherever
-    /// it mints sessions.
+    /// Defaults to no cap here; [`DidAuth`](crate::DidAuth) sets one of its own.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
@@ -160,10 +159,12 @@ impl Verifier {
         super::token::check_length(token, self.max_token_len)
     }
 
-    /// The last moment at which a claim is not expired.
+    /// The last moment at which a claim is accepted: its own end, or that of the
+    /// age that is allowed, whichever comes first.
     #[cfg(feature = "layer")]
     pub(crate) fn end_of(&self, claim: &Claim) -> Timestamp {
-        claim.ext().plus(self.expiry_leeway)
+        let expired = claim.ext().plus(self.expiry_leeway);
+        self.max_age.map_or(expired, |max_age| expired.min(claim.iat().plus(max_age)))
     }
 
     /// Checks a claim whose proof is known to be good: audience, times, attachment.

@@ -15,7 +15,7 @@ use super::login::LoginHook;
 use super::origin::TrustedOrigins;
 use super::proof_cache::{DEFAULT_MAX_BYTES, ProofCache};
 use super::rejection::Responder;
-use super::{DidLayer, Login, Refusal, Rejection, SessionCookie};
+use super::{DidLayer, Login, Refusal, Rejection, SessionCookie, observe};
 use crate::{
     Clock, Issuer, Lifetimes, MemoryStore, SessionHandle, SessionRecord, SessionStore, StoreError,
     SystemClock, Verifier,
@@ -38,6 +38,10 @@ pub enum Replay {
     Authenticate,
     /// It is refused: every token is good for one request.
     SingleUse,
+    /// As [`Authenticate`](Self::Authenticate), but a token that was issued before the
+    /// newest one accepted of its issuer is refused: signing in again puts an end
+    /// to all tokens made earlier.
+    NewestOnly,
 }
 
 /// Guards services with DID tokens and the sessions made of them.
@@ -83,15 +87,15 @@ pub struct DidAuth(Arc<Gate>);
 impl DidAuth {
     /// Sessions in this process's memory, all else as the methods below say.
     ///
-    /// Wherever sessions are made, tokens older than 900 seconds are refused,
-    /// whatever their own `ext` says; see [`with_max_token_age`](Self::with_max_token_age).
+    /// Tokens older than 900 seconds are refused, whatever their own `ext` says; see
+    /// [`with_max_token_age`](Self::with_max_token_age).
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
+        let max_age = verifier.max_age().unwrap_or(DEFAULT_MAX_TOKEN_AGE);
         let gate = Gate {
-            max_token_age: verifier.max_age().unwrap_or(DEFAULT_MAX_TOKEN_AGE),
-            verifier,
+            verifier: verifier.with_max_age(max_age),
             proofs: ProofCache::new(DEFAULT_MAX_BYTES),
-            store: Arc::new(MemoryStore::new()),
+            store: observe::store(Arc::new(MemoryStore::new())),
             clock: Arc::new(SystemClock),
             lifetimes: Lifetimes::default(),
             max_sessions: None,
@@ -106,7 +110,7 @@ impl DidAuth {
                 handler: None,
             },
         };
-        Self(Arc::new(gate)).capping_token_age()
+        Self(Arc::new(gate))
     }
 
     /// Where sessions are kept. Defaults to [`MemoryStore`];
@@ -119,7 +123,7 @@ impl DidAuth {
     /// As [`with_store`](Self::with_store), for a store that others use too.
     #[must_use]
     pub fn with_shared_store(self, store: Arc<dyn SessionStore>) -> Self {
-        self.change(|gate| gate.store = store).capping_token_age()
+        self.change(|gate| gate.store = observe::store(store))
     }
 
     /// How old (`now - iat`) a token may be. Defaults to the verifier's
@@ -127,11 +131,11 @@ impl DidAuth {
     ///
     /// A token's own expiry is its holder's word and may lie for ever ahead, so it
     /// is never the only bound: used tokens are remembered for this long, and
-    /// older ones are refused. With a store that keeps no sessions there is
-    /// nothing to remember, and only the verifier's own cap applies.
+    /// older ones are refused. Raise it for machine clients that sign tokens of a long
+    /// life for themselves and send one with every request.
     #[must_use]
     pub fn with_max_token_age(self, max_age: Duration) -> Self {
-        self.change(|gate| gate.max_token_age = max_age).capping_token_age()
+        self.change(|gate| gate.verifier = gate.verifier.clone().with_max_age(max_age))
     }
 
     /// How long sessions live. Defaults to 7 days and no idle timeout.
@@ -270,7 +274,7 @@ impl DidAuth {
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot tell.
-    pub async fn sessions_of(&self, issuer: Issuer) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
+    pub async fn sessions_of(&self, issuer: Issuer) -> Result<Vec<SessionRecord>, StoreError> {
         self.0.sessions_of(issuer).await
     }
 
@@ -296,15 +300,6 @@ impl DidAuth {
         change(Arc::make_mut(&mut self.0));
         self
     }
-
-    /// Where sessions are made, the verifier refuses what the store would not remember.
-    fn capping_token_age(self) -> Self {
-        self.change(|gate| {
-            if gate.store.keeps_sessions() {
-                gate.verifier = gate.verifier.clone().with_max_age(gate.max_token_age);
-            }
-        })
-    }
 }
 
 /// A setting that cannot be.
@@ -313,6 +308,8 @@ impl DidAuth {
 pub enum ConfigError {
     /// An empty cookie name, or one with characters that a cookie's name must not have.
     InvalidCookieName,
+    /// A cookie's domain that is no host name of two labels or more.
+    InvalidCookieDomain,
     /// A trusted origin that no browser would send.
     InvalidOrigin,
     /// A realm that cannot stand between quotes in a header.
@@ -322,8 +319,16 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::InvalidCookieName => "a cookie's name must be made of visible ASCII letters, digits and !#$%&'*+-.^_`|~",
-            Self::InvalidOrigin => "a trusted origin must be http:// or https://, host and port, in lower case and with nothing after them",
+            Self::InvalidCookieName => {
+                "a cookie's name must be made of ASCII letters, digits and !#$%&'*+-.^_`|~"
+            }
+            Self::InvalidCookieDomain => {
+                "a cookie's domain must be a host name of two labels or more, in lower case"
+            }
+            Self::InvalidOrigin => {
+                "a trusted origin must be http:// or https://, host and port in lower case, \
+                 and nothing after them"
+            }
             Self::InvalidRealm => "a realm must be visible ASCII without quotes and backslashes",
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cookie::{Cookie, time};
 use http::HeaderValue;
 
+use super::ConfigError;
 use crate::{SessionRecord, Ticket, Timestamp};
 
 /// Browsers keep no cookie longer than 400 days (RFC 6265bis).
@@ -19,6 +20,9 @@ pub enum SameSite {
     Lax,
     /// Never. A user who follows a link to the site arrives signed out.
     Strict,
+    /// Always. For pages embedded in other sites. What then stands between a foreign
+    /// page and the cookie is the layer's own cross-origin check alone.
+    None,
 }
 
 /// The session cookie: `__Host-` name, `Path=/; Secure; HttpOnly; SameSite=Lax`.
@@ -27,8 +31,12 @@ pub enum SameSite {
 /// `Domain`, or from another host (RFC 6265bis section 4.1.3.2; ASVS 5.0, 3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCookie {
+    /// The whole name, prefix included.
     name: String,
+    domain: Option<String>,
     same_site: SameSite,
+    secure: bool,
+    http_only: bool,
 }
 
 impl SessionCookie {
@@ -41,19 +49,56 @@ impl SessionCookie {
     ///
     /// # Errors
     ///
-    /// [`InvalidCookieName`](super::ConfigError::InvalidCookieName) if `name` is empty
+    /// [`InvalidCookieName`](ConfigError::InvalidCookieName) if `name` is empty
     /// or has a character that a cookie's name must not have (RFC 6265 section 4.1.1).
-    pub fn named(name: &str) -> Result<Self, super::ConfigError> {
-        if name.is_empty() || !name.bytes().all(is_token_char) {
-            return Err(super::ConfigError::InvalidCookieName);
-        }
+    pub fn named(name: &str) -> Result<Self, ConfigError> {
+        check_name(name)?;
         Ok(Self { name: format!("__Host-{name}"), ..Self::default() })
+    }
+
+    /// A cookie named `__Secure-` and `name` that all hosts under `domain` get.
+    ///
+    /// One sign-in then serves all of them. What is lost with the `__Host-` prefix: every
+    /// host under `domain`, were it only a forgotten blog, is sent the cookie and can
+    /// set one of its own in its place. Where the hosts do not trust each other
+    /// fully, let each have its own session.
+    ///
+    /// # Errors
+    ///
+    /// As [`named`](Self::named); and [`InvalidCookieDomain`](ConfigError::InvalidCookieDomain)
+    /// if `domain` is no host name of two labels or more, in lower case and
+    /// without a dot in front.
+    pub fn for_sub_domains(name: &str, domain: &str) -> Result<Self, ConfigError> {
+        check_name(name)?;
+        check_domain(domain)?;
+        let (name, domain) = (format!("__Secure-{name}"), Some(domain.to_owned()));
+        Ok(Self { name, domain, ..Self::default() })
     }
 
     /// Sets `SameSite`. Defaults to [`SameSite::Lax`].
     #[must_use]
     pub fn with_same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
+        self
+    }
+
+    /// **Insecure.** Leaves `Secure` and the name's prefix away, so that browsers send the
+    /// cookie over plain HTTP, where everybody on the way can read and take it over.
+    #[must_use]
+    pub fn insecure_over_http(mut self) -> Self {
+        let bare = |prefix| self.name.strip_prefix(prefix).map(str::to_owned);
+        if let Some(name) = bare("__Host-").or_else(|| bare("__Secure-")) {
+            self.name = name;
+        }
+        self.secure = false;
+        self
+    }
+
+    /// **Insecure.** Leaves `HttpOnly` away, so that any script in a page, an injected
+    /// one too, can read the session out and carry it elsewhere.
+    #[must_use]
+    pub fn insecure_readable_by_scripts(mut self) -> Self {
+        self.http_only = false;
         self
     }
 
@@ -82,17 +127,20 @@ impl SessionCookie {
     /// `None` only for a ticket that no header can carry.
     fn header(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
         let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
-        let cookie = Cookie::build((self.name.as_str(), value))
+        let mut cookie = Cookie::build((self.name.as_str(), value))
             .path("/")
-            .secure(true)
-            .http_only(true)
+            .secure(self.secure)
+            .http_only(self.http_only)
             .same_site(match self.same_site {
                 SameSite::Lax => cookie::SameSite::Lax,
                 SameSite::Strict => cookie::SameSite::Strict,
+                SameSite::None => cookie::SameSite::None,
             })
-            .max_age(time::Duration::seconds(seconds))
-            .build();
-        let mut header = HeaderValue::try_from(cookie.to_string()).ok()?;
+            .max_age(time::Duration::seconds(seconds));
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain);
+        }
+        let mut header = HeaderValue::try_from(cookie.build().to_string()).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
@@ -100,8 +148,32 @@ impl SessionCookie {
 
 impl Default for SessionCookie {
     fn default() -> Self {
-        Self { name: Self::DEFAULT_NAME.to_owned(), same_site: SameSite::default() }
+        Self {
+            name: Self::DEFAULT_NAME.to_owned(),
+            domain: None,
+            same_site: SameSite::default(),
+            secure: true,
+            http_only: true,
+        }
     }
+}
+
+fn check_name(name: &str) -> Result<(), ConfigError> {
+    let valid = !name.is_empty() && name.bytes().all(is_token_char);
+    valid.then_some(()).ok_or(ConfigError::InvalidCookieName)
+}
+
+/// Two labels or more: browsers accept no cookie for a whole top-level domain.
+fn check_domain(domain: &str) -> Result<(), ConfigError> {
+    let is_label = |label: &str| {
+        let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        !label.is_empty()
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let valid = domain.contains('.') && domain.split('.').all(is_label);
+    valid.then_some(()).ok_or(ConfigError::InvalidCookieDomain)
 }
 
 /// RFC 9110 section 5.6.2, `tchar`.
@@ -166,5 +238,34 @@ mod tests {
             assert!(SessionCookie::named(bad).is_err(), "{bad:?}");
         }
         assert_eq!(SessionCookie::named("app").expect("a name").name(), "__Host-app");
+    }
+
+    #[test]
+    fn a_cookie_for_sub_domains_says_so_in_its_name_and_keeps_the_rest() {
+        let cookie = SessionCookie::for_sub_domains("app", "example.com").expect("a cookie");
+        let clear = cookie.clear().expect("a header");
+        assert!(clear.to_str().expect("ASCII").starts_with("__Secure-app=; "));
+        let expected = ["Domain=example.com", "HttpOnly", "Max-Age=0", "Path=/"];
+        assert_eq!(attributes(&clear)[..4], expected);
+        for bad in ["", "com", ".example.com", "example.com.", "EXAMPLE.com", "a_b.com", "a b.com"]
+        {
+            assert!(SessionCookie::for_sub_domains("app", bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_methods_that_say_insecure_weaken_the_cookie() {
+        let cookie = SessionCookie::default().with_same_site(SameSite::None);
+        let strong = attributes(&cookie.clear().expect("a header"));
+        assert_eq!(strong, ["HttpOnly", "Max-Age=0", "Path=/", "SameSite=None", "Secure"]);
+
+        let over_http = SessionCookie::default().insecure_over_http();
+        assert_eq!(over_http.name(), "didt");
+        let weak = attributes(&over_http.clear().expect("a header"));
+        assert_eq!(weak, ["HttpOnly", "Max-Age=0", "Path=/", "SameSite=Lax"]);
+
+        let readable = SessionCookie::default().insecure_readable_by_scripts();
+        let weak = attributes(&readable.clear().expect("a header"));
+        assert_eq!(weak, ["Max-Age=0", "Path=/", "SameSite=Lax", "Secure"]);
     }
 }

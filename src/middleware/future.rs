@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::gate::{Anonymous, CookieChange, Deciding, Decision, Gate};
-use super::{AuthBody, Session, trace};
+use super::gate::{Anonymous, CookieChange, Decision, Gate, WaitingDecision};
+use super::{AuthBody, Session, observe};
 
 pin_project! {
     /// The future of a [`DidService`](super::DidService).
@@ -29,8 +30,12 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, F, ReqBody> {
-        Deciding { deciding: Deciding, call: Option<(S, Request<ReqBody>)> },
+        // The decision is on its way.
+        Waiting { decision: WaitingDecision, call: Option<(S, Request<ReqBody>)> },
+        // The inner service is at work.
         Passed { #[pin] inner: F, session: Option<Session>, cookie: CookieChange },
+        // The request does not pass.
+        Rejected { response: Option<Response<Bytes>> },
     }
 }
 
@@ -38,13 +43,51 @@ impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) const fn new(
+    /// Goes on with a decision that is there already. `service` must be ready.
+    pub(super) fn decided(
         gate: Arc<Gate>,
-        deciding: Deciding,
+        decision: Decision,
+        service: &mut S,
+        request: Request<ReqBody>,
+    ) -> Self {
+        let state = State::decided(&gate, decision, service, request);
+        Self { gate, state }
+    }
+
+    /// Waits for a decision. `service` must be ready.
+    pub(super) const fn waiting(
+        gate: Arc<Gate>,
+        decision: WaitingDecision,
         service: S,
         request: Request<ReqBody>,
     ) -> Self {
-        Self { gate, state: State::Deciding { deciding, call: Some((service, request)) } }
+        Self { gate, state: State::Waiting { decision, call: Some((service, request)) } }
+    }
+}
+
+impl<S, ReqBody> State<S, S::Future, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn decided(
+        gate: &Arc<Gate>,
+        decision: Decision,
+        service: &mut S,
+        mut request: Request<ReqBody>,
+    ) -> Self {
+        let Decision { verdict, cookie } = decision;
+        observe::decided(&verdict, &cookie);
+        match verdict {
+            Ok(session) => {
+                introduce(gate, session.clone(), &mut request);
+                Self::Passed { inner: service.call(request), session, cookie }
+            }
+            Err(rejection) => {
+                let mut response = gate.respond(rejection);
+                write_cookie(response.headers_mut(), gate, cookie);
+                Self::Rejected { response: Some(response) }
+            }
+        }
     }
 }
 
@@ -58,31 +101,14 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProjection::Deciding { deciding, call } => {
-                    let Decision { verdict, cookie } = ready!(deciding.poll(cx));
-                    trace::decided(&verdict, &cookie);
-                    let session = match verdict {
-                        Ok(session) => session,
-                        Err(rejection) => {
-                            let mut response = this.gate.respond(rejection).map(AuthBody::own);
-                            write_cookie(response.headers_mut(), this.gate, cookie);
-                            return Poll::Ready(Ok(response));
-                        }
-                    };
+                StateProjection::Waiting { decision, call } => {
+                    let decision = ready!(decision.as_mut().poll(cx));
                     // A decision is made once, and takes the call with it.
-                    let Some((mut service, mut request)) = call.take() else {
+                    let Some((mut service, request)) = call.take() else {
                         return Poll::Pending;
                     };
-                    match session.clone() {
-                        Some(session) => request.extensions_mut().insert(session).map(drop),
-                        None => {
-                            request.extensions_mut().remove::<Session>();
-                            let anonymous = Anonymous(Arc::clone(this.gate));
-                            request.extensions_mut().insert(anonymous).map(drop)
-                        }
-                    };
-                    let inner = service.call(request);
-                    this.state.set(State::Passed { inner, session, cookie });
+                    let state = State::decided(this.gate, decision, &mut service, request);
+                    this.state.set(state);
                 }
                 StateProjection::Passed { inner, session, cookie } => {
                     let mut response = ready!(inner.poll(cx))?.map(AuthBody::inner);
@@ -91,6 +117,12 @@ where
                     let cookie = if signed_out { CookieChange::Clear } else { cookie };
                     write_cookie(response.headers_mut(), this.gate, cookie);
                     return Poll::Ready(Ok(response));
+                }
+                StateProjection::Rejected { response } => {
+                    return match response.take() {
+                        Some(response) => Poll::Ready(Ok(response.map(AuthBody::own))),
+                        None => Poll::Pending,
+                    };
                 }
             }
         }
@@ -103,6 +135,20 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ResponseFuture")
+    }
+}
+
+/// Tells handlers who is calling: this gate's word, and nobody else's.
+fn introduce<B>(gate: &Arc<Gate>, session: Option<Session>, request: &mut Request<B>) {
+    let extensions = request.extensions_mut();
+    match session {
+        Some(session) => {
+            extensions.insert(session);
+        }
+        None => {
+            extensions.remove::<Session>();
+            extensions.insert(Anonymous(Arc::clone(gate)));
+        }
     }
 }
 

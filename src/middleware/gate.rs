@@ -5,8 +5,6 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -18,7 +16,7 @@ use super::origin::TrustedOrigins;
 use super::proof_cache::ProofCache;
 use super::rejection::Responder;
 use super::session::Identity;
-use super::{Login, Rejection, Replay, Session, SessionCookie, trace};
+use super::{Login, Rejection, Replay, Session, SessionCookie, observe};
 use crate::{
     Clock, Issuer, Lifetimes, Minted, NewSession, SessionData, SessionRecord, SessionStore,
     StoreError, Timestamp, TokenMark, VerifiedClaim, Verifier,
@@ -28,7 +26,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     pub(super) verifier: Verifier,
-    pub(super) max_token_age: Duration,
     pub(super) proofs: ProofCache,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
@@ -73,9 +70,11 @@ impl Anonymous {
 
 /// A decision: there already, or on its way.
 pub(super) enum Deciding {
-    Done(Option<Decision>),
-    Waiting(Pin<Box<dyn Future<Output = Decision> + Send>>),
+    Done(Decision),
+    Waiting(WaitingDecision),
 }
+
+pub(super) type WaitingDecision = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 impl Gate {
     /// Decides about a request. With `required`, one without credentials is rejected.
@@ -113,11 +112,11 @@ impl Gate {
     pub(super) async fn sessions_of(
         &self,
         issuer: Issuer,
-    ) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
+    ) -> Result<Vec<SessionRecord>, StoreError> {
         let now = self.clock.now();
-        let mut sessions = self.store.sessions_of(issuer, now).await?;
-        sessions.retain(|record| self.lifetimes.check(record, now).is_ok());
-        Ok(sessions)
+        let sessions = self.store.sessions_of(issuer, now).await?;
+        let alive = |record: &Arc<SessionRecord>| self.lifetimes.check(record, now).is_ok();
+        Ok(sessions.into_iter().filter(alive).map(Arc::unwrap_or_clone).collect())
     }
 
     /// Turns a rejection into the response that its sender gets.
@@ -191,7 +190,7 @@ impl Gate {
         let renewed = match touched {
             Ok(touched) => touched.renewed,
             Err(error) => {
-                trace::refresh_failed(&error);
+                observe::refresh_failed(&error);
                 None
             }
         };
@@ -225,10 +224,31 @@ impl Gate {
             Ok(claim) => claim,
             Err(error) => return Deciding::done(Decision::reject(error.into())),
         };
-        if self.store.keeps_sessions()
+        if self.store.remembers()
             && let Err(rejection) = self.origins.check_login(request)
         {
             return Deciding::done(Decision::reject(rejection));
+        }
+        // The common case, a token alone and nobody to ask, costs no allocation where
+        // the store knows at once.
+        if cookie == CookieValue::Absent
+            && self.hook.is_none()
+            && self.replay == Replay::Authenticate
+        {
+            let data = SessionData::NONE;
+            let session = self.new_session(&claim, data.clone(), None, now);
+            return match self.store.mint(session, now).try_now() {
+                Ok(minted) => Deciding::done(
+                    self.minted(claim, data, minted, now).unwrap_or_else(Decision::reject),
+                ),
+                Err(minting) => {
+                    let gate = Arc::clone(self);
+                    Deciding::waiting(async move {
+                        let minted = minting.await;
+                        gate.minted(claim, data, minted, now).unwrap_or_else(Decision::reject)
+                    })
+                }
+            };
         }
         let loading = match cookie {
             CookieValue::Ticket(ticket) => Some(self.store.load(ticket, now)),
@@ -270,15 +290,39 @@ impl Gate {
             if self.replay == Replay::SingleUse && !self.store.claim(token, now).await? {
                 return Err(Rejection::TokenUsed);
             }
+            self.check_newest(token, now).await?;
             return Ok(Decision::pass(self.session(Arc::clone(record))));
         }
 
         let data = self.ask_application(login).await?;
-        let session = NewSession::new(token, self.lifetimes.end_of_session(now))
-            .with_data(data.clone())
-            .replacing(previous.as_deref())
-            .with_max_per_issuer(self.max_sessions);
-        match self.store.mint(session, now).await? {
+        self.check_newest(token, now).await?;
+        let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
+        let minted = self.store.mint(session, now).await;
+        self.minted(claim, data, minted, now)
+    }
+
+    fn new_session(
+        &self,
+        claim: &VerifiedClaim,
+        data: SessionData,
+        previous: Option<&SessionRecord>,
+        now: Timestamp,
+    ) -> NewSession {
+        NewSession::new(self.mark(claim), self.lifetimes.end_of_session(now))
+            .with_data(data)
+            .replacing(previous)
+            .with_max_per_issuer(self.max_sessions)
+    }
+
+    /// What a mint leads to: a cookie the first time, none afterwards.
+    fn minted(
+        self: &Arc<Self>,
+        claim: VerifiedClaim,
+        data: SessionData,
+        minted: Result<Minted, StoreError>,
+        now: Timestamp,
+    ) -> Result<Decision, Rejection> {
+        match minted? {
             Minted::Session { ticket, record } => {
                 let cookie = self.cookie.set(&ticket, &record, now);
                 Ok(Decision {
@@ -289,9 +333,17 @@ impl Gate {
             Minted::AlreadyUsed if self.replay == Replay::SingleUse => Err(Rejection::TokenUsed),
             Minted::AlreadyUsed | Minted::NotKept => {
                 let identity = Identity::Token { claim, seen: now, data };
-                Ok(Decision::pass(Session::new(self, identity)))
+                Ok(Decision::pass(Session::new(Arc::clone(self), identity)))
             }
         }
+    }
+
+    /// Notes an accepted token, where only the newest is good.
+    async fn check_newest(&self, token: TokenMark, now: Timestamp) -> Result<(), Rejection> {
+        if self.replay == Replay::NewestOnly && !self.store.advance(token, now).await? {
+            return Err(Rejection::TokenSuperseded);
+        }
+        Ok(())
     }
 
     /// What the application wants to attach, or its refusal. Asked before anything
@@ -306,11 +358,9 @@ impl Gate {
         }
     }
 
-    /// A token is refused from whichever end comes first: its own, or that of the
-    /// age that this gate allows. Until then it has to be remembered.
+    /// A used token has to be remembered for as long as the verifier accepts it.
     fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
-        let too_old = claim.claim().iat().plus(self.max_token_age);
-        TokenMark::new(claim, too_old.min(self.verifier.end_of(claim.claim())))
+        TokenMark::new(claim, self.verifier.end_of(claim.claim()))
     }
 
     fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {
@@ -340,25 +390,12 @@ impl Decision {
 }
 
 impl Deciding {
-    fn done(decision: Decision) -> Self {
-        Self::Done(Some(decision))
+    const fn done(decision: Decision) -> Self {
+        Self::Done(decision)
     }
 
     fn waiting(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
         Self::Waiting(Box::pin(decision))
-    }
-
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Decision> {
-        match self {
-            Self::Done(decision) => decision.take().map_or(Poll::Pending, Poll::Ready),
-            Self::Waiting(decision) => Poll::Ready(ready!(decision.as_mut().poll(cx))),
-        }
-    }
-}
-
-impl fmt::Debug for Deciding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Deciding")
     }
 }
 

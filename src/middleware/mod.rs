@@ -16,12 +16,12 @@ mod future;
 mod gate;
 mod layer;
 mod login;
+mod observe;
 mod origin;
 mod proof_cache;
 mod rejection;
 mod service;
 mod session;
-mod trace;
 
 pub use self::auth::{ConfigError, DidAuth, Replay};
 pub use self::body::AuthBody;

@@ -5,6 +5,7 @@ use std::fmt;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::observe::{self, Stopwatch};
 use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 
 /// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
@@ -42,10 +43,23 @@ impl ProofCache {
     ) -> Result<VerifiedClaim, TokenError> {
         // What is longer than any token is not worth hashing.
         verifier.check_length(token)?;
+        let started = Stopwatch::start();
         let key: Key = Sha256::digest(token).into();
-        if let Some(signed) = self.0.get(&key) {
-            return verifier.check(&signed, now);
-        }
+        let (seen_before, result) = match self.0.get(&key) {
+            Some(signed) => (true, verifier.check(&signed, now)),
+            None => (false, self.verify_new(verifier, key, token, now)),
+        };
+        observe::verified(started, seen_before, &result);
+        result
+    }
+
+    fn verify_new(
+        &self,
+        verifier: &Verifier,
+        key: Key,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<VerifiedClaim, TokenError> {
         let decoded = verifier.decode(token)?;
         verifier.check_statement(decoded.claim(), now)?;
         let signed = decoded.into_signed()?;

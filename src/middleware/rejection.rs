@@ -26,6 +26,9 @@ pub enum Rejection {
     InvalidToken(TokenError),
     /// The bearer token was used before, and each is good for one use.
     TokenUsed,
+    /// A token of the same issuer that was issued later has been accepted, and only
+    /// the newest is good.
+    TokenSuperseded,
     /// The cookie belongs to no session: it was revoked, forgotten or never made here.
     UnknownSession,
     /// The cookie's session ended by itself.
@@ -70,7 +73,7 @@ impl Rejection {
             Self::MissingCredentials | Self::UnknownSession | Self::SessionExpired(_) => {
                 UNAUTHORIZED
             }
-            Self::InvalidToken(_) | Self::TokenUsed => INVALID_TOKEN,
+            Self::InvalidToken(_) | Self::TokenUsed | Self::TokenSuperseded => INVALID_TOKEN,
             Self::AmbiguousCredentials => Outside {
                 status: StatusCode::BAD_REQUEST,
                 error: "invalid_request",
@@ -115,6 +118,7 @@ impl Rejection {
             Self::AmbiguousCredentials => "ambiguous_credentials",
             Self::InvalidToken(error) => error.name(),
             Self::TokenUsed => "token_used",
+            Self::TokenSuperseded => "token_superseded",
             Self::UnknownSession => "unknown_session",
             Self::SessionExpired(_) => "session_expired",
             Self::CrossOrigin => "cross_origin",
@@ -138,6 +142,7 @@ impl fmt::Display for Rejection {
             Self::AmbiguousCredentials => f.write_str("credentials were sent more than once"),
             Self::InvalidToken(error) => error.fmt(f),
             Self::TokenUsed => f.write_str("the token was used before"),
+            Self::TokenSuperseded => f.write_str("a newer token was accepted before"),
             Self::UnknownSession => f.write_str("the cookie belongs to no session"),
             Self::SessionExpired(expired) => expired.fmt(f),
             Self::CrossOrigin => f.write_str("a page of another origin caused the request"),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::gate::Gate;
+use super::gate::{Deciding, Gate};
 use super::{AuthBody, ResponseFuture};
 
 /// A guarded service. Made by [`DidLayer`](super::DidLayer).
@@ -38,11 +38,19 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (head, body) = request.into_parts();
         let deciding = self.gate.decide(&head, self.required);
-        // The service that was polled ready is the one to be called; its clone
-        // takes its place here.
-        let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
         let request = Request::from_parts(head, body);
-        ResponseFuture::new(Arc::clone(&self.gate), deciding, ready, request)
+        let gate = Arc::clone(&self.gate);
+        match deciding {
+            Deciding::Done(decision) => {
+                ResponseFuture::decided(gate, decision, &mut self.inner, request)
+            }
+            Deciding::Waiting(decision) => {
+                // The service that was polled ready is the one to be called later; its
+                // clone takes its place here.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::waiting(gate, decision, ready, request)
+            }
+        }
     }
 }

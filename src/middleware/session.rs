@@ -70,7 +70,8 @@ impl Session {
         }
     }
 
-    /// When the session ends whatever happens; for a token alone, when the token expires.
+    /// When the session ends whatever happens; for a token alone
+    /// ([`handle`](Self::handle) is `None`), when the token expires by its holder's word.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         match &self.0.identity {
@@ -94,7 +95,8 @@ impl Session {
 
     /// Ends this session; the response will take the cookie away.
     ///
-    /// A request that was authenticated by a token alone has no session to end.
+    /// A request that brings a token makes a session first, as any other; it is ended
+    /// again. One that was authenticated by a used token has no session to end.
     ///
     /// # Errors
     ///
@@ -126,7 +128,7 @@ impl Session {
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot tell.
-    pub async fn sessions(&self) -> Result<Vec<Arc<SessionRecord>>, StoreError> {
+    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         self.0.gate.sessions_of(self.issuer()).await
     }
 

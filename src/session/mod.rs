@@ -5,6 +5,7 @@
 mod lifetimes;
 mod memory;
 mod none;
+mod once;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
@@ -14,6 +15,7 @@ mod ticket;
 pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
+pub use self::once::OnceOnly;
 pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
 #[cfg(feature = "redis")]
 pub use self::redis::{

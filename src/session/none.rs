@@ -27,6 +27,10 @@ impl SessionStore for NoSessions {
         StoreFuture::ready(Ok(false))
     }
 
+    fn advance(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(true))
+    }
+
     fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
         StoreFuture::ready(Ok(None))
     }
@@ -47,7 +51,7 @@ impl SessionStore for NoSessions {
         StoreFuture::ready(Ok(Vec::new()))
     }
 
-    fn keeps_sessions(&self) -> bool {
+    fn remembers(&self) -> bool {
         false
     }
 }

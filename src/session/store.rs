@@ -46,6 +46,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Whether a token was used. What a later [`mint`](Self::mint) finds may differ.
     fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
 
+    /// Notes when a token was issued: `false` if one of the same issuer was noted
+    /// before that had been issued later. Never notes a time after `now`, so that a
+    /// token from the future locks nobody out. For [`Replay::NewestOnly`](crate::Replay).
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+
     /// Finds the session of a cookie. `ticket` is the cookie's value just as the
     /// client sent it: anything at all, of any length that HTTP lets through.
     fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>>;
@@ -65,8 +70,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unsupported`], never an empty list.
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
 
-    /// Whether this store makes sessions at all. Defaults to yes.
-    fn keeps_sessions(&self) -> bool {
+    /// Whether presenting a token here leaves anything behind. Defaults to yes.
+    fn remembers(&self) -> bool {
         true
     }
 

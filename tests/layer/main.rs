@@ -8,6 +8,7 @@ mod axum_extractors;
 mod cross_origin;
 mod faults;
 mod hook;
+mod measures;
 mod proofs;
 mod rejections;
 mod secrets;

@@ -24,12 +24,17 @@ async fn a_full_verbosity_log_shows_decisions_and_no_secrets() {
         answers.push_str(&format!("{:?}", app.send(request).await.extensions));
     }
     store.set_down(true);
-    app.send(with_cookie(&ticket)).await;
+    assert_eq!(app.send(with_cookie(&ticket)).await.status, http::StatusCode::SERVICE_UNAVAILABLE);
 
     let log = log();
-    for expected in
-        ["passed", "cookie=\"set\"", "audience_mismatch", "unknown_session", "store_unavailable"]
-    {
+    for expected in [
+        "passed",
+        "cookie=\"set\"",
+        "minted",
+        "audience_mismatch",
+        "unknown_session",
+        "store failed",
+    ] {
         assert!(log.contains(expected), "no {expected} in\n{log}");
     }
     for secret in [&*token, &*unused, &*foreign, &*ticket, "unknown-ticket"] {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use http::StatusCode;
 use tower_didt::testing::Wallet;
-use tower_didt::{Lifetimes, NoSessions, Replay, SameSite, SessionCookie};
+use tower_didt::{Lifetimes, NoSessions, OnceOnly, Replay, SameSite, SessionCookie};
 
 use crate::support::{App, FaultyStore, bearer, both, empty, request, to, with_cookie};
 
@@ -114,6 +114,35 @@ async fn single_use_refuses_a_used_token_even_beside_its_own_session() {
     let beside = app.token(&alice);
     assert_eq!(app.send(both(&beside, &ticket)).await.status, StatusCode::OK);
     assert_eq!(app.send(bearer(&beside)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn newest_only_refuses_what_was_issued_before_the_newest_accepted() {
+    let app = App::new().with(|auth| auth.with_replay(Replay::NewestOnly));
+    let (alice, bob) = (Wallet::from_seed("alice"), Wallet::from_seed("bob"));
+    let (older, bobs) = (app.token(&alice), app.token(&bob));
+    app.advance(10);
+    let newer = app.token(&alice);
+    let ticket = app.send(bearer(&newer)).await.ticket().expect("a session");
+    assert_eq!(app.send(bearer(&newer)).await.status, StatusCode::OK, "itself, again");
+    for old in [bearer(&older), both(&older, &ticket)] {
+        let answer = app.send(old).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.header("www-authenticate").expect("a challenge").contains("invalid_token"));
+    }
+    assert_eq!(app.send(bearer(&bobs)).await.status, StatusCode::OK);
+    assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn with_newest_only_a_token_from_the_future_locks_nobody_out() {
+    let app = App::new().with(|auth| auth.with_replay(Replay::NewestOnly));
+    let alice = Wallet::from_seed("alice");
+    let ahead = crate::support::START.plus(Duration::from_secs(299));
+    let ahead = alice.token(crate::support::AUDIENCE).issued_at(ahead).mint();
+    assert_eq!(app.send(bearer(&ahead)).await.status, StatusCode::OK);
+    app.advance(1);
+    assert_eq!(app.send(bearer(&app.token(&alice))).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -347,6 +376,30 @@ async fn without_sessions_every_request_brings_its_token_and_no_cookie_is_set() 
         assert!(answer.set_cookies().is_empty());
     }
     assert_eq!(app.send(with_cookie("x")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn without_sessions_the_cap_on_the_age_of_tokens_holds_too() {
+    let app = App::new().with(|auth| auth.with_store(NoSessions));
+    let alice = Wallet::from_seed("alice");
+    let for_ever = alice.token(crate::support::AUDIENCE).issued_at(crate::support::START);
+    let for_ever = for_ever.set("ext", 1e21).mint();
+    app.advance(900);
+    assert_eq!(app.send(bearer(&for_ever)).await.status, StatusCode::OK);
+    app.advance(1);
+    assert_eq!(app.send(bearer(&for_ever)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn beside_sessions_of_the_applications_own_a_token_signs_in_once() {
+    let app = App::new().with(|auth| {
+        auth.with_store(OnceOnly::new(FaultyStore::default())).with_replay(Replay::SingleUse)
+    });
+    let token = app.token(&Wallet::from_seed("alice"));
+    let answer = app.send(bearer(&token)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.set_cookies().is_empty());
+    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

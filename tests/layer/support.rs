@@ -219,6 +219,10 @@ impl SessionStore for FaultyStore {
         self.later(|store| store.is_used(token, now))
     }
 
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.later(|store| store.advance(token, now))
+    }
+
     fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
         self.later(|store| store.load(ticket, now))
     }

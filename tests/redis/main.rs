@@ -1,7 +1,7 @@
 //! The Redis store against real servers, which the tests start and stop themselves.
 //!
 //! Without `redis-server` in the path they are not run, and say so; with
-//! `REQUIRE_REDIS=1` in the environment they fail instead. Figures are printed:
+//! `TOWER_DIDT_REQUIRE_REDIS=1` in the environment they fail instead. Figures are printed:
 //! `cargo test --features axum,testing,redis,redis-tls --test redis -- --nocapture`.
 #![allow(
     clippy::expect_used,

@@ -24,7 +24,7 @@ const RIGHTS: [&str; 14] = [
     "+hdel",
     "+hlen",
 ];
-const SCRIPT_RIGHTS: [&str; 4] = ["+hexists", "+pttl", "+pexpire", "+del"];
+const SCRIPT_RIGHTS: [&str; 5] = ["+get", "+hexists", "+pttl", "+pexpire", "+del"];
 const CLUSTER_RIGHTS: [&str; 3] = ["+cluster|slots", "+cluster|info", "+asking"];
 
 fn server_with_user(rights: &[&str]) -> Server {
@@ -49,6 +49,7 @@ async fn a_user_with_the_documented_rights_can_do_everything() {
     assert!(opens(&store, &ticket).await);
     assert!(store.claim(token("alice"), now()).await.expect("an answer"));
     assert!(!store.is_used(token("alice"), now()).await.expect("an answer"));
+    assert!(store.advance(token("alice"), now()).await.expect("an answer"));
     let (other, _) = sign_in(&store, "alice").await;
     let limited = session("alice").with_max_per_issuer(std::num::NonZeroUsize::new(1));
     store.mint(limited.replacing(Some(&record)), now()).await.expect("an answer");

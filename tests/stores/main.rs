@@ -38,7 +38,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 26] = [
+const FAULTS: [(Fault, &str); 29] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -65,6 +65,9 @@ const FAULTS: [(Fault, &str); 26] = [
     (Fault::ReplacesNothing, "a_replaced_session_ends"),
     (Fault::HasNoLimit, "the_oldest_session_makes_room"),
     (Fault::NewestMakesRoom, "the_oldest_session_makes_room"),
+    (Fault::NotesNothing, "an_older_token_is_told_from_the_newest"),
+    (Fault::NotesTheFuture, "a_token_from_the_future_locks_nobody_out"),
+    (Fault::ForgetsTheNewestAtSignOut, "ending_sessions_does_not_bring_older_tokens_back"),
 ];
 
 #[tokio::test]

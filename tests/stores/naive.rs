@@ -38,6 +38,9 @@ pub(crate) enum Fault {
     ReplacesNothing,
     HasNoLimit,
     NewestMakesRoom,
+    NotesNothing,
+    NotesTheFuture,
+    ForgetsTheNewestAtSignOut,
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +56,7 @@ struct State {
     lists: HashMap<Issuer, Vec<SessionHandle>>,
     tokens: HashMap<SessionHandle, ClaimDigest>,
     cut_off: HashMap<Issuer, Timestamp>,
+    newest: HashMap<Issuer, Timestamp>,
 }
 
 impl NaiveStore {
@@ -196,6 +200,9 @@ impl NaiveStore {
             elsewhere();
         }
         self.run(|state| {
+            if self.has(Fault::ForgetsTheNewestAtSignOut) {
+                state.newest.remove(&issuer);
+            }
             if self.has(Fault::RevokesAllThenForgets) {
                 state.lists.remove(&issuer);
             }
@@ -204,6 +211,17 @@ impl NaiveStore {
             }
             state.lists.entry(issuer).or_default().retain(|handle| !doomed.contains(handle));
         });
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> bool {
+        self.run(|state| {
+            let newest = state.newest.entry(token.issuer).or_insert(Timestamp::EPOCH);
+            let passes = token.issued_at >= *newest || self.has(Fault::NotesNothing);
+            let ahead = self.has(Fault::NotesTheFuture);
+            let issued_at = if ahead { token.issued_at } else { token.issued_at.min(now) };
+            *newest = issued_at.max(*newest);
+            passes
+        })
     }
 
     fn list(&self, issuer: Issuer, now: Timestamp) -> Vec<Arc<SessionRecord>> {
@@ -241,6 +259,10 @@ impl SessionStore for NaiveStore {
 
     fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
         StoreFuture::ready(Ok(self.run(|state| state.used.contains_key(&token.digest))))
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(self.advance(token, now)))
     }
 
     fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {

@@ -34,8 +34,8 @@ pub(super) struct Keys {
 pub(super) enum Named {
     /// An issuer's sessions.
     SessionsOf(Address),
-    /// A used token.
-    Token,
+    /// Something else of an issuer's, of which nobody has a copy.
+    Other,
 }
 
 impl Keys {
@@ -58,6 +58,11 @@ impl Keys {
         format!("{}:{{{}}}:t:{digest}", self.prefix, tag(token.issuer.address()))
     }
 
+    /// When the newest token of an issuer was issued.
+    pub(super) fn newest_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:n", self.prefix, tag(issuer.address()))
+    }
+
     /// What a key names, or `None` if it is none of ours.
     pub(super) fn read(&self, key: &[u8]) -> Option<Named> {
         let rest = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":{0x")?;
@@ -66,7 +71,8 @@ impl Keys {
         hex::decode_to_slice(digits, &mut address).ok()?;
         match rest.strip_prefix(b"}:")? {
             b"s" => Some(Named::SessionsOf(Address::from_bytes(address))),
-            rest => rest.starts_with(b"t:").then_some(Named::Token),
+            b"n" => Some(Named::Other),
+            rest => rest.starts_with(b"t:").then_some(Named::Other),
         }
     }
 }

@@ -89,7 +89,7 @@ impl Changes {
         };
         match named {
             Some(Named::SessionsOf(address)) => self.of(address),
-            Some(Named::Token) => {}
+            Some(Named::Other) => {}
             None => self.of_all(),
         }
     }

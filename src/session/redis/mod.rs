@@ -49,6 +49,10 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// The longest that anything stays, whatever the application says: 100 years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// How long it is remembered when an issuer's newest token was issued. An older one
+/// may end later than the newest, but is refused for its age sooner than this.
+const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
 /// The field of an issuer's hash that is no session.
 const META: &[u8] = b"#";
 
@@ -188,6 +192,10 @@ impl SessionStore for RedisStore {
         self.answer(move |inner| async move { inner.is_used(&token).await })
     }
 
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.advance(&token, now).await })
+    }
+
     fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
         let Some((handle, issuer)) = keys::read_ticket(ticket) else {
             return StoreFuture::ready(Ok(None));
@@ -309,6 +317,22 @@ impl Inner {
         exists.arg(self.keys.token(token));
         match self.ask(token.issuer, &Request::repeatable(exists)).await?.value {
             Value::Int(found) => Ok(found != 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn advance(&self, token: &TokenMark, now: Timestamp) -> Result<bool, Fault> {
+        let args = vec![
+            token.issued_at.to_string(),
+            // The holder's clock may run ahead. What is noted does not, or a single
+            // token from the future would lock out those of the present.
+            token.issued_at.min(now).to_string(),
+            millis(token.usable_until.max(now.plus(NEWEST_KEPT)), now),
+        ];
+        let keys = vec![self.keys.newest_of(token.issuer)];
+        let advance = Request::script(&script::ADVANCE, keys, args).and_repeatable();
+        match self.ask(token.issuer, &advance).await?.value {
+            Value::Int(advanced) => Ok(advanced != 0),
             _ => Err(Fault::unexpected()),
         }
     }

@@ -116,6 +116,29 @@ return found
     )
 });
 
+/// Notes when a token was issued, unless a newer one of its issuer is noted.
+///
+/// `KEYS`: when the newest was issued. `ARGV`: when this one was; what to note, which
+/// is no later; the note's life in ms.
+pub(super) static ADVANCE: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+local text = redis.call('GET', KEYS[1])
+local newest = text and tonumber(text)
+if text and not newest then
+  return redis.error_reply('UNREADABLE a time in no known form')
+end
+if newest and tonumber(ARGV[1]) < newest then
+  return 0
+end
+if not newest or newest < tonumber(ARGV[2]) then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1
+",
+    )
+});
+
 /// Something to ask of Redis.
 pub(super) struct Request {
     what: What,

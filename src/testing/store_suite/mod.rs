@@ -33,6 +33,7 @@
 mod ending;
 mod fixture;
 mod lookup;
+mod newest;
 mod once;
 mod races;
 mod touching;
@@ -214,6 +215,9 @@ const CASES: &[Case] = cases![
     ending::a_replaced_session_ends,
     ending::a_replaced_session_of_another_issuer_ends,
     ending::the_oldest_session_makes_room,
+    newest::an_older_token_is_told_from_the_newest,
+    newest::a_token_from_the_future_locks_nobody_out,
+    newest::ending_sessions_does_not_bring_older_tokens_back,
     races::a_touch_does_not_outrun_a_revocation,
     races::a_touch_does_not_outrun_the_revocation_of_all,
     races::a_mint_beside_a_revocation_of_all_is_ended_or_can_be,

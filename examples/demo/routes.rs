@@ -1,0 +1,88 @@
+//! The application: what a service of your own would have.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tower_didt::testing::Wallet;
+use tower_didt::{DidAuth, Session, StoreError};
+
+use super::guide::Guide;
+
+pub(crate) struct Demo {
+    pub(crate) wallet: Wallet,
+    pub(crate) audience: String,
+    pub(crate) guide: Guide,
+}
+
+impl Demo {
+    /// A token as Magic's SDK would give to a signed-in user's browser.
+    pub(crate) fn mint(&self) -> String {
+        self.wallet.token(&self.audience).mint()
+    }
+}
+
+pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Router {
+    let members = Router::new()
+        .route("/me", get(me))
+        .route("/sessions", get(sessions))
+        .route("/sign-out", post(sign_out))
+        .route("/sign-out-everywhere", post(sign_out_everywhere))
+        .route_layer(auth.layer());
+    let visitors = Router::new().route("/", get(home)).route_layer(auth.layer().optional());
+    let everybody = Router::new().route("/test-token", get(test_token));
+    members.merge(visitors).merge(everybody).with_state(demo)
+}
+
+async fn home(State(demo): State<Arc<Demo>>, session: Option<Session>) -> impl IntoResponse {
+    let greeting = match session {
+        Some(session) => format!("You are signed in: {}", session.issuer()),
+        None => "You are not signed in.".to_owned(),
+    };
+    let page = format!("{greeting}\n\n{}", demo.guide.with_token(&demo.mint()));
+    ([(CACHE_CONTROL, "no-store")], page)
+}
+
+async fn me(session: Session) -> Json<Value> {
+    Json(json!({
+        "issuer": session.issuer(),
+        "address": session.address().to_string(),
+        // None where a token came that had made its session before.
+        "session": session.handle(),
+        "expires_at": session.expires_at(),
+    }))
+}
+
+async fn sessions(session: Session) -> Result<Json<Value>, StoreError> {
+    let own = session.handle();
+    let list = session.sessions().await?;
+    let list = list.iter().map(|record| {
+        json!({
+            "session": record.handle,
+            "this_one": own == Some(record.handle),
+            "created_at": record.created_at,
+            "last_seen": record.last_seen,
+            "expires_at": record.expires_at,
+        })
+    });
+    Ok(Json(list.collect()))
+}
+
+async fn sign_out(session: Session) -> Result<&'static str, StoreError> {
+    session.sign_out().await?;
+    Ok("signed out\n")
+}
+
+async fn sign_out_everywhere(session: Session) -> Result<&'static str, StoreError> {
+    session.sign_out_everywhere().await?;
+    Ok("signed out on all devices\n")
+}
+
+/// Stands in for Magic. No real service has such a route.
+async fn test_token(State(demo): State<Arc<Demo>>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, "no-store")], demo.mint() + "\n")
+}

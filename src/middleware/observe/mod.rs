@@ -1,0 +1,98 @@
+//! What operators see: an event per decision and per change to a session, counters and
+//! latencies. Nothing in them is a token, a cookie or a session id.
+//!
+//! Only this folder knows whether the features `tracing` and `metrics` are on.
+
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+mod store;
+
+use std::sync::Arc;
+
+use super::gate::CookieChange;
+use super::{Rejection, Session};
+use crate::{SessionStore, StoreError, TokenError, VerifiedClaim};
+
+/// A request was decided upon.
+pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &CookieChange) {
+    let outcome = match verdict {
+        Ok(Some(session)) if session.handle().is_some() => "session",
+        Ok(Some(_)) => "token",
+        Ok(None) => "anonymous",
+        Err(rejection) => rejection.name(),
+    };
+    let cookie = match cookie {
+        CookieChange::Keep => "kept",
+        CookieChange::Set(_) => "set",
+        CookieChange::Clear => "cleared",
+    };
+
+    #[cfg(feature = "metrics")]
+    metrics::counter!("didt_requests_total", "outcome" => outcome).increment(1);
+
+    #[cfg(feature = "tracing")]
+    match verdict {
+        Ok(Some(session)) => {
+            tracing::debug!(outcome, issuer = %session.issuer(), cookie, "passed");
+        }
+        Ok(None) => tracing::debug!(outcome, cookie, "passed"),
+        Err(rejection) => {
+            tracing::info!(outcome, reason = %rejection, cookie, "rejected");
+        }
+    }
+    let _ = (outcome, cookie);
+}
+
+/// A token was looked at.
+pub(super) fn verified(
+    started: Stopwatch,
+    seen_before: bool,
+    result: &Result<VerifiedClaim, TokenError>,
+) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(
+        "didt_verify_seconds",
+        "cache" => if seen_before { "hit" } else { "miss" },
+        "outcome" => result.as_ref().map_or_else(TokenError::name, |_| "accepted"),
+    )
+    .record(started.elapsed());
+
+    #[cfg(feature = "tracing")]
+    match result {
+        Ok(claim) => tracing::trace!(issuer = %claim.issuer(), seen_before, "verified"),
+        Err(error) => tracing::debug!(%error, code = error.code(), seen_before, "not verified"),
+    }
+    let _ = (started, seen_before, result);
+}
+
+/// A session is alive, but its use could not be written down.
+pub(super) fn refresh_failed(error: &StoreError) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(%error, "the session's last use could not be written down");
+    let _ = error;
+}
+
+/// The same store, with its calls counted, timed and told.
+pub(super) fn store(store: Arc<dyn SessionStore>) -> Arc<dyn SessionStore> {
+    #[cfg(any(feature = "tracing", feature = "metrics"))]
+    return Arc::new(store::Observed(store));
+    #[cfg(not(any(feature = "tracing", feature = "metrics")))]
+    store
+}
+
+/// Measures how long something takes, if anybody wants to know.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopwatch(#[cfg(feature = "metrics")] std::time::Instant);
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self(
+            #[cfg(feature = "metrics")]
+            std::time::Instant::now(),
+        )
+    }
+
+    #[cfg(feature = "metrics")]
+    fn elapsed(self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}

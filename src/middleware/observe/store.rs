@@ -1,0 +1,120 @@
+//! A store whose calls are counted, timed and told.
+
+use std::sync::Arc;
+
+use super::Stopwatch;
+use crate::{
+    Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
+    StoreFuture, Timestamp, TokenMark, Touched,
+};
+
+#[derive(Debug)]
+pub(super) struct Observed(pub(super) Arc<dyn SessionStore>);
+
+impl SessionStore for Observed {
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        let issuer = session.token.issuer;
+        observe("mint", Some(issuer), self.0.mint(session, now), |minted| match minted {
+            Minted::Session { .. } => "minted",
+            Minted::AlreadyUsed => "already_used",
+            Minted::NotKept => "not_kept",
+        })
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        observe("claim", Some(token.issuer), self.0.claim(token, now), |first| match first {
+            true => "claimed",
+            false => "already_used",
+        })
+    }
+
+    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        observe("is_used", None, self.0.is_used(token, now), |_| "answered")
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        observe("advance", None, self.0.advance(token, now), |_| "answered")
+    }
+
+    fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        observe("load", None, self.0.load(ticket, now), |found| match found {
+            Some(_) => "found",
+            None => "not_found",
+        })
+    }
+
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+        observe("touch", None, self.0.touch(record, now), |_| "done")
+    }
+
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
+        observe("revoke", Some(issuer), self.0.revoke(issuer, handle, now), |found| match found {
+            true => "revoked",
+            false => "not_found",
+        })
+    }
+
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+        observe("revoke_all", Some(issuer), self.0.revoke_all(issuer, now), |()| "revoked")
+    }
+
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        observe("sessions_of", None, self.0.sessions_of(issuer, now), |_| "answered")
+    }
+
+    fn lists_sessions(&self) -> bool {
+        self.0.lists_sessions()
+    }
+
+    fn remembers(&self) -> bool {
+        self.0.remembers()
+    }
+}
+
+/// Passes an answer on, telling what became of it. `changed` names the issuer
+/// where a call changes something; such calls are told at level info.
+fn observe<T: Send + Unpin + 'static>(
+    operation: &'static str,
+    changed: Option<Issuer>,
+    answer: StoreFuture<T>,
+    outcome: fn(&T) -> &'static str,
+) -> StoreFuture<T> {
+    let started = Stopwatch::start();
+    match answer.try_now() {
+        Ok(answer) => {
+            tell(operation, changed, started, answer.as_ref().map(outcome));
+            StoreFuture::ready(answer)
+        }
+        Err(waiting) => StoreFuture::boxed(async move {
+            let answer = waiting.await;
+            tell(operation, changed, started, answer.as_ref().map(outcome));
+            answer
+        }),
+    }
+}
+
+fn tell(
+    operation: &'static str,
+    changed: Option<Issuer>,
+    started: Stopwatch,
+    outcome: Result<&'static str, &StoreError>,
+) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(
+        "didt_store_seconds",
+        "operation" => operation,
+        "outcome" => outcome.unwrap_or("error"),
+    )
+    .record(started.elapsed());
+
+    #[cfg(feature = "tracing")]
+    match (outcome, changed) {
+        (Ok(outcome), Some(issuer)) => tracing::info!(operation, outcome, %issuer, "store"),
+        (Ok(outcome), None) => tracing::trace!(operation, outcome, "store"),
+        (Err(error), _) => {
+            let cause = std::error::Error::source(error).map(tracing::field::display);
+            tracing::error!(operation, %error, cause, "store failed");
+        }
+    }
+    let _ = (operation, changed, started, outcome);
+}

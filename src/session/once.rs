@@ -1,0 +1,75 @@
+//! Used tokens are remembered, sessions are somebody else's.
+
+use std::sync::Arc;
+
+use super::{
+    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreFuture, TokenMark, Touched,
+};
+use crate::{Issuer, Timestamp};
+
+/// Remembers which tokens were used, in another store, and keeps no sessions.
+///
+/// For applications that have sessions of their own, such as tower-sessions': with
+/// [`Replay::SingleUse`](crate::Replay) every token signs in once.
+///
+/// ```
+/// # #[cfg(feature = "layer")] {
+/// use tower_didt::{DidAuth, MemoryStore, OnceOnly, Replay, Verifier};
+///
+/// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+///     .with_store(OnceOnly::new(MemoryStore::new()))
+///     .with_replay(Replay::SingleUse);
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OnceOnly<S>(S);
+
+impl<S: SessionStore> OnceOnly<S> {
+    /// Remembers used tokens in `store`.
+    #[must_use]
+    pub const fn new(store: S) -> Self {
+        Self(store)
+    }
+}
+
+impl<S: SessionStore> SessionStore for OnceOnly<S> {
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        let minted = |first| if first { Minted::NotKept } else { Minted::AlreadyUsed };
+        match self.0.claim(session.token, now).try_now() {
+            Ok(answer) => StoreFuture::ready(answer.map(minted)),
+            Err(waiting) => StoreFuture::boxed(async move { waiting.await.map(minted) }),
+        }
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.0.claim(token, now)
+    }
+
+    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.0.is_used(token, now)
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.0.advance(token, now)
+    }
+
+    fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        StoreFuture::ready(Ok(None))
+    }
+
+    fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
+        StoreFuture::ready(Ok(Touched::default()))
+    }
+
+    fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
+        StoreFuture::ready(Ok(false))
+    }
+
+    fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
+        StoreFuture::ready(Ok(()))
+    }
+
+    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        StoreFuture::ready(Ok(Vec::new()))
+    }
+}
