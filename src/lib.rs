@@ -69,6 +69,8 @@
 //! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `axum` | | [`Session`] as an extractor |
+//! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
+//! | `redis-tls` | | `rediss://` for it, with rustls |
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
