@@ -72,6 +72,8 @@
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
 //! | `axum` | | [`Session`] as an extractor |
+//! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
+//! | `redis-tls` | | `rediss://` for it, with rustls |
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still, a suite for stores |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
@@ -126,6 +128,11 @@ pub use self::session::{
     BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions, OnceOnly,
     ParseHandleError, SessionData, SessionExpired, SessionHandle, SessionRecord, SessionStore,
     StoreError, StoreFuture, Ticket, TokenMark, Touched,
+};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::session::{
+    RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
 };
 
 /// The examples of the README, compiled and run as tests.

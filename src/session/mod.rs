@@ -7,6 +7,8 @@ mod memory;
 mod none;
 mod once;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod store;
@@ -17,6 +19,10 @@ pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
 pub use self::once::OnceOnly;
 pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
+#[cfg(feature = "redis")]
+pub use self::redis::{
+    RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
+};
 #[cfg(feature = "sealed")]
 pub use self::sealed::{
     Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,

@@ -1,0 +1,284 @@
+//! Which master of a cluster has which slot.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::endpoint::{Endpoint, driven, nobody};
+use super::fault::Fault;
+use super::keys::SLOTS;
+use super::link::{Care, Line, Link, text};
+
+/// How often the map is read when nothing gives reason to.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How often it is read while a master is out of reach.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often it is read at most.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
+
+/// A cluster: its map, and a link to every master.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    shared: Arc<Shared>,
+    lookout: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    seeds: Vec<Endpoint>,
+    care: Care,
+    runtime: Handle,
+    map: RwLock<Map>,
+    /// Why the map could not be read.
+    fault: Mutex<Option<Fault>>,
+}
+
+#[derive(Debug, Default)]
+struct Map {
+    links: HashMap<Endpoint, Link>,
+    /// Who has the slot; empty until the map was read.
+    slots: Vec<Option<Arc<Line>>>,
+}
+
+/// A range of slots and the master that has them.
+#[derive(Debug, PartialEq)]
+struct Range {
+    first: u16,
+    last: u16,
+    master: Endpoint,
+}
+
+impl Cluster {
+    pub(super) fn new(seeds: Vec<Endpoint>, care: Care, runtime: &Handle) -> Self {
+        let shared = Arc::new(Shared {
+            seeds,
+            care,
+            runtime: runtime.clone(),
+            map: RwLock::default(),
+            fault: Mutex::new(None),
+        });
+        let lookout = runtime.spawn(look_out(Arc::clone(&shared)));
+        Self { shared, lookout }
+    }
+
+    /// The line to the master that has a slot, if that is known.
+    pub(super) fn line(&self, slot: u16) -> Option<Arc<Line>> {
+        let map = self.shared.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.slots.get(usize::from(slot))?.clone()
+    }
+
+    /// The lines to all masters, once every slot has one.
+    pub(super) fn lines(&self) -> Option<Vec<Arc<Line>>> {
+        let map = self.shared.map.read().unwrap_or_else(PoisonError::into_inner);
+        let complete = !map.slots.is_empty() && map.slots.iter().all(Option::is_some);
+        complete.then(|| map.links.values().map(|link| Arc::clone(&link.line)).collect())
+    }
+
+    /// A server said that another one has the slot now.
+    pub(super) fn moved(&self, slot: u16, address: &str, said_by: &Line) {
+        if let Some(line) = self.reach(address, said_by) {
+            let mut map = self.shared.map.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(place) = map.slots.get_mut(usize::from(slot)) {
+                *place = Some(line);
+            }
+        }
+        self.look();
+    }
+
+    /// The line to a server that another one named.
+    pub(super) fn reach(&self, address: &str, named_by: &Line) -> Option<Arc<Line>> {
+        let (host, port) = address.rsplit_once(':')?;
+        let endpoint = named(host, port.parse().ok()?, &named_by.endpoint)?;
+        let mut map = self.shared.map.write().unwrap_or_else(PoisonError::into_inner);
+        Some(self.shared.line_in(&mut map, endpoint))
+    }
+
+    /// The map may be wrong.
+    pub(super) fn look(&self) {
+        self.shared.care.lost.notify_one();
+    }
+
+    /// Why nobody may have answered.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        let fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fault.or_else(|| {
+            let map = self.shared.map.read().unwrap_or_else(PoisonError::into_inner);
+            map.links.values().find_map(|link| link.line.fault())
+        })
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.lookout.abort();
+    }
+}
+
+impl Shared {
+    fn line_in(&self, map: &mut Map, endpoint: Endpoint) -> Arc<Line> {
+        let link = map.links.entry(endpoint).or_insert_with_key(|endpoint| {
+            Link::new(endpoint.clone(), self.care.clone(), &self.runtime)
+        });
+        Arc::clone(&link.line)
+    }
+
+    /// Whether every slot has a master that is connected.
+    fn is_well(&self) -> bool {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        !map.slots.is_empty()
+            && map.slots.iter().all(Option::is_some)
+            && map.links.values().all(|link| link.line.fault().is_none())
+    }
+
+    /// Asks one server after another, until one knows.
+    async fn read_map(&self) -> Result<Vec<Range>, Fault> {
+        let connected: Vec<_> = {
+            let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+            let lines = map.links.values().map(|link| &link.line);
+            lines.filter(|line| line.fault().is_none()).map(Arc::clone).collect()
+        };
+        let mut fault = Fault::unavailable("no server of the cluster is known");
+        let limit = self.care.patience();
+        for line in connected {
+            let asking = async { ask(&mut line.connection().await, &line.endpoint).await };
+            match timeout(limit, asking).await {
+                Ok(Ok(ranges)) => return Ok(ranges),
+                Ok(Err(error)) => fault = error,
+                Err(_) => fault = Fault::unavailable("Redis does not answer"),
+            }
+        }
+        // The seeds on connections of their own: they need not be masters.
+        for seed in &self.seeds {
+            let asking = async {
+                let (mut connection, driver) = self.care.dialer.dial(seed, nobody()).await?;
+                driven(driver, ask(&mut connection, seed)).await
+            };
+            match timeout(limit, asking).await {
+                Ok(Ok(ranges)) => return Ok(ranges),
+                Ok(Err(error)) => fault = error,
+                Err(_) => fault = Fault::unavailable("Redis does not answer"),
+            }
+        }
+        Err(fault)
+    }
+
+    fn draw_map(&self, ranges: Vec<Range>) {
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = vec![None; usize::from(SLOTS)];
+        let mut masters = Vec::new();
+        for Range { first, last, master } in ranges {
+            let line = self.line_in(&mut map, master.clone());
+            let range = usize::from(first)..=usize::from(last);
+            if let Some(places) = slots.get_mut(range) {
+                places.fill(Some(line));
+            }
+            masters.push(master);
+        }
+        map.links.retain(|endpoint, _| masters.contains(endpoint));
+        map.slots = slots;
+    }
+}
+
+/// Keeps the map right.
+async fn look_out(shared: Arc<Shared>) {
+    loop {
+        let read = shared.read_map().await;
+        let fault = match read {
+            Ok(ranges) => {
+                shared.draw_map(ranges);
+                None
+            }
+            Err(fault) => Some(fault),
+        };
+        *shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        sleep(LOOK_AT_MOST_EVERY).await;
+        let wait = if shared.is_well() { LOOK_EVERY } else { LOOK_AGAIN };
+        let _ = timeout(wait, shared.care.lost.notified()).await;
+    }
+}
+
+async fn ask(
+    connection: &mut MultiplexedConnection,
+    asked: &Endpoint,
+) -> Result<Vec<Range>, Fault> {
+    let mut question = redis::cmd("CLUSTER");
+    question.arg("SLOTS");
+    let answer = question.query_async::<Value>(connection).await?;
+    read_ranges(&answer, asked).ok_or_else(Fault::unexpected)
+}
+
+/// Reads `CLUSTER SLOTS`: first slot, last slot, master, replicas.
+fn read_ranges(answer: &Value, asked: &Endpoint) -> Option<Vec<Range>> {
+    let Value::Array(ranges) = answer else { return None };
+    let read = |range: &Value| {
+        let Value::Array(range) = range else { return None };
+        let [Value::Int(first), Value::Int(last), Value::Array(master), ..] = range.as_slice()
+        else {
+            return None;
+        };
+        let [host, Value::Int(port), ..] = master.as_slice() else { return None };
+        let host = if *host == Value::Nil { "" } else { text(host)? };
+        let master = named(host, u16::try_from(*port).ok()?, asked)?;
+        let (first, last) = (u16::try_from(*first).ok()?, u16::try_from(*last).ok()?);
+        Some(Range { first, last, master })
+    };
+    // A master that does not know its own name yet is left out.
+    Some(ranges.iter().filter_map(read).collect())
+}
+
+/// A server that another one named. No host means: the same as who was asked.
+fn named(host: &str, port: u16, by: &Endpoint) -> Option<Endpoint> {
+    let host = match (host, by) {
+        ("?", _) => return None,
+        ("", Endpoint::Tcp { host, .. }) => host.clone(),
+        ("", Endpoint::Unix(_)) => "localhost".to_owned(),
+        (host, _) => host.to_owned(),
+    };
+    Some(Endpoint::Tcp { host, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Endpoint {
+        Endpoint::Tcp { host: "seed".to_owned(), port: 7000 }
+    }
+
+    fn node(host: Value, port: i64) -> Value {
+        Value::Array(vec![host, Value::Int(port), Value::SimpleString("id".to_owned())])
+    }
+
+    fn named_by(host: &str) -> Value {
+        Value::BulkString(host.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn the_map_is_read_with_hosts_that_are_missing_or_unknown() {
+        let range =
+            |first, last, node| Value::Array(vec![Value::Int(first), Value::Int(last), node]);
+        let answer = Value::Array(vec![
+            range(0, 99, node(named_by("10.0.0.1"), 7001)),
+            range(100, 199, node(Value::Nil, 7002)),
+            range(200, 299, node(named_by("?"), 7003)),
+            range(300, 70_000, node(named_by("10.0.0.1"), 7004)),
+        ]);
+        let tcp = |host: &str, port| Endpoint::Tcp { host: host.to_owned(), port };
+        assert_eq!(
+            read_ranges(&answer, &asked()).expect("a map"),
+            [
+                Range { first: 0, last: 99, master: tcp("10.0.0.1", 7001) },
+                Range { first: 100, last: 199, master: tcp("seed", 7002) },
+            ]
+        );
+        assert!(read_ranges(&Value::Okay, &asked()).is_none());
+    }
+}

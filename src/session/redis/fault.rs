@@ -1,0 +1,94 @@
+//! What went wrong, in words that hold no secret.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use redis::{ErrorKind, RedisError};
+
+use crate::StoreError;
+
+/// Why Redis gave no answer, or none that can be read.
+///
+/// Never the server's own words: a server that does not know a command repeats
+/// its arguments, and those of the first command are the user name and password.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// Nobody answered, or the answer was a refusal.
+    Unavailable(Cow<'static, str>),
+    /// What is stored under a key of ours has another form.
+    Corrupt(Cow<'static, str>),
+    /// The operating system gives no random numbers.
+    NoRandomness,
+}
+
+impl Fault {
+    pub(super) fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unavailable(reason.into())
+    }
+
+    pub(super) fn corrupt(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Corrupt(reason.into())
+    }
+
+    /// An answer of a kind that this command never gives.
+    pub(super) fn unexpected() -> Self {
+        Self::unavailable("Redis gave an answer of an unexpected kind")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(reason) | Self::Corrupt(reason) => f.write_str(reason),
+            Self::NoRandomness => f.write_str("no random numbers"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<&RedisError> for Fault {
+    fn from(error: &RedisError) -> Self {
+        match error.code() {
+            Some(code @ ("WRONGTYPE" | "UNREADABLE")) => {
+                return Self::corrupt(format!("Redis refused with {code}"));
+            }
+            Some(code @ "NOPERM") => {
+                // Names the command or key pattern that the ACL lacks, nothing else.
+                let detail = error.detail().unwrap_or_default();
+                return Self::unavailable(format!("Redis refused with {code}: {detail}"));
+            }
+            Some(code) => return Self::unavailable(format!("Redis refused with {code}")),
+            None => {}
+        }
+        Self::unavailable(match error.kind() {
+            ErrorKind::Io => Cow::Owned(format!("the connection to Redis failed: {error}")),
+            ErrorKind::AuthenticationFailed => "Redis refused the user name or password".into(),
+            ErrorKind::RESP3NotSupported => "the server is no Redis 6 or newer (no RESP3)".into(),
+            ErrorKind::Parse => "Redis sent something that is no RESP3".into(),
+            _ => Cow::Owned(format!("the connection to Redis failed: {}", error.category())),
+        })
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::unavailable(format!("the connection to Redis failed: {error}"))
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Unavailable(_) => Self::Unavailable(fault.into()),
+            Fault::Corrupt(_) => Self::Corrupt(fault.into()),
+            Fault::NoRandomness => Self::Randomness,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the keys are called, and what a ticket looks like.
+//!
+//! All keys of an issuer carry the issuer's address in braces: a cluster keeps
+//! them in one slot (the *hash tag* of the cluster specification), so that one
+//! command or script changes them together or not at all.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::session::{SessionHandle, Ticket, TokenMark};
+use crate::{Address, Issuer};
+
+/// Slots of every cluster.
+pub(super) const SLOTS: u16 = 16_384;
+
+/// Digits of a session id: 32 bytes in base64.
+const ID_DIGITS: usize = 43;
+
+/// Digits of an issuer's address in a ticket: 20 bytes in base64.
+const ADDRESS_DIGITS: usize = 27;
+
+/// The longest prefix. Every key carries it.
+const MAX_PREFIX_LEN: usize = 64;
+
+/// What the keys of one application are called.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: Box<str>,
+}
+
+/// What a key is the name of.
+#[derive(Debug, PartialEq)]
+pub(super) enum Named {
+    /// An issuer's sessions.
+    SessionsOf(Address),
+    /// Something else of an issuer's, of which nobody has a copy.
+    Other,
+}
+
+impl Keys {
+    /// Keys that begin with `prefix`, or `None` if it is empty, longer than 64 bytes or
+    /// has anything but visible ASCII without braces (a brace would choose the slot).
+    pub(super) fn new(prefix: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
+        let good = (1..=MAX_PREFIX_LEN).contains(&prefix.len()) && prefix.bytes().all(plain);
+        good.then(|| Self { prefix: prefix.into() })
+    }
+
+    /// The hash of an issuer's sessions.
+    pub(super) fn sessions_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:s", self.prefix, tag(issuer.address()))
+    }
+
+    /// The mark of a used token.
+    pub(super) fn token(&self, token: &TokenMark) -> String {
+        let digest = hex::encode(token.digest.as_bytes());
+        format!("{}:{{{}}}:t:{digest}", self.prefix, tag(token.issuer.address()))
+    }
+
+    /// When the newest token of an issuer was issued.
+    pub(super) fn newest_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:n", self.prefix, tag(issuer.address()))
+    }
+
+    /// What a key names, or `None` if it is none of ours.
+    pub(super) fn read(&self, key: &[u8]) -> Option<Named> {
+        let rest = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":{0x")?;
+        let (digits, rest) = rest.split_at_checked(2 * Address::LEN)?;
+        let mut address = [0; Address::LEN];
+        hex::decode_to_slice(digits, &mut address).ok()?;
+        match rest.strip_prefix(b"}:")? {
+            b"s" => Some(Named::SessionsOf(Address::from_bytes(address))),
+            b"n" => Some(Named::Other),
+            rest => rest.starts_with(b"t:").then_some(Named::Other),
+        }
+    }
+}
+
+/// The slot of all keys of an issuer.
+pub(super) fn slot_of(issuer: Issuer) -> u16 {
+    crc16(tag(issuer.address()).as_bytes()) % SLOTS
+}
+
+/// What stands in the braces.
+fn tag(address: Address) -> String {
+    format!("0x{}", hex::encode(address.as_bytes()))
+}
+
+/// CRC-16/XMODEM, by which a cluster assigns slots (cluster specification, appendix).
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    })
+}
+
+/// The cookie's value: the session id and, behind it, whose session it is.
+///
+/// The address tells which slot to ask, nothing more: the session is found by
+/// the hash of the id, within that issuer's sessions.
+pub(super) fn ticket(id: &Ticket, issuer: Issuer) -> Ticket {
+    let address = Zeroizing::new(URL_SAFE_NO_PAD.encode(issuer.address().as_bytes()));
+    // Never grows, so that no copy of the id stays behind in freed memory.
+    let mut text = String::with_capacity(ID_DIGITS + ADDRESS_DIGITS);
+    text.push_str(id.expose_secret());
+    text.push_str(&address);
+    Ticket::from_secret(text)
+}
+
+/// What a ticket says, or `None` if no ticket of this store looks like that.
+pub(super) fn read_ticket(text: &str) -> Option<(SessionHandle, Issuer)> {
+    let (id, digits) = text.split_at_checked(ID_DIGITS)?;
+    let mut address = [0; Address::LEN];
+    let length = URL_SAFE_NO_PAD.decode_slice(digits, &mut address).ok()?;
+    let issuer = Address::from_bytes(address).into();
+    (length == Address::LEN).then_some((Ticket::handle_of(id)?, issuer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer() -> Issuer {
+        "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer")
+    }
+
+    #[test]
+    fn a_key_is_read_back_and_another_prefix_is_not_ours() {
+        let keys = Keys::new("didt").expect("a prefix");
+        let key = keys.sessions_of(issuer());
+        assert_eq!(key, "didt:{0x52908400098527886e0f7030069857d2e4169ee7}:s");
+        assert_eq!(keys.read(key.as_bytes()), Some(Named::SessionsOf(issuer().address())));
+        assert_eq!(Keys::new("shop").expect("a prefix").read(key.as_bytes()), None);
+        for bad in
+            ["", "didt", "didt:{0x52}:s", "didt:{0xzz908400098527886e0f7030069857d2e4169ee7}:s"]
+        {
+            assert_eq!(keys.read(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn prefixes_that_would_choose_the_slot_or_break_a_key_are_refused() {
+        for bad in ["", "a b", "{a}", "}", "ä", "a\n", &"x".repeat(65)] {
+            assert!(Keys::new(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn slots_are_those_of_the_cluster_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!(crc16(b"foo") % SLOTS, 12_182); // CLUSTER KEYSLOT foo
+    }
+
+    #[test]
+    fn a_ticket_is_read_back_and_has_one_text() {
+        let (id, handle) = Ticket::random().expect("randomness");
+        let ticket = ticket(&id, issuer());
+        let text = ticket.expose_secret();
+        assert_eq!(text.len(), 70);
+        assert_eq!(read_ticket(text), Some((handle, issuer())));
+        let longer = format!("{text}A");
+        for bad in [
+            "",
+            "é",
+            id.expose_secret(),
+            &text[..69],
+            &longer,
+            &"é".repeat(35),
+            &"A".repeat(100_000),
+        ] {
+            assert_eq!(read_ticket(bad), None, "{bad:?}");
+        }
+        // 20 bytes leave two bits of the last digit unused: they must be zero.
+        let mut bent = text.to_owned();
+        let last = bent.pop().expect("70 digits");
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let at = alphabet.iter().position(|b| *b == last as u8).expect("a digit");
+        bent.push(alphabet[at + 1] as char);
+        assert_eq!(read_ticket(&bent), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! Copies of sessions in this process, and when they must not be used.
+//!
+//! Redis tells us when a key that we have read changes (`CLIENT TRACKING`). Every
+//! issuer belongs to one of many counters, and any word about one of its keys
+//! advances that counter. A copy carries what the counter showed *before* the
+//! session was asked for, and is good while it still shows that. So nothing has to be
+//! removed when word comes, and a session that was read before the word, and
+//! is put away after it, was never good.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use redis::{PushInfo, PushKind, Value};
+
+use super::keys::{Keys, Named};
+use super::link::Line;
+use crate::session::{SessionHandle, SessionRecord};
+use crate::{Address, Issuer};
+
+/// What a copy takes beside its record: the cache's own entry and queues.
+const OVERHEAD: usize = 350;
+
+/// One counter for this many bytes of copies, about as many as there are copies:
+/// word about one issuer then rarely costs another one's copy.
+const BYTES_PER_COUNTER: u64 = 512;
+
+/// The most counters: 8 MiB of them.
+const MAX_COUNTERS: u64 = 1 << 20;
+
+/// How often anything of an issuer's has changed, as far as this process heard.
+#[derive(Debug)]
+pub(super) struct Changes {
+    counters: Box<[AtomicU64]>,
+    all: AtomicU64,
+}
+
+/// What a counter showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen(u64);
+
+impl Changes {
+    fn new(max_bytes: u64) -> Self {
+        let counters = (max_bytes / BYTES_PER_COUNTER).clamp(1, MAX_COUNTERS);
+        Self {
+            counters: (0..counters).map(|_| AtomicU64::new(0)).collect(),
+            all: AtomicU64::new(0),
+        }
+    }
+
+    /// What an issuer's counter shows now.
+    pub(super) fn seen(&self, issuer: Issuer) -> Seen {
+        let own = self.counter(issuer.address()).map_or(0, |own| own.load(Ordering::Acquire));
+        // Both only ever grow, so the sum is the same only while neither changed.
+        Seen(own.wrapping_add(self.all.load(Ordering::Acquire)))
+    }
+
+    /// From now on no copy of an issuer's sessions is good.
+    pub(super) fn of(&self, address: Address) {
+        if let Some(own) = self.counter(address) {
+            own.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// From now on no copy is good.
+    pub(super) fn of_all(&self) {
+        self.all.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Word from Redis. Whatever is not understood concerns everybody.
+    pub(super) fn hear(&self, keys: &Keys, word: &PushInfo) {
+        match (&word.kind, word.data.as_slice()) {
+            (PushKind::Invalidate, [Value::Array(changed)]) => {
+                for key in changed {
+                    self.hear_key(keys, key);
+                }
+            }
+            (PushKind::Invalidate | PushKind::Disconnection, _) => self.of_all(),
+            _ => {}
+        }
+    }
+
+    fn hear_key(&self, keys: &Keys, key: &Value) {
+        let named = match key {
+            Value::BulkString(key) => keys.read(key),
+            Value::SimpleString(key) => keys.read(key.as_bytes()),
+            _ => None,
+        };
+        match named {
+            Some(Named::SessionsOf(address)) => self.of(address),
+            Some(Named::Other) => {}
+            None => self.of_all(),
+        }
+    }
+
+    /// Addresses are the ends of Keccak hashes: any of their bytes spread evenly.
+    fn counter(&self, address: Address) -> Option<&AtomicU64> {
+        let (_, low) = address.as_bytes().split_last_chunk::<8>()?;
+        let number = u64::from_be_bytes(*low).checked_rem(self.counters.len() as u64)?;
+        self.counters.get(usize::try_from(number).ok()?)
+    }
+}
+
+/// Sessions that need not be asked for, bounded in bytes.
+#[derive(Debug)]
+pub(super) struct Copies {
+    cache: Option<Cache<SessionHandle, Arc<Copy>>>,
+    changes: Arc<Changes>,
+}
+
+#[derive(Debug)]
+struct Copy {
+    record: Arc<SessionRecord>,
+    seen: Seen,
+    /// By which line Redis answered, and would tell of a change.
+    line: Arc<Line>,
+}
+
+impl Copies {
+    /// Room for `max_bytes`; with 0 there are never any copies.
+    pub(super) fn new(max_bytes: u64) -> Self {
+        let cache = (max_bytes > 0).then(|| {
+            Cache::builder()
+                .max_capacity(max_bytes)
+                .weigher(|_, copy: &Arc<Copy>| weight(copy))
+                .eviction_policy(EvictionPolicy::lru())
+                .build()
+        });
+        Self { cache, changes: Arc::new(Changes::new(max_bytes)) }
+    }
+
+    pub(super) const fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
+    /// A session that is certain to be as Redis has it, give or take the time that word takes.
+    pub(super) fn get(&self, issuer: Issuer, handle: SessionHandle) -> Option<Arc<SessionRecord>> {
+        let copy = self.cache.as_ref()?.get(&handle)?;
+        let good = copy.record.issuer == issuer
+            && copy.seen == self.changes.seen(issuer)
+            && copy.line.would_have_told();
+        good.then(|| Arc::clone(&copy.record))
+    }
+
+    /// Puts a session away. `seen` is what the counter showed before Redis was asked.
+    pub(super) fn put(&self, record: &Arc<SessionRecord>, seen: Seen, line: Arc<Line>) {
+        if let Some(cache) = &self.cache
+            && seen == self.changes.seen(record.issuer)
+        {
+            cache.insert(record.handle, Arc::new(Copy { record: Arc::clone(record), seen, line }));
+        }
+    }
+}
+
+fn weight(copy: &Copy) -> u32 {
+    let bytes = size_of::<SessionRecord>() + copy.record.data.size() + OVERHEAD;
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timestamp;
+    use crate::session::SessionData;
+
+    fn record() -> Arc<SessionRecord> {
+        let issuer = "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse();
+        Arc::new(SessionRecord::new(
+            SessionHandle::from_bytes([7; 32]),
+            issuer.expect("an issuer"),
+            Timestamp::from_secs(1),
+            Timestamp::from_secs(2),
+            SessionData::NONE,
+        ))
+    }
+
+    fn word(kind: PushKind, data: Vec<Value>) -> PushInfo {
+        PushInfo { kind, data }
+    }
+
+    #[test]
+    fn a_copy_is_good_until_word_of_a_change_or_silence() {
+        let keys = Keys::new("didt").expect("a prefix");
+        let record = record();
+        let key = Value::BulkString(keys.sessions_of(record.issuer).into_bytes());
+        let foreign = Value::BulkString(b"other:{x}".to_vec());
+        let words = [
+            ("change", word(PushKind::Invalidate, vec![Value::Array(vec![key])])),
+            ("flush", word(PushKind::Invalidate, vec![Value::Nil])),
+            ("foreign", word(PushKind::Invalidate, vec![Value::Array(vec![foreign])])),
+            ("lost", word(PushKind::Disconnection, vec![])),
+        ];
+        for (name, word) in words {
+            let copies = Copies::new(1 << 20);
+            let line = Arc::new(Line::answering());
+            copies.put(&record, copies.changes.seen(record.issuer), Arc::clone(&line));
+            assert!(copies.get(record.issuer, record.handle).is_some(), "{name}");
+            copies.changes.hear(&keys, &word);
+            assert!(copies.get(record.issuer, record.handle).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_session_read_before_word_and_put_away_after_it_is_not_good() {
+        let copies = Copies::new(1 << 20);
+        let record = record();
+        let seen = copies.changes.seen(record.issuer);
+        copies.changes.of(record.issuer.address());
+        copies.put(&record, seen, Arc::new(Line::answering()));
+        assert!(copies.get(record.issuer, record.handle).is_none());
+    }
+
+    #[test]
+    fn a_copy_is_not_good_while_its_line_is_silent_nor_for_another_issuer() {
+        let copies = Copies::new(1 << 20);
+        let record = record();
+        let seen = copies.changes.seen(record.issuer);
+        copies.put(&record, seen, Arc::new(Line::silent()));
+        assert!(copies.get(record.issuer, record.handle).is_none());
+        copies.put(&record, seen, Arc::new(Line::answering()));
+        assert!(copies.get(record.issuer, record.handle).is_some());
+        let other = "did:ethr:0x0000000000000000000000000000000000000001".parse().expect("one");
+        assert!(copies.get(other, record.handle).is_none());
+    }
+
+    #[test]
+    fn without_room_there_are_no_copies() {
+        let copies = Copies::new(0);
+        let record = record();
+        let seen = copies.changes.seen(record.issuer);
+        copies.put(&record, seen, Arc::new(Line::answering()));
+        assert!(copies.get(record.issuer, record.handle).is_none());
+    }
+}

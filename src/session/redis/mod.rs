@@ -1,0 +1,456 @@
+//! Sessions in Redis or Valkey.
+//!
+//! An issuer's sessions are the fields of one hash, and its used tokens lie in the
+//! same slot. So every change is one command or one script: there is no index
+//! to fall behind, and ending all sessions is to remove one key.
+
+mod check;
+mod cluster;
+mod config;
+mod endpoint;
+mod fault;
+mod keys;
+mod link;
+mod local;
+mod script;
+mod stored;
+#[cfg(feature = "redis-tls")]
+mod tls;
+mod topology;
+mod trace;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+use tokio::time::timeout;
+
+pub use self::check::RedisWarning;
+pub use self::config::{RedisConfigError, RedisConnectError, RedisStoreBuilder};
+use self::fault::Fault;
+use self::keys::Keys;
+use self::local::{Changes, Copies};
+use self::script::Request;
+use self::stored::Stored;
+use self::topology::{Answer, Topology};
+use super::{
+    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
+    Ticket, TokenMark, Touched,
+};
+use crate::{Address, Issuer, Timestamp};
+
+/// How much longer than needed things stay in Redis: by so much the clocks of the
+/// machines may differ, and a token that one machine takes for expired is still
+/// known as used to another that does not.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// The longest that anything stays, whatever the application says: 100 years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// How long it is remembered when an issuer's newest token was issued. An older one
+/// may end later than the newest, but is refused for its age sooner than this.
+const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+/// The field of an issuer's hash that is no session.
+const META: &[u8] = b"#";
+
+/// Sessions in Redis (6 or newer) or Valkey, one server or a cluster, shared by any
+/// number of machines.
+///
+/// - **A session that was used lately costs no round trip**: this process keeps a
+///   copy, and Redis tells when it changes (`CLIENT TRACKING`). Any other
+///   costs one.
+/// - **A revocation reaches other machines in the time that a message takes**, some
+///   milliseconds: that long may a request there still pass after
+///   [`revoke`](SessionStore::revoke) has returned here. If the network to such
+///   a machine is cut, it uses its copies for
+///   [`ping_interval`](RedisStoreBuilder::with_ping_interval) and
+///   [`timeout`](RedisStoreBuilder::with_timeout) more, 450 ms by default, and then
+///   answers with 503. [`with_local_copies(0)`](RedisStoreBuilder::with_local_copies)
+///   asks Redis every time and has no such delay.
+/// - **Redis away is an error within the timeout**, 200 ms by default. The store connects
+///   again by itself.
+///
+/// What Redis has acknowledged it can still lose: by a crash without
+/// `appendfsync always`, by failover to a replica that lags, by eviction. See
+/// [`check`](Self::check).
+///
+/// Cloning is cheap and shares the store. Needs a tokio runtime.
+///
+/// ```no_run
+/// use tower_didt::RedisStore;
+///
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::open("redis://app:secret@localhost/0")?;
+/// for warning in store.check().await? {
+///     eprintln!("{warning}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    topology: Topology,
+    copies: Copies,
+    keys: Keys,
+    timeout: Duration,
+}
+
+impl RedisStore {
+    /// A store on one server, connecting in the background, with default settings: a
+    /// service can start while Redis is away. See [`RedisStoreBuilder::open`].
+    ///
+    /// # Errors
+    ///
+    /// [`RedisConfigError`] if the URL is none of a Redis, or there is no tokio runtime.
+    pub fn open(url: impl Into<String>) -> Result<Self, RedisConfigError> {
+        Self::builder(url).open()
+    }
+
+    /// A store on one server that has answered, with default settings.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisConnectError`] if the URL is none of a Redis, or it does not answer within a second.
+    pub async fn connect(url: impl Into<String>) -> Result<Self, RedisConnectError> {
+        Self::builder(url).connect().await
+    }
+
+    /// A store on a cluster, connecting in the background, with default settings.
+    /// One URL of a node suffices; more help when that one is away.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_cluster(
+        urls: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, RedisConfigError> {
+        Self::cluster_builder(urls).open()
+    }
+
+    /// Settings of a store on one server: `redis://[user:password@]host[:port][/database]`,
+    /// `rediss://` for TLS (feature `redis-tls`), `unix:///path` for a socket.
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(vec![url.into()], false)
+    }
+
+    /// Settings of a store on a cluster. User, password and TLS of the first URL
+    /// serve for all nodes.
+    pub fn cluster_builder(urls: impl IntoIterator<Item = impl Into<String>>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(urls.into_iter().map(Into::into).collect(), true)
+    }
+
+    /// Makes sure that Redis, or every master of the cluster, answers. For readiness probes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if one does not within the timeout.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping(self.0.timeout).await
+    }
+
+    /// Settings of the servers that cost sessions or safety; empty if there are none.
+    /// Worth a look when a service starts.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the servers do not answer.
+    pub async fn check(&self) -> Result<Vec<RedisWarning>, StoreError> {
+        let inner = &self.0;
+        let checking = async {
+            let mut warnings = Vec::new();
+            for line in inner.topology.lines().await {
+                let mut connection = line.connection().await;
+                warnings.extend(check::check(&mut connection, &line.endpoint.to_string()).await);
+            }
+            Ok(warnings)
+        };
+        inner.within(5 * inner.timeout, checking).await
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("timeout", &self.0.timeout).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for RedisStore {
+    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        self.answer(move |inner| async move { inner.mint(session, now).await })
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.claim(&token, now).await })
+    }
+
+    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.is_used(&token).await })
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.advance(&token, now).await })
+    }
+
+    fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        let Some((handle, issuer)) = keys::read_ticket(ticket) else {
+            return StoreFuture::ready(Ok(None));
+        };
+        if let Some(record) = self.0.copies.get(issuer, handle) {
+            return StoreFuture::ready(Ok(Some(record)));
+        }
+        self.answer(move |inner| async move { inner.load(issuer, handle).await })
+    }
+
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+        let (issuer, handle) = (record.issuer, record.handle);
+        self.answer(move |inner| async move { inner.touch(issuer, handle, now).await })
+    }
+
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.revoke(issuer, handle).await })
+    }
+
+    fn revoke_all(&self, issuer: Issuer, _now: Timestamp) -> StoreFuture<()> {
+        self.answer(move |inner| async move { inner.revoke_all(issuer).await })
+    }
+
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        self.answer(move |inner| async move { inner.sessions_of(issuer, now).await })
+    }
+}
+
+impl RedisStore {
+    /// An answer that Redis gives, or an error when its time is over.
+    fn answer<T, F>(&self, ask: impl FnOnce(Arc<Inner>) -> F) -> StoreFuture<T>
+    where
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        T: 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let asking = ask(Arc::clone(&inner));
+        StoreFuture::boxed(async move { inner.within(inner.timeout, asking).await })
+    }
+}
+
+impl Inner {
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        asking: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, StoreError> {
+        let answer = timeout(limit, asking).await.unwrap_or_else(|_| {
+            Err(self.topology.fault().unwrap_or_else(|| {
+                Fault::unavailable(format!("no answer within {} ms", limit.as_millis()))
+            }))
+        });
+        Ok(answer?)
+    }
+
+    async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
+        self.within(limit, self.topology.ping()).await
+    }
+
+    async fn mint(&self, session: NewSession, now: Timestamp) -> Result<Minted, Fault> {
+        let NewSession { token, expires_at, data, replaces, max_per_issuer } = session;
+        let issuer = token.issuer;
+        // Another issuer's session lies in another slot and has a command of its own,
+        // between the two halves of this. One of the same issuer is part of the script.
+        let (elsewhere, here) = match replaces {
+            Some((other, handle)) if other != issuer => (Some((other, handle)), None),
+            replaced => (None, replaced.map(|(_, handle)| handle)),
+        };
+        if let Some((other, handle)) = elsewhere {
+            if !self.claim(&token, now).await? {
+                return Ok(Minted::AlreadyUsed);
+            }
+            self.revoke(other, handle).await?;
+        }
+        let (id, handle) = Ticket::random().map_err(|_| Fault::NoRandomness)?;
+        let record = SessionRecord::new(handle, issuer, now, expires_at, data);
+        let json = serde_json::to_string(&record)
+            .map_err(|_| Fault::corrupt("a session that has no JSON form"))?;
+        let claim = match elsewhere {
+            Some(_) => String::new(),
+            None => millis(token.usable_until, now),
+        };
+        let args = vec![
+            claim,
+            handle.to_string(),
+            expires_at.to_string(),
+            now.to_string(),
+            json,
+            millis(expires_at, now),
+            max_per_issuer.map_or(0, NonZeroUsize::get).to_string(),
+            now.to_string(),
+            here.map(|handle| handle.to_string()).unwrap_or_default(),
+        ];
+        let keys = vec![self.keys.token(&token), self.keys.sessions_of(issuer)];
+        let _changing = self.changing(issuer);
+        match self.ask(issuer, &Request::script(&script::MINT, keys, args)).await?.value {
+            Value::Int(0) => Ok(Minted::AlreadyUsed),
+            Value::Int(1) => {
+                let ticket = keys::ticket(&id, issuer);
+                Ok(Minted::Session { ticket, record: Arc::new(record) })
+            }
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn claim(&self, token: &TokenMark, now: Timestamp) -> Result<bool, Fault> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys.token(token)).arg("").arg("NX");
+        set.arg("PX").arg(millis(token.usable_until, now));
+        match self.ask(token.issuer, &Request::once(set)).await?.value {
+            Value::Okay => Ok(true),
+            Value::Nil => Ok(false),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn is_used(&self, token: &TokenMark) -> Result<bool, Fault> {
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(self.keys.token(token));
+        match self.ask(token.issuer, &Request::repeatable(exists)).await?.value {
+            Value::Int(found) => Ok(found != 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn advance(&self, token: &TokenMark, now: Timestamp) -> Result<bool, Fault> {
+        let args = vec![
+            token.issued_at.to_string(),
+            // The holder's clock may run ahead. What is noted does not, or a single
+            // token from the future would lock out those of the present.
+            token.issued_at.min(now).to_string(),
+            millis(token.usable_until.max(now.plus(NEWEST_KEPT)), now),
+        ];
+        let keys = vec![self.keys.newest_of(token.issuer)];
+        let advance = Request::script(&script::ADVANCE, keys, args).and_repeatable();
+        match self.ask(token.issuer, &advance).await?.value {
+            Value::Int(advanced) => Ok(advanced != 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn load(
+        &self,
+        issuer: Issuer,
+        handle: SessionHandle,
+    ) -> Result<Option<Arc<SessionRecord>>, Fault> {
+        let mut get = redis::cmd("HGET");
+        get.arg(self.keys.sessions_of(issuer)).arg(handle.to_string());
+        // Before asking: what changes from here on is not in the answer.
+        let seen = self.copies.changes().seen(issuer);
+        let Answer { value, line } = self.ask(issuer, &Request::repeatable(get)).await?;
+        match value {
+            Value::BulkString(text) => {
+                let record = Arc::new(read(&text, issuer, handle)?.record);
+                self.copies.put(&record, seen, line);
+                Ok(Some(record))
+            }
+            Value::Nil => Ok(None),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn touch(
+        &self,
+        issuer: Issuer,
+        handle: SessionHandle,
+        now: Timestamp,
+    ) -> Result<Touched, Fault> {
+        let keys = vec![self.keys.sessions_of(issuer)];
+        let args = vec![handle.to_string(), now.to_string()];
+        let _changing = self.changing(issuer);
+        let touch = Request::script(&script::TOUCH, keys, args).and_repeatable();
+        match self.ask(issuer, &touch).await?.value {
+            Value::Int(_) => Ok(Touched::default()),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, Fault> {
+        let keys = vec![self.keys.sessions_of(issuer)];
+        let _changing = self.changing(issuer);
+        let revoke = Request::script(&script::REVOKE, keys, vec![handle.to_string()]);
+        match self.ask(issuer, &revoke).await?.value {
+            Value::Int(found) => Ok(found != 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn revoke_all(&self, issuer: Issuer) -> Result<(), Fault> {
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(self.keys.sessions_of(issuer));
+        let _changing = self.changing(issuer);
+        match self.ask(issuer, &Request::repeatable(unlink)).await?.value {
+            Value::Int(_) => Ok(()),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn sessions_of(
+        &self,
+        issuer: Issuer,
+        now: Timestamp,
+    ) -> Result<Vec<Arc<SessionRecord>>, Fault> {
+        let mut get = redis::cmd("HGETALL");
+        get.arg(self.keys.sessions_of(issuer));
+        let Value::Map(fields) = self.ask(issuer, &Request::repeatable(get)).await?.value else {
+            return Err(Fault::unexpected());
+        };
+        let mut sessions = Vec::with_capacity(fields.len());
+        for (name, text) in fields {
+            let (Value::BulkString(name), Value::BulkString(text)) = (name, text) else {
+                return Err(Fault::unexpected());
+            };
+            if name == META {
+                continue;
+            }
+            let handle = std::str::from_utf8(&name).ok().and_then(|name| name.parse().ok());
+            let handle = handle.ok_or_else(|| Fault::corrupt("a session without a handle"))?;
+            let stored = read(&text, issuer, handle)?;
+            if stored.record.expires_at > now {
+                sessions.push(stored);
+            }
+        }
+        sessions.sort_by_key(|stored| stored.number);
+        Ok(sessions.into_iter().map(|stored| Arc::new(stored.record)).collect())
+    }
+
+    async fn ask(&self, issuer: Issuer, request: &Request) -> Result<Answer, Fault> {
+        self.topology.run(keys::slot_of(issuer), request).await
+    }
+
+    /// To be held while an issuer's sessions are changed: afterwards, however that went,
+    /// this process's copies are not good. Word from Redis would come too late for
+    /// a request that follows on the answer.
+    fn changing(&self, issuer: Issuer) -> Changing<'_> {
+        Changing { changes: self.copies.changes(), address: issuer.address() }
+    }
+}
+
+struct Changing<'a> {
+    changes: &'a Changes,
+    address: Address,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.changes.of(self.address);
+    }
+}
+
+fn read(text: &[u8], issuer: Issuer, handle: SessionHandle) -> Result<Stored, Fault> {
+    Stored::read(text, issuer, handle).map_err(|unreadable| Fault::corrupt(unreadable.to_string()))
+}
+
+/// For how long, from `now`, something must stay that matters until `end`.
+fn millis(end: Timestamp, now: Timestamp) -> String {
+    end.since(now).min(LONGEST).saturating_add(MARGIN).as_millis().to_string()
+}

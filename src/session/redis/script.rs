@@ -1,0 +1,198 @@
+//! What has to happen in one piece, as scripts that Redis runs.
+//!
+//! Each touches keys of one issuer only, that is of one slot. None reads the
+//! server's clock. They are sent by their hash first (`EVALSHA`), in full when
+//! the server does not know them (again).
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script};
+
+/// A script and the hash that Redis knows it by.
+pub(super) struct Lua {
+    code: &'static str,
+    hash: String,
+}
+
+impl Lua {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: Script::new(code).get_hash().to_owned() }
+    }
+}
+
+/// Claims a token and makes a session of it.
+///
+/// `KEYS`: the token's mark, the issuer's sessions. `ARGV`: the mark's life in
+/// ms, or nothing if the token was claimed already; handle, end, last use and
+/// JSON of the session; its life in ms; how many sessions the issuer may have, 0
+/// for any number; now; the handle of the session to replace, or nothing.
+///
+/// The field `#` counts the sessions ever made and says at how many fields those
+/// that have ended are looked for: at twice of what was left the last time, so
+/// that the work stays in proportion to the sessions made.
+pub(super) static MINT: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+if ARGV[1] ~= '' and not redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1]) then
+  return 0
+end
+local count, look_at = 0, 32
+local meta = redis.call('HGET', KEYS[2], '#')
+if meta then
+  local c, l = string.match(meta, '^(%d+) (%d+)$')
+  count, look_at = tonumber(c) or count, tonumber(l) or look_at
+end
+if ARGV[9] ~= '' then
+  redis.call('HDEL', KEYS[2], ARGV[9])
+end
+local max, fields = tonumber(ARGV[7]), redis.call('HLEN', KEYS[2])
+if fields >= look_at or (max > 0 and fields >= max) then
+  local now, alive, all = tonumber(ARGV[8]), {}, redis.call('HGETALL', KEYS[2])
+  for i = 1, #all, 2 do
+    if all[i] ~= '#' then
+      local number, ends = string.match(all[i + 1], '^%d+ (%d+) (%S+)')
+      if ends and (tonumber(ends) or now + 1) <= now then
+        redis.call('HDEL', KEYS[2], all[i])
+      else
+        table.insert(alive, {tonumber(number) or 0, all[i]})
+      end
+    end
+  end
+  local left = #alive
+  if max > 0 and left >= max then
+    table.sort(alive, function(a, b) return a[1] < b[1] end)
+    for i = 1, left + 1 - max do
+      redis.call('HDEL', KEYS[2], alive[i][2])
+    end
+    left = max - 1
+  end
+  look_at = math.max(32, 2 * left)
+end
+count = count + 1
+redis.call('HSET', KEYS[2], '#', string.format('%.0f %.0f', count, look_at), ARGV[2],
+  string.format('1 %.0f ', count) .. ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+end
+return 1
+",
+    )
+});
+
+/// Moves a session's last use forward, if the session is still there.
+///
+/// `KEYS`: the issuer's sessions. `ARGV`: handle, last use.
+pub(super) static TOUCH: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+if not text then
+  return 0
+end
+local head, seen, json = string.match(text, '^(1 %d+ %S+) (%S+) (.*)$')
+if not head then
+  return redis.error_reply('UNREADABLE a session in no known form')
+end
+if tonumber(ARGV[2]) > (tonumber(seen) or 0) then
+  redis.call('HSET', KEYS[1], ARGV[1], head .. ' ' .. ARGV[2] .. ' ' .. json)
+end
+return 1
+",
+    )
+});
+
+/// Ends a session; with the last of an issuer the key goes.
+///
+/// `KEYS`: the issuer's sessions. `ARGV`: handle.
+pub(super) static REVOKE: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+local found = redis.call('HDEL', KEYS[1], ARGV[1])
+if redis.call('HLEN', KEYS[1]) == 1 and redis.call('HEXISTS', KEYS[1], '#') == 1 then
+  redis.call('DEL', KEYS[1])
+end
+return found
+",
+    )
+});
+
+/// Notes when a token was issued, unless a newer one of its issuer is noted.
+///
+/// `KEYS`: when the newest was issued. `ARGV`: when this one was; what to note, which
+/// is no later; the note's life in ms.
+pub(super) static ADVANCE: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+local text = redis.call('GET', KEYS[1])
+local newest = text and tonumber(text)
+if text and not newest then
+  return redis.error_reply('UNREADABLE a time in no known form')
+end
+if newest and tonumber(ARGV[1]) < newest then
+  return 0
+end
+if not newest or newest < tonumber(ARGV[2]) then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1
+",
+    )
+});
+
+/// Something to ask of Redis.
+pub(super) struct Request {
+    what: What,
+    /// Whether doing it twice is the same as doing it once, so that it may be sent
+    /// again when the connection was lost and nobody knows whether it was done.
+    pub(super) repeatable: bool,
+}
+
+enum What {
+    Command(Cmd),
+    Script { script: &'static Lua, keys: Vec<String>, args: Vec<String> },
+}
+
+impl Request {
+    /// A plain command that may be repeated.
+    pub(super) const fn repeatable(command: Cmd) -> Self {
+        Self { what: What::Command(command), repeatable: true }
+    }
+
+    /// A plain command that must be sent once.
+    pub(super) const fn once(command: Cmd) -> Self {
+        Self { what: What::Command(command), repeatable: false }
+    }
+
+    /// A script, to be sent once.
+    pub(super) const fn script(script: &'static Lua, keys: Vec<String>, args: Vec<String>) -> Self {
+        Self { what: What::Script { script, keys, args }, repeatable: false }
+    }
+
+    /// The same, but it may be repeated.
+    pub(super) const fn and_repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// What to send first.
+    pub(super) fn command(&self) -> Cmd {
+        match &self.what {
+            What::Command(command) => command.clone(),
+            What::Script { script, keys, args } => call("EVALSHA", &script.hash, keys, args),
+        }
+    }
+
+    /// What to send when the server does not know the script.
+    pub(super) fn in_full(&self) -> Cmd {
+        match &self.what {
+            What::Command(command) => command.clone(),
+            What::Script { script, keys, args } => call("EVAL", script.code, keys, args),
+        }
+    }
+}
+
+fn call(verb: &str, script: &str, keys: &[String], args: &[String]) -> Cmd {
+    let mut command = redis::cmd(verb);
+    command.arg(script).arg(keys.len()).arg(keys).arg(args);
+    command
+}

@@ -1,0 +1,120 @@
+//! A session as text in Redis.
+//!
+//! `1 <number> <ends> <seen> <JSON>`: the version of this form; the issuer's
+//! count of sessions when this one was made, for their order; when it ends and
+//! when it was last used, where scripts read and write them; and the whole
+//! record as JSON. Every version to come begins with these three: `<version>
+//! <number> <ends>`, so that an older script can count and drop what it cannot read.
+
+use std::fmt;
+
+use crate::session::{SessionHandle, SessionRecord};
+use crate::{Issuer, Timestamp};
+
+/// The version that this crate writes, and the only one that it reads.
+const VERSION: &str = "1";
+
+/// A session as it was stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// Later sessions of an issuer have a higher one.
+    pub(super) number: u64,
+    pub(super) record: SessionRecord,
+}
+
+/// The text is no session of this issuer and handle.
+#[derive(Debug)]
+pub(super) struct Unreadable(());
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session in Redis is in no form that this version reads")
+    }
+}
+
+impl Stored {
+    /// Reads what was found in the sessions of `issuer` under `handle`.
+    pub(super) fn read(
+        text: &[u8],
+        issuer: Issuer,
+        handle: SessionHandle,
+    ) -> Result<Self, Unreadable> {
+        Self::parse(text)
+            // A record that was copied elsewhere must not open a session there.
+            .filter(|stored| stored.record.issuer == issuer && stored.record.handle == handle)
+            .ok_or(Unreadable(()))
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(text).ok()?.splitn(5, ' ');
+        if parts.next()? != VERSION {
+            return None;
+        }
+        let number = parts.next()?.parse().ok()?;
+        let _ends = parts.next()?;
+        let seen = Timestamp::from_secs_f64(parts.next()?.parse().ok()?)?;
+        let mut record: SessionRecord = serde_json::from_str(parts.next()?).ok()?;
+        record.last_seen = record.last_seen.max(seen);
+        Some(Self { number, record })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SessionData;
+
+    fn issuer() -> Issuer {
+        "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer")
+    }
+
+    fn handle() -> SessionHandle {
+        SessionHandle::from_bytes([7; 32])
+    }
+
+    fn json() -> String {
+        format!(
+            r#"{{"handle":"{}","issuer":"{}","created_at":1,"last_seen":1,"expires_at":9.5}}"#,
+            handle(),
+            issuer()
+        )
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_without_data_and_one_with_more_are_readable() {
+        let old = format!("1 3 9.5 4.25 {}", json());
+        let stored = Stored::read(old.as_bytes(), issuer(), handle()).expect("readable");
+        assert_eq!(stored.number, 3);
+        assert_eq!(stored.record.last_seen, Timestamp::from_secs_f64(4.25).expect("finite"));
+        assert_eq!(stored.record.data, SessionData::NONE);
+        let newer = format!("1 3 9.5 4 {}", json().replace("{", r#"{"device":[1],"#));
+        assert!(Stored::read(newer.as_bytes(), issuer(), handle()).is_ok());
+    }
+
+    #[test]
+    fn whatever_else_is_there_is_unreadable_and_no_panic() {
+        let json = json();
+        for bad in [
+            String::new(),
+            "1".to_owned(),
+            json.clone(),
+            format!("2 3 9.5 4 {json}"),
+            format!("1 x 9.5 4 {json}"),
+            format!("1 3 9.5 NaN {json}"),
+            format!("1 3 9.5 4 {}", &json[..40]),
+            "1 3 9.5 4 {}".to_owned(),
+        ] {
+            assert!(Stored::read(bad.as_bytes(), issuer(), handle()).is_err(), "{bad:?}");
+        }
+        assert!(Stored::read(&[0xff; 20], issuer(), handle()).is_err());
+    }
+
+    #[test]
+    fn a_record_found_where_it_does_not_belong_is_unreadable() {
+        let text = format!("1 3 9.5 4 {}", json());
+        let other = "did:ethr:0x0000000000000000000000000000000000000001".parse().expect("one");
+        assert!(Stored::read(text.as_bytes(), other, handle()).is_err());
+        let other = SessionHandle::from_bytes([8; 32]);
+        assert!(Stored::read(text.as_bytes(), issuer(), other).is_err());
+    }
+}

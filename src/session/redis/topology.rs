@@ -1,0 +1,163 @@
+//! Which server to ask: always the same one, or the one that has the slot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use tokio::time::sleep;
+
+use super::cluster::Cluster;
+use super::fault::Fault;
+use super::link::{Line, Link, standing};
+use super::script::Request;
+
+/// How long to wait before asking again what could not be answered for the moment.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// One server, or a cluster of them.
+#[derive(Debug)]
+pub(super) enum Topology {
+    Single(Link),
+    Cluster(Cluster),
+}
+
+/// What a server answered, and which one.
+pub(super) struct Answer {
+    pub(super) value: Value,
+    pub(super) line: Arc<Line>,
+}
+
+/// What to do about an error.
+enum Next {
+    Ask(Arc<Line>),
+    Again,
+    GiveUp(Fault),
+}
+
+impl Topology {
+    /// Asks, and asks elsewhere or again where that may help. Goes on for ever: give
+    /// it a time limit.
+    pub(super) async fn run(&self, slot: u16, request: &Request) -> Result<Answer, Fault> {
+        let mut asking = None;
+        loop {
+            let (line, is_asking) = match asking.take() {
+                Some(line) => (line, true),
+                None => (self.line(slot).await, false),
+            };
+            match send(&line, request, is_asking).await {
+                Ok(value) => return Ok(Answer { value, line }),
+                Err(error) => match self.next(slot, &line, request, &error) {
+                    Next::Ask(line) => asking = Some(line),
+                    Next::Again => sleep(PAUSE).await,
+                    Next::GiveUp(fault) => return Err(fault),
+                },
+            }
+        }
+    }
+
+    /// Why nobody may have answered.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Single(link) => link.line.fault(),
+            Self::Cluster(cluster) => cluster.fault(),
+        }
+    }
+
+    /// Makes sure that every server answers.
+    pub(super) async fn ping(&self) -> Result<(), Fault> {
+        let lines = self.lines().await;
+        for line in lines {
+            let mut connection = line.connection().await;
+            standing(&mut connection, matches!(self, Self::Cluster(_))).await?;
+        }
+        Ok(())
+    }
+
+    /// All servers, once they are known and, of a cluster, have all slots.
+    pub(super) async fn lines(&self) -> Vec<Arc<Line>> {
+        match self {
+            Self::Single(link) => vec![Arc::clone(&link.line)],
+            Self::Cluster(cluster) => loop {
+                if let Some(lines) = cluster.lines() {
+                    return lines;
+                }
+                sleep(PAUSE).await;
+            },
+        }
+    }
+
+    async fn line(&self, slot: u16) -> Arc<Line> {
+        match self {
+            Self::Single(link) => Arc::clone(&link.line),
+            Self::Cluster(cluster) => loop {
+                if let Some(line) = cluster.line(slot) {
+                    return line;
+                }
+                sleep(PAUSE).await;
+            },
+        }
+    }
+
+    fn next(&self, slot: u16, line: &Line, request: &Request, error: &RedisError) -> Next {
+        let kind = match error.kind() {
+            ErrorKind::Server(kind) => kind,
+            // The server answered, in words of its own.
+            _ if error.code().is_some() => return Next::GiveUp(error.into()),
+            _ if request.repeatable => return Next::Again,
+            _ => return Next::GiveUp(error.into()),
+        };
+        let Self::Cluster(cluster) = self else {
+            return Next::GiveUp(match kind {
+                ServerErrorKind::Moved => Fault::unavailable("the server is one of a cluster"),
+                _ => error.into(),
+            });
+        };
+        match (kind, error.redirect_node()) {
+            (ServerErrorKind::Moved, Some((address, _))) => {
+                cluster.moved(slot, address, line);
+                Next::Again
+            }
+            (ServerErrorKind::Ask, Some((address, _))) => match cluster.reach(address, line) {
+                Some(line) => Next::Ask(line),
+                None => Next::Again,
+            },
+            // Refused, so not done: a slot is moving, or a master is being replaced.
+            (
+                ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::ReadOnly,
+                _,
+            ) => {
+                cluster.look();
+                Next::Again
+            }
+            _ => Next::GiveUp(error.into()),
+        }
+    }
+}
+
+/// Sends a request by one line: a script by its hash, in full if that is not known.
+async fn send(line: &Line, request: &Request, asking: bool) -> Result<Value, RedisError> {
+    let mut connection = line.connection().await;
+    match send_command(&mut connection, request.command(), asking).await {
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            send_command(&mut connection, request.in_full(), asking).await
+        }
+        answer => answer,
+    }
+}
+
+async fn send_command(
+    connection: &mut MultiplexedConnection,
+    command: Cmd,
+    asking: bool,
+) -> Result<Value, RedisError> {
+    if !asking {
+        return command.query_async(connection).await;
+    }
+    let mut both = Pipeline::new();
+    both.cmd("ASKING").ignore().add_command(command);
+    let (answer,) = both.query_async(connection).await?;
+    Ok(answer)
+}

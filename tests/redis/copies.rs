@@ -1,0 +1,231 @@
+//! Copies in a process: used while they are certain, never beyond.
+
+use std::time::{Duration, Instant};
+
+use tower_didt::{RedisStore, SessionStore};
+
+use crate::proxy::Proxy;
+use crate::server::{ClusterOf, Server, needs_redis};
+use crate::support::{
+    Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, unavailable, warm,
+};
+
+#[tokio::test]
+async fn a_session_is_asked_for_once() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    assert!(!opens_at_once(&store, &ticket));
+    warm(&store, &ticket).await;
+    let calls = || -> u64 {
+        let stats = server.cli(&["info", "commandstats"]);
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_hget:")).expect("a line");
+        let calls = line.split(['=', ',']).nth(1).expect("a count");
+        calls.parse().expect("a number")
+    };
+    let before = calls();
+    let (begin, now) = (Instant::now(), now());
+    for _ in 0..10_000 {
+        assert!(matches!(store.load(&ticket, now).try_now(), Ok(Ok(Some(_)))));
+    }
+    println!("a session of which there is a copy: {:.0?}", begin.elapsed() / 10_000);
+    assert_eq!(calls(), before);
+
+    let strict =
+        RedisStore::builder(server.url()).with_local_copies(0).connect().await.expect("a store");
+    assert!(opens(&strict, &ticket).await);
+    assert!(!opens_at_once(&strict, &ticket));
+    assert!(opens(&strict, &ticket).await);
+    assert_eq!(calls(), before + 2);
+    let begin = Instant::now();
+    for _ in 0..1000 {
+        assert!(opens(&strict, &ticket).await);
+    }
+    println!("one that is asked for, on loopback: {:.0?}", begin.elapsed() / 1000);
+}
+
+/// From the call on one machine to the refusal on another.
+async fn time_of_word(a: &RedisStore, b: &RedisStore, everywhere: bool) -> Times {
+    let mut times = Vec::new();
+    for n in 0..250 {
+        let (ticket, record) = sign_in(a, &format!("user {n}")).await;
+        warm(b, &ticket).await;
+        let begin = Instant::now();
+        if everywhere {
+            a.revoke_all(record.issuer, now()).await.expect("an answer");
+        } else {
+            assert!(a.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
+        }
+        assert!(!opens(a, &ticket).await, "refused at once where it was revoked");
+        while opens(b, &ticket).await {
+            assert!(begin.elapsed() < Duration::from_secs(5), "the session never ends");
+            tokio::task::yield_now().await;
+        }
+        times.push(begin.elapsed());
+    }
+    Times::new(times)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_is_heard_of_on_other_machines_within_milliseconds() {
+    needs_redis!();
+    let server = Server::start();
+    let a = RedisStore::connect(server.url()).await.expect("a store");
+    let b = RedisStore::connect(server.url()).await.expect("a store");
+    for (everywhere, what) in [(false, "revoke"), (true, "revoke_all")] {
+        let times = time_of_word(&a, &b, everywhere).await;
+        times.report(&format!("one server, from {what} on A to refusal on B"));
+        assert!(times.median() < Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_is_heard_of_across_a_cluster() {
+    needs_redis!();
+    let cluster = ClusterOf::masters();
+    let builder = RedisStore::cluster_builder(cluster.urls());
+    let a = builder.connect().await.expect("a store");
+    let b = builder.connect().await.expect("a store");
+    let times = time_of_word(&a, &b, false).await;
+    times.report("cluster, from revoke on A to refusal on B");
+    assert!(times.median() < Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn copies_are_dropped_when_the_connection_is_lost() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    for _ in 0..20 {
+        warm(&store, &ticket).await;
+        server.cli(&["client", "kill", "type", "normal"]);
+        let took = eventually(async || !opens_at_once(&store, &ticket)).await;
+        assert!(took < Duration::from_millis(500), "{took:?}");
+        eventually(async || store.load(&ticket, now()).await.is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_revoked_while_a_machine_was_cut_off_is_refused_when_it_is_back() {
+    needs_redis!();
+    let server = Server::start();
+    let proxy = Proxy::before(server.port).await;
+    let a = RedisStore::connect(server.url()).await.expect("a store");
+    let b = RedisStore::connect(proxy.url()).await.expect("a store");
+    for n in 0..5 {
+        let (ticket, record) = sign_in(&a, &format!("user {n}")).await;
+        warm(&b, &ticket).await;
+        proxy.cut();
+        a.revoke(record.issuer, record.handle, now()).await.expect("an answer");
+        eventually(async || b.load(&ticket, now()).await.is_err()).await;
+        proxy.mend();
+        eventually(async || b.load(&ticket, now()).await.is_ok()).await;
+        assert!(!opens(&b, &ticket).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_behind_a_dead_network_stops_using_copies_in_time() {
+    needs_redis!();
+    let server = Server::start();
+    let proxy = Proxy::before(server.port).await;
+    let a = RedisStore::connect(server.url()).await.expect("a store");
+    let b = RedisStore::connect(proxy.url()).await.expect("a store");
+    let mut times = Vec::new();
+    for n in 0..10 {
+        let (ticket, record) = sign_in(&a, &format!("user {n}")).await;
+        warm(&b, &ticket).await;
+        proxy.hold_up();
+        a.revoke(record.issuer, record.handle, now()).await.expect("an answer");
+        let begin = Instant::now();
+        while opens_at_once(&b, &ticket) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        times.push(begin.elapsed());
+        unavailable(b.load(&ticket, now()).await);
+        proxy.mend();
+        eventually(async || b.load(&ticket, now()).await.is_ok()).await;
+        assert!(!opens(&b, &ticket).await, "revoked while nothing passed");
+    }
+    let times = Times::new(times);
+    times.report("dead network, last use of a copy after the revocation (bound 450 ms)");
+    assert!(times.percentile(100) < Duration::from_millis(600));
+}
+
+#[tokio::test]
+async fn a_paused_machine_uses_no_copies_when_it_wakes() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    let key = server.cli(&["keys", "*:s"]);
+    warm(&store, &ticket).await;
+    // This runtime has one thread: from here on nothing of the store runs.
+    server.cli(&["del", &key]);
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(!opens_at_once(&store, &ticket), "a copy was used without having asked for so long");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_beside_a_revocation_leaves_no_copy() {
+    needs_redis!();
+    let server = Server::start();
+    let a = RedisStore::connect(server.url()).await.expect("a store");
+    let b = RedisStore::connect(server.url()).await.expect("a store");
+    for n in 0..200 {
+        let (ticket, record) = sign_in(&a, &format!("user {n}")).await;
+        let loads: Vec<_> = (0..8)
+            .map(|_| {
+                let (b, ticket) = (b.clone(), ticket.clone());
+                tokio::spawn(async move { b.load(&ticket, now()).await.map(drop) })
+            })
+            .collect();
+        a.revoke_all(record.issuer, now()).await.expect("an answer");
+        for load in loads {
+            load.await.expect("no panic").expect("an answer");
+        }
+        eventually(async || !opens(&b, &ticket).await).await;
+        for _ in 0..5 {
+            assert!(!opens(&b, &ticket).await, "a copy came back");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flushed_database_is_heard_of() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+    server.cli(&["flushall"]);
+    eventually(async || !opens(&store, &ticket).await).await;
+    // And copies are made again afterwards.
+    let (ticket, _) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_survives_the_end_of_all_however_many_are_minted_beside_it() {
+    needs_redis!();
+    let server = Server::start();
+    let a = RedisStore::connect(server.url()).await.expect("a store");
+    let b = RedisStore::connect(server.url()).await.expect("a store");
+    for _ in 0..30 {
+        let mints: Vec<_> = (0..8)
+            .map(|n| {
+                let (store, session) = (if n % 2 == 0 { &a } else { &b }.clone(), session("alice"));
+                tokio::spawn(async move { store.mint(session, now()).await.expect("an answer") })
+            })
+            .collect();
+        b.revoke_all(issuer("alice"), now()).await.expect("an answer");
+        for mint in mints {
+            mint.await.expect("no panic");
+        }
+        a.revoke_all(issuer("alice"), now()).await.expect("an answer");
+        assert!(b.sessions_of(issuer("alice"), now()).await.expect("an answer").is_empty());
+        assert_eq!(server.cli(&["keys", "*:s"]), "");
+    }
+}

@@ -1,0 +1,58 @@
+//! The store behind the layer: what a browser sees while Redis is away.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderName, Request, Response, StatusCode};
+use axum::routing::get;
+use tower::ServiceExt;
+use tower_didt::testing::Wallet;
+use tower_didt::{DidAuth, RedisStore, Session, Verifier};
+
+use crate::server::{Server, needs_redis};
+use crate::support::eventually;
+
+async fn whoami(session: Session) -> String {
+    session.issuer().to_string()
+}
+
+fn app(store: &RedisStore) -> Router {
+    let auth = DidAuth::new(Verifier::new("app")).with_store(store.clone());
+    Router::new().route("/", get(whoami)).layer(auth.layer())
+}
+
+async fn call(app: &Router, name: HeaderName, value: &str) -> Response<Body> {
+    let request = Request::get("/").header(HOST, "example.com").header(name, value);
+    app.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_away_cookies_are_kept_and_then_work_again() {
+    needs_redis!();
+    let mut server = Server::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let app = app(&store);
+    let token = Wallet::from_seed("alice").token("app").mint();
+    let response = call(&app, AUTHORIZATION, &format!("Bearer {token}")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    assert_eq!(call(&app, COOKIE, &cookie).await.status(), StatusCode::OK);
+
+    server.kill();
+    let away = async || call(&app, COOKIE, &cookie).await;
+    eventually(async || away().await.status() != StatusCode::OK).await;
+    let fresh = Wallet::from_seed("bob").token("app").mint();
+    let responses = [away().await, call(&app, AUTHORIZATION, &format!("Bearer {fresh}")).await];
+    for response in responses {
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(RETRY_AFTER));
+        assert!(!response.headers().contains_key(SET_COOKIE));
+    }
+
+    server.boot();
+    eventually(async || away().await.status() == StatusCode::OK).await;
+    // A service that was started meanwhile knows the session too.
+    let other = RedisStore::open(server.url()).expect("a store");
+    assert_eq!(call(&self::app(&other), COOKIE, &cookie).await.status(), StatusCode::OK);
+}

@@ -1,0 +1,26 @@
+//! The Redis store against real servers, which the tests start and stop themselves.
+//!
+//! Without `redis-server` in the path they are not run, and say so; with
+//! `TOWER_DIDT_REQUIRE_REDIS=1` in the environment they fail instead. Figures are printed:
+//! `cargo test --features axum,testing,redis,redis-tls --test redis -- --nocapture`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+#![cfg(all(feature = "axum", feature = "redis", feature = "testing"))]
+
+mod behaviour;
+mod cluster;
+mod copies;
+mod faults;
+mod http;
+mod proxy;
+mod secrets;
+mod server;
+mod support;
+#[cfg(feature = "redis-tls")]
+mod tls;
+mod two_processes;

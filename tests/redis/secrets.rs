@@ -1,0 +1,148 @@
+//! Users with few rights, and passwords that nobody gets to see.
+
+use tower_didt::{RedisConfigError, RedisStore, RedisWarning, SessionStore};
+
+use crate::server::{ClusterOf, Server, needs_redis};
+use crate::support::{in_full, issuer, now, opens, session, sign_in, token, unavailable, warm};
+
+const SECRET: &str = "hunter2hunter2";
+
+/// The rights that the documentation names, and no others.
+const RIGHTS: [&str; 14] = [
+    "~didt:*",
+    "resetchannels",
+    "-@all",
+    "+client|tracking",
+    "+eval",
+    "+evalsha",
+    "+exists",
+    "+set",
+    "+hget",
+    "+hgetall",
+    "+unlink",
+    "+hset",
+    "+hdel",
+    "+hlen",
+];
+const SCRIPT_RIGHTS: [&str; 5] = ["+get", "+hexists", "+pttl", "+pexpire", "+del"];
+const CLUSTER_RIGHTS: [&str; 3] = ["+cluster|slots", "+cluster|info", "+asking"];
+
+fn server_with_user(rights: &[&str]) -> Server {
+    let server = Server::start();
+    let password = format!(">{SECRET}");
+    let mut command = vec!["acl", "setuser", "app", "on", &password];
+    command.extend(rights);
+    assert_eq!(server.cli(&command), "OK");
+    server.cli(&["acl", "setuser", "default", "off"]);
+    server
+}
+
+#[tokio::test]
+async fn a_user_with_the_documented_rights_can_do_everything() {
+    needs_redis!();
+    let server = server_with_user(&[&RIGHTS[..], &SCRIPT_RIGHTS].concat());
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", server.port);
+    let store = RedisStore::connect(url).await.expect("a store");
+    let (ticket, record) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+    store.touch(&record, now().plus(std::time::Duration::from_secs(99))).await.expect("an answer");
+    assert!(opens(&store, &ticket).await);
+    assert!(store.claim(token("alice"), now()).await.expect("an answer"));
+    assert!(!store.is_used(token("alice"), now()).await.expect("an answer"));
+    assert!(store.advance(token("alice"), now()).await.expect("an answer"));
+    let (other, _) = sign_in(&store, "alice").await;
+    let limited = session("alice").with_max_per_issuer(std::num::NonZeroUsize::new(1));
+    store.mint(limited.replacing(Some(&record)), now()).await.expect("an answer");
+    assert!(!opens(&store, &other).await);
+    let sessions = store.sessions_of(issuer("alice"), now()).await.expect("an answer");
+    for record in &sessions {
+        assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
+    }
+    store.revoke_all(issuer("alice"), now()).await.expect("an answer");
+    store.ping().await.expect("an answer");
+    let warnings = store.check().await.expect("an answer");
+    assert!(matches!(warnings.as_slice(), [RedisWarning::CannotTell { .. }]), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_user_with_the_documented_rights_can_do_everything_on_a_cluster() {
+    needs_redis!();
+    let cluster = ClusterOf::masters();
+    let password = format!(">{SECRET}");
+    let mut command = vec!["acl", "setuser", "app", "on", &password];
+    command.extend([&RIGHTS[..], &SCRIPT_RIGHTS, &CLUSTER_RIGHTS].concat());
+    for node in &cluster.nodes {
+        assert_eq!(node.cli(&command), "OK");
+    }
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", cluster.nodes[0].port);
+    let store = RedisStore::cluster_builder([url]).connect().await.expect("a store");
+    for user in ["alice", "bob", "carol"] {
+        let (ticket, record) = sign_in(&store, user).await;
+        warm(&store, &ticket).await;
+        store.revoke_all(record.issuer, now()).await.expect("an answer");
+        assert!(!opens(&store, &ticket).await);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named_and_passwords_are_not() {
+    needs_redis!();
+    let server = server_with_user(&["~didt:*", "-@all", "+client|tracking", "+hget"]);
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", server.port);
+    let builder = RedisStore::builder(url);
+    let store = builder.connect().await.expect("a store");
+    let error = in_full(&unavailable(store.revoke_all(issuer("alice"), now()).await));
+    assert!(error.contains("unlink"), "{error}");
+    for text in [error, format!("{store:?} {builder:?} {builder:#?}")] {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+
+    let without_tracking = server_with_user(&["~didt:*", "-@all", "+hget"]);
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", without_tracking.port);
+    let error = in_full(&RedisStore::connect(&url).await.expect_err("no right to be told"));
+    assert!(error.contains("NOPERM") && !error.contains(SECRET), "{error}");
+    let strict = RedisStore::builder(url).with_local_copies(0).connect().await;
+    assert!(!opens(&strict.expect("a store"), &"A".repeat(70)).await);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_repeated() {
+    needs_redis!();
+    let server = server_with_user(&["~*", "+@all"]);
+    for url in [
+        format!("redis://app:wrong-{SECRET}@127.0.0.1:{}", server.port),
+        format!("redis://:{SECRET}@127.0.0.1:{}", server.port),
+        format!("redis://127.0.0.1:{}", server.port),
+    ] {
+        let error = in_full(&RedisStore::connect(&url).await.expect_err("no way in"));
+        assert!(!error.contains(SECRET), "{error}");
+    }
+    for url in ["", "nonsense", "http://x", "redis://:hunter2hunter2@x:y"] {
+        let error = RedisStore::open(url).expect_err("no URL");
+        assert_eq!(error, RedisConfigError::InvalidUrl);
+        assert!(!in_full(&error).contains(SECRET));
+    }
+}
+
+/// A server before Redis 6 repeats the arguments of commands that it does not know,
+/// here the password.
+#[tokio::test]
+async fn a_server_that_repeats_the_password_does_not_get_it_into_errors() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let words = format!(
+                "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `app`, `{SECRET}`, \r\n"
+            );
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, words.as_bytes()).await;
+            let mut rest = Vec::new();
+            let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
+        }
+    });
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{port}");
+    let error = in_full(&RedisStore::connect(url).await.expect_err("too old"));
+    assert!(!error.contains(SECRET), "{error}");
+    println!("{error}");
+    server.abort();
+}

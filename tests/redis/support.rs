@@ -1,0 +1,118 @@
+//! What the tests have in common.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tower_didt::testing::Wallet;
+use tower_didt::{
+    Clock, Issuer, Minted, NewSession, RedisStore, SessionRecord, SessionStore, StoreError,
+    SystemClock, Timestamp, TokenMark, Verifier,
+};
+
+pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+pub(crate) fn issuer(seed: &str) -> Issuer {
+    Wallet::from_seed(seed).issuer()
+}
+
+/// The mark of a new token of a user's.
+pub(crate) fn token(seed: &str) -> TokenMark {
+    let now = now();
+    let token = Wallet::from_seed(seed).token("app").issued_at(now).mint();
+    let claim = Verifier::new("app").verify(token, now).expect("a good token");
+    TokenMark::new(&claim, now.plus(Duration::from_secs(900)))
+}
+
+/// A session that a new token asks for.
+pub(crate) fn session(seed: &str) -> NewSession {
+    NewSession::new(token(seed), now().plus(LIFETIME))
+}
+
+/// A session: the cookie's value and the record.
+pub(crate) async fn sign_in(store: &RedisStore, seed: &str) -> (String, Arc<SessionRecord>) {
+    match store.mint(session(seed), now()).await.expect("an answer") {
+        Minted::Session { ticket, record } => (ticket.expose_secret().to_owned(), record),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether a cookie opens a session.
+pub(crate) async fn opens(store: &RedisStore, ticket: &str) -> bool {
+    store.load(ticket, now()).await.expect("an answer").is_some()
+}
+
+/// Whether a cookie opens a session without anybody being asked.
+pub(crate) fn opens_at_once(store: &RedisStore, ticket: &str) -> bool {
+    matches!(store.load(ticket, now()).try_now(), Ok(Ok(Some(_))))
+}
+
+/// Loads a session until this process has a copy of it.
+pub(crate) async fn warm(store: &RedisStore, ticket: &str) {
+    eventually(async || {
+        let _ = store.load(ticket, now()).await;
+        opens_at_once(store, ticket)
+    })
+    .await;
+}
+
+/// Waits until something holds, thirty seconds at most; how long it took.
+pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) -> Duration {
+    let begin = Instant::now();
+    while !holds().await {
+        assert!(begin.elapsed() < Duration::from_secs(30), "it never holds");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    begin.elapsed()
+}
+
+/// Checks that this is an error of an unreachable store.
+#[track_caller]
+pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> StoreError {
+    match answer {
+        Err(error @ StoreError::Unavailable(_)) => error,
+        other => panic!("expected that the store is unavailable, got {other:?}"),
+    }
+}
+
+/// The error and all that it says about its causes.
+pub(crate) fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error} {error:?}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// Some of many times.
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        self.0[(self.0.len() * percent / 100).min(self.0.len() - 1)]
+    }
+
+    pub(crate) fn median(&self) -> Duration {
+        self.percentile(50)
+    }
+
+    pub(crate) fn report(&self, what: &str) {
+        println!(
+            "{what}: median {:.1?}, p99 {:.1?}, longest {:.1?} of {}",
+            self.median(),
+            self.percentile(99),
+            self.percentile(100),
+            self.0.len()
+        );
+    }
+}

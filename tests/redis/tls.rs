@@ -1,0 +1,58 @@
+//! TLS, with a certificate made for the occasion.
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tower_didt::{RedisConfigError, RedisStore};
+
+use crate::server::{Directory, Server, free_port, needs_redis};
+use crate::support::{opens, sign_in, warm};
+
+const SECRET: &str = "hunter2hunter2";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_over_tls_and_no_others_than_with_the_right_certificate() {
+    needs_redis!();
+    let directory = Directory::new();
+    let names = vec!["localhost".to_owned()];
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(names).expect("a certificate");
+    let path = |name: &str| directory.0.join(name).to_str().expect("UTF-8").to_owned();
+    // Vouches for itself, on both sides.
+    let (pem, key) = (path("server.pem"), path("server.key"));
+    std::fs::write(&pem, cert.pem()).expect("a file");
+    std::fs::write(&key, signing_key.serialize_pem()).expect("a file");
+    let port = free_port();
+    let server = Server::within(
+        directory,
+        &[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            &pem,
+            "--tls-key-file",
+            &key,
+            "--tls-ca-cert-file",
+            &pem,
+            "--tls-auth-clients",
+            "yes",
+            "--requirepass",
+            SECRET,
+        ],
+    );
+    let builder = RedisStore::builder(format!("rediss://:{SECRET}@localhost:{port}"));
+    let trusting = builder.clone().with_root_certificates(cert.pem());
+    let known = trusting.clone().with_client_certificate(cert.pem(), signing_key.serialize_pem());
+
+    let store = known.connect().await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+    let other = known.connect().await.expect("a store");
+    assert!(opens(&other, &ticket).await);
+
+    assert!(trusting.connect().await.is_err(), "without a certificate of its own");
+    if let Ok(distrusting) = builder.open() {
+        assert!(distrusting.ping().await.is_err(), "a server that nobody vouches for");
+    }
+    let bad = builder.clone().with_root_certificates("no PEM").open();
+    assert_eq!(bad.expect_err("no certificate"), RedisConfigError::InvalidCertificates);
+    drop(server);
+}
