@@ -91,6 +91,39 @@ fn a_replayed_token() {
     strict.get("/me", &[("authorization", &bearer)]).assert_refused(401);
 }
 
+/// One token under two policies over one store, a short one for browsers and a long one for
+/// machines: whichever sees it first and however much later the other does, it makes one
+/// session.
+#[test]
+fn a_token_under_two_policies_of_one_store() {
+    use tower::{Layer, ServiceExt};
+    for (later, short_first) in [(0, true), (0, false), (100, true)] {
+        let server = Server::start();
+        let short = server.auth.clone().with_max_token_age(Duration::from_secs(60));
+        let long = server.auth.clone().with_max_token_age(Duration::from_secs(3600));
+        let sign_in = |auth: &tower_didt::DidAuth, token: &str| {
+            let inner = tower::service_fn(|_: http::Request<()>| async {
+                Ok::<_, std::convert::Infallible>(http::Response::new(()))
+            });
+            let request =
+                http::Request::builder().header("authorization", format!("Bearer {token}"));
+            let call = auth.layer().layer(inner).oneshot(request.body(()).expect("a request"));
+            let Ok(response) = server.runtime.block_on(call);
+            assert_eq!(response.status(), 200);
+            response.headers().contains_key("set-cookie")
+        };
+        let alice = Wallet::from_seed("alice");
+        let token = alice.token(AUDIENCE).issued_at(START).lifespan(Duration::from_secs(9999));
+        let token = token.mint();
+        let (first, second) = if short_first { (&short, &long) } else { (&long, &short) };
+        assert!(sign_in(first, &token));
+        server.clock.advance(Duration::from_secs(later));
+        // Others sign in meanwhile: stores tidy up.
+        assert!(sign_in(&short, &server.token("bob")));
+        assert!(!sign_in(second, &token), "a second session, {later} seconds later");
+    }
+}
+
 /// After signing out the cookie is worth nothing on the server, whatever the browser keeps
 /// (ASVS 5.0, 7.4.1).
 #[test]
