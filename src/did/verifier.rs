@@ -159,12 +159,11 @@ impl Verifier {
         super::token::check_length(token, self.max_token_len)
     }
 
-    /// The last moment at which a claim is accepted: its own end, or that of the
-    /// age that is allowed, whichever comes first.
+    /// The last moment at which a claim is accepted where it may be `max_age` old: its
+    /// own end, or that of its age, whichever comes first.
     #[cfg(feature = "layer")]
-    pub(crate) fn end_of(&self, claim: &Claim) -> Timestamp {
-        let expired = claim.ext().plus(self.expiry_leeway);
-        self.max_age.map_or(expired, |max_age| expired.min(claim.iat().plus(max_age)))
+    pub(crate) fn end_of(&self, claim: &Claim, max_age: Duration) -> Timestamp {
+        claim.ext().plus(self.expiry_leeway).min(claim.iat().plus(max_age))
     }
 
     /// Checks a claim whose proof is known to be good: audience, times, attachment.

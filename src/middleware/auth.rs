@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use serde::Serialize;
 
-use super::gate::Gate;
+use super::gate::{Gate, LongestAge};
 use super::login::LoginHook;
 use super::origin::TrustedOrigins;
 use super::proof_cache::{DEFAULT_MAX_BYTES, ProofCache};
@@ -94,6 +94,7 @@ impl DidAuth {
         let max_age = verifier.max_age().unwrap_or(DEFAULT_MAX_TOKEN_AGE);
         let gate = Gate {
             verifier: verifier.with_max_age(max_age),
+            longest_age: LongestAge::new(max_age),
             proofs: ProofCache::new(DEFAULT_MAX_BYTES),
             store: observe::store(Arc::new(MemoryStore::new())),
             clock: Arc::new(SystemClock),
@@ -121,6 +122,11 @@ impl DidAuth {
     }
 
     /// As [`with_store`](Self::with_store), for a store that others use too.
+    ///
+    /// Others that are no clones of this must agree with it on the largest
+    /// [`max_token_age`](Self::with_max_token_age) and on the verifier's
+    /// [`expiry_leeway`](Verifier::with_expiry_leeway): from both follows for how long
+    /// a token is remembered as used.
     #[must_use]
     pub fn with_shared_store(self, store: Arc<dyn SessionStore>) -> Self {
         self.change(|gate| gate.store = observe::store(store))
@@ -133,9 +139,15 @@ impl DidAuth {
     /// is never the only bound: used tokens are remembered for this long, and
     /// older ones are refused. Raise it for machine clients that sign tokens of a long
     /// life for themselves and send one with every request.
+    ///
+    /// Clones may differ in this: all of them remember for as long as the longest asks.
+    /// Set it before they serve.
     #[must_use]
     pub fn with_max_token_age(self, max_age: Duration) -> Self {
-        self.change(|gate| gate.verifier = gate.verifier.clone().with_max_age(max_age))
+        self.change(|gate| {
+            gate.longest_age.allow(max_age);
+            gate.verifier = gate.verifier.clone().with_max_age(max_age);
+        })
     }
 
     /// How long sessions live. Defaults to 7 days and no idle timeout.

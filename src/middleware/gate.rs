@@ -5,6 +5,8 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -26,6 +28,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     pub(super) verifier: Verifier,
+    pub(super) longest_age: LongestAge,
     pub(super) proofs: ProofCache,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
@@ -36,6 +39,29 @@ pub(crate) struct Gate {
     pub(super) origins: TrustedOrigins,
     pub(super) hook: Option<LoginHook>,
     pub(super) responder: Responder,
+}
+
+/// The oldest token that any clone of one `DidAuth` accepts. Clones share their store, so
+/// a token must be marked alike by all of them, or it would be new to each.
+#[derive(Clone, Debug)]
+pub(super) struct LongestAge(Arc<AtomicU64>);
+
+impl LongestAge {
+    pub(super) fn new(max_age: Duration) -> Self {
+        let longest = Self(Arc::default());
+        longest.allow(max_age);
+        longest
+    }
+
+    /// Rounds up to whole seconds: remembering for longer does no harm.
+    pub(super) fn allow(&self, max_age: Duration) {
+        let rounded_up = max_age.as_secs().saturating_add(u64::from(max_age.subsec_nanos() > 0));
+        self.0.fetch_max(rounded_up, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
 }
 
 /// What becomes of a request.
@@ -358,9 +384,10 @@ impl Gate {
         }
     }
 
-    /// A used token has to be remembered for as long as the verifier accepts it.
+    /// A used token has to be remembered for as long as any verifier accepts it that
+    /// shares the store.
     fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
-        TokenMark::new(claim, self.verifier.end_of(claim.claim()))
+        TokenMark::new(claim, self.verifier.end_of(claim.claim(), self.longest_age.get()))
     }
 
     fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {

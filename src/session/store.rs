@@ -97,8 +97,8 @@ pub struct TokenMark {
     /// When the token was issued, in the holder's words.
     pub issued_at: Timestamp,
     /// After this time the token is refused before any store is asked, so its
-    /// mark may be forgotten. It follows from the token and the configuration
-    /// alone: every presentation of a token has the same.
+    /// mark may be forgotten. It follows from the token and from the configuration
+    /// that all users of a store share: every presentation of a token has the same.
     pub usable_until: Timestamp,
 }
 

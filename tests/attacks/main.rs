@@ -1,0 +1,21 @@
+//! Attacks over the wire: a real server on loopback, raw bytes where libraries would be too
+//! polite. Every test is named after what is tried and says where it is known from.
+//!
+//! ```text
+//! cargo test --test attacks
+//! ```
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that fails"
+)]
+
+mod server;
+
+mod cookies;
+mod credentials;
+mod origins;
+mod secrets;
+mod sessions;
+mod transport;
