@@ -178,9 +178,25 @@ impl Verifier {
     pub fn check(&self, signed: &SignedClaim, now: Timestamp) -> Result<VerifiedClaim, TokenError> {
         self.check_statement(signed.claim(), now)?;
         if let Some(attachment) = &self.attachment {
-            check_attachment(signed.claim(), attachment)?;
+            self.check_attachment(signed, attachment)?;
         }
         Ok(VerifiedClaim { signed: signed.clone() })
+    }
+
+    /// Checks that the claim's `add` is the issuer's signature over this attachment,
+    /// under the same rules as the proof. For attachments that differ from request to
+    /// request; one that never changes is what
+    /// [`with_attachment`](Self::with_attachment) is for.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Malformed`], [`TokenError::FailedRecovery`], [`TokenError::IncorrectSigner`].
+    pub fn check_attachment(
+        &self,
+        signed: &SignedClaim,
+        attachment: &str,
+    ) -> Result<(), TokenError> {
+        check_attachment(signed.claim(), attachment)
     }
 
     /// The checks that cost nothing and need no signature. Passing them proves
