@@ -126,3 +126,16 @@ pub use self::session::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// As those of the README.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../docs/bound-login.md")]
+    struct BoundLogin;
+    #[doc = include_str!("../docs/migrating.md")]
+    struct Migrating;
+    #[doc = include_str!("../docs/mobile-client.md")]
+    struct MobileClient;
+    #[doc = include_str!("../docs/single-page-app.md")]
+    struct SinglePageApp;
+}

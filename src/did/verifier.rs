@@ -294,6 +294,11 @@ impl Audiences {
     fn accept(&self, aud: &str) -> bool {
         !aud.is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
     }
+
+    #[cfg(all(feature = "layer", feature = "testing"))]
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.first().map(AsRef::as_ref)
+    }
 }
 
 impl fmt::Display for Audiences {

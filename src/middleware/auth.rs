@@ -18,6 +18,8 @@ use super::origin::TrustedOrigins;
 use super::proof_cache::{DEFAULT_MAX_BYTES, ProofCache};
 use super::rejection::Responder;
 use super::{DidLayer, Login, Refusal, Rejection, SessionCookie, observe};
+#[cfg(feature = "testing")]
+use crate::Timestamp;
 use crate::{
     Clock, Issuer, Lifetimes, MemoryStore, SessionHandle, SessionRecord, SessionStore, StoreError,
     SystemClock, Verifier,
@@ -335,6 +337,12 @@ impl DidAuth {
     /// [`StoreError`] if the store could not be told.
     pub async fn sign_out_everywhere(&self, issuer: Issuer) -> Result<(), StoreError> {
         self.0.store.revoke_all(issuer, self.0.clock.now()).await
+    }
+
+    /// What a token must have to be accepted now: an audience and a time.
+    #[cfg(feature = "testing")]
+    pub(crate) fn expects(&self) -> (Option<&str>, Timestamp) {
+        (self.0.verifier.audiences().first(), self.0.clock.now())
     }
 
     fn change(mut self, change: impl FnOnce(&mut Gate)) -> Self {

@@ -25,7 +25,11 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "layer")]
+mod sign_in;
 mod wallet;
 
 pub use self::clock::FixedClock;
+#[cfg(feature = "layer")]
+pub use self::sign_in::sign_in;
 pub use self::wallet::{TokenBuilder, Wallet};

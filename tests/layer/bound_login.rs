@@ -375,3 +375,23 @@ async fn a_challenge_goes_out_as_json_with_its_cookie_and_is_not_cached() {
     assert!(!cookie.contains(challenge.value()), "the page's value must not be the cookie's");
     assert!(!format!("{challenge:?} {:?}", app.auth).contains(challenge.value()));
 }
+
+#[tokio::test]
+async fn the_helper_for_tests_signs_in_bound_and_unbound_under_any_cookie_name() {
+    let cookie = SessionCookie::named("shop").expect("a name");
+    for app in [App::new(), optional(), required().with(|auth| auth.with_cookie(cookie))] {
+        let alice = Wallet::from_seed("alice");
+        let cookie = tower_didt::testing::sign_in(&app.auth, &alice).await;
+        let answer = app.send(empty(request().header(COOKIE, cookie))).await;
+        assert_eq!((answer.status, answer.body), (StatusCode::OK, alice.issuer().to_string()));
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "was not signed in: the application refused")]
+async fn the_helper_for_tests_says_why_it_cannot_sign_in() {
+    let app = App::new().with(|auth| {
+        auth.with_on_login(|_| async { Err::<(), _>(tower_didt::Refusal::forbidden()) })
+    });
+    tower_didt::testing::sign_in(&app.auth, &Wallet::from_seed("alice")).await;
+}
