@@ -8,7 +8,7 @@ use http::header::RETRY_AFTER;
 use http::request::Parts;
 
 use crate::middleware::Anonymous;
-use crate::{Rejection, Session, StoreError};
+use crate::{Challenge, Rejection, Session, StoreError};
 
 /// Why a [`Session`] could not be extracted.
 #[derive(Clone, Debug)]
@@ -65,6 +65,13 @@ fn extract(parts: &Parts) -> Result<Result<Session, Anonymous>, SessionRejection
     match parts.extensions.get::<Anonymous>() {
         Some(anonymous) => Ok(Err(anonymous.clone())),
         None => Err(SessionRejection(Reason::NoLayer)),
+    }
+}
+
+impl IntoResponse for Challenge {
+    /// As [`Challenge::to_response`].
+    fn into_response(self) -> Response {
+        self.to_response().map(Body::from)
     }
 }
 

@@ -33,6 +33,8 @@
 //!                                    │ signed claim             signer   │
 //!                                verifier (audience, times)              │
 //!                                    │ verified claim                    │
+//!                                bound login (where configured)          │
+//!                                    │                                   │
 //!                                on-login hook                           │
 //!                                    │                                   │
 //!                                store.mint (once per token) ─ Set-Cookie┤
@@ -43,8 +45,8 @@
 //! A request passes if exactly one of these holds:
 //!
 //! 1. It carries one `Authorization: Bearer` token that the [`Verifier`] accepts, no older than
-//!    the cap on age, and (with [`Replay::SingleUse`]) not used before; and the on-login hook,
-//!    where it is asked, agrees. A cookie beside it does not matter.
+//!    the cap on age, and (with [`Replay::SingleUse`]) not used before; with [`BoundLogin`], made
+//!    for this browser's challenge; and the on-login hook, where it is asked, agrees. A cookie beside it does not matter.
 //! 2. It carries no token but the cookie of a living session; and, for unsafe methods and
 //!    WebSocket upgrades, no page of a foreign origin caused it.
 //! 3. The layer is [optional](DidLayer::optional), and it carries no token and no cookie of a
@@ -115,8 +117,8 @@ pub use self::did::{
 };
 #[cfg(feature = "layer")]
 pub use self::middleware::{
-    AuthBody, ConfigError, DidAuth, DidLayer, DidService, Login, Refusal, Rejection,
-    RejectionHandler, Replay, ResponseFuture, SameSite, Session, SessionCookie,
+    AuthBody, BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, DidService, Login, Refusal,
+    Rejection, RejectionHandler, Replay, ResponseFuture, SameSite, Session, SessionCookie, Unbound,
 };
 #[cfg(feature = "sealed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
@@ -139,3 +141,16 @@ pub use self::session::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// As those of the README.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../docs/bound-login.md")]
+    struct BoundLogin;
+    #[doc = include_str!("../docs/migrating.md")]
+    struct Migrating;
+    #[doc = include_str!("../docs/mobile-client.md")]
+    struct MobileClient;
+    #[doc = include_str!("../docs/single-page-app.md")]
+    struct SinglePageApp;
+}

@@ -107,6 +107,61 @@ fn demo_home_is_open_to_strangers_and_knows_members() {
 }
 
 #[test]
+fn demo_shows_browsers_a_page_and_everybody_else_the_lines() {
+    let demo = Demo::start(&[]);
+    let rows = [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+        ("TEXT/plain, text/html ;q=0.1", true),
+        ("*/*", false),
+        ("text/plain", false),
+        ("text/htmlx", false),
+    ];
+    for (accept, page) in rows {
+        let answer = demo.curl(&["-H", &format!("Accept: {accept}")], "/");
+        assert_eq!(answer.body.starts_with("<!doctype html>"), page, "{accept}");
+        assert_eq!(answer.all("content-security-policy").len(), usize::from(page), "{accept}");
+        assert_eq!(answer.all("vary"), ["accept"], "{accept}");
+        assert_eq!(answer.all("cache-control"), ["no-store"], "{accept}");
+    }
+    assert_eq!(
+        demo.curl(&[], "/page/app.js").all("content-type"),
+        ["text/javascript; charset=utf-8"]
+    );
+    assert_eq!(demo.curl(&["--path-as-is"], "/page/../main.rs").status, 404);
+    assert_eq!(demo.curl(&[], "/page/nothing.js").status, 404);
+}
+
+#[test]
+fn demo_refuses_a_bound_token_without_its_cookie() {
+    let demo = Demo::start(&[]);
+    let answer = demo.curl(&["-X", "POST"], "/challenge");
+    let (_, rest) = answer.body.split_once("\"challenge\":\"").expect("a challenge");
+    let value = rest.split('"').next().expect("its end");
+    let token = Wallet::from_seed("somebody").token("did:magic:demo").attachment(value).mint();
+    let (token, cookie) = (bearer(&token), answer.cookie().header());
+    assert!(cookie.starts_with("Cookie: __Host-didt-challenge="), "{cookie}");
+    assert_eq!(demo.curl(&["-H", &token], "/me").status, 401);
+    let signed_in = demo.curl(&["-H", &token, "-H", &cookie], "/me");
+    assert_eq!((signed_in.status, signed_in.all("set-cookie").len()), (200, 2));
+    assert_eq!(demo.curl(&["-H", &token, "-H", &cookie], "/me").status, 401, "once");
+}
+
+#[test]
+fn demo_ends_another_session_by_its_handle() {
+    let demo = Demo::start(&[]);
+    let (phone, laptop) = (demo.sign_in().header(), demo.sign_in().header());
+    let me = demo.curl(&["-H", &phone], "/me").body;
+    let (_, rest) = me.split_once("\"session\":\"").expect("a session");
+    let path = format!("/sessions/{}/sign-out", rest.split('"').next().expect("its end"));
+    for status in [204, 404] {
+        assert_eq!(demo.curl(&["-H", &laptop, "-X", "POST"], &path).status, status);
+    }
+    assert_eq!(demo.curl(&["-H", &phone], "/me").status, 401);
+    assert_eq!(demo.curl(&["-H", &laptop], "/me").status, 200);
+    assert_eq!(demo.curl(&["-H", &laptop, "-X", "POST"], "/sessions/x/sign-out").status, 400);
+}
+
+#[test]
 fn demo_speaks_http_1_1_as_well_as_http_2() {
     let demo = Demo::start(&[]);
     let cookie = demo.sign_in().header();
@@ -329,7 +384,11 @@ impl Example {
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped());
         // A killed demo leaves its certificate behind: within the target folder.
         let folder = env!("CARGO_TARGET_TMPDIR");
-        command.env_remove("MAGIC_CLIENT_ID").env("TMPDIR", folder).env("TMP", folder);
+        command
+            .env_remove("MAGIC_CLIENT_ID")
+            .env_remove("MAGIC_PUBLISHABLE_KEY")
+            .env("TMPDIR", folder)
+            .env("TMP", folder);
         command.envs(env.iter().copied());
         let mut child = command.spawn().expect("an example that starts");
         let stdout = child.stdout.take().expect("its output");

@@ -38,7 +38,8 @@ Paste all of this into bash, in another terminal, as often as you like:
 {commands}
 # ---- to here ----
 
-Also there: GET / (this page), GET /sessions, POST /sign-out-everywhere.
+In a browser {url}/ is a page with a wallet in it.
+Also there: GET / (this text), GET /sessions, POST /sign-out-everywhere.
 "
         )
     }

@@ -6,15 +6,17 @@
 //! cargo run --example demo -- --port 9443
 //! ```
 //!
-//! `MAGIC_CLIENT_ID` is the audience that tokens must be made for; with your
-//! application's client id there, tokens of your users are accepted too.
+//! In a browser it is a page with a test wallet. `MAGIC_CLIENT_ID` is the audience that
+//! tokens must be made for; with your application's client id there, tokens of your
+//! users are accepted too, and with its `MAGIC_PUBLISHABLE_KEY` the page has Magic's login.
 //!
 //! `routes` is what an application consists of; `tls` and `certificate` make
-//! HTTPS of it, `guide` is the text that gets printed.
+//! HTTPS of it, `guide` is the text that gets printed, `page` what browsers see.
 #![expect(clippy::print_stdout, reason = "talks to whoever started it")]
 
 mod certificate;
 mod guide;
+mod page;
 mod routes;
 mod tls;
 
@@ -27,7 +29,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, Verifier};
+use tower_didt::{BoundLogin, DidAuth, Verifier};
 
 use self::guide::Guide;
 use self::routes::Demo;
@@ -46,15 +48,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{USAGE}");
         return Ok(());
     };
-    let audience = std::env::var("MAGIC_CLIENT_ID").ok().filter(|id| !id.is_empty());
-    let audience = audience.unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned());
+    let setting = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let audience = setting("MAGIC_CLIENT_ID").unwrap_or_else(|| DEFAULT_AUDIENCE.to_owned());
     let (port, listeners) = listen(args.port).await?;
     let (acceptor, certificate) = certificate::self_signed()?;
 
-    let auth = DidAuth::new(Verifier::new(audience.as_str()));
+    // The page binds its tokens; the lines for curl do not.
+    let auth =
+        DidAuth::new(Verifier::new(audience.as_str())).with_bound_login(BoundLogin::optional());
     let demo = Arc::new(Demo {
         wallet: Wallet::from_seed("a test wallet of the demo"),
         guide: Guide::new(port, certificate.path(), &audience),
+        magic_key: setting("MAGIC_PUBLISHABLE_KEY"),
         audience,
     });
     let welcome = demo.guide.with_token(&demo.mint());

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::IntoResponse;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, Session, StoreError};
+use tower_didt::{DidAuth, Session, SessionHandle, StoreError};
 
 use super::guide::Guide;
+use super::page;
 
 pub(crate) struct Demo {
     pub(crate) wallet: Wallet,
     pub(crate) audience: String,
     pub(crate) guide: Guide,
+    /// With it the page offers Magic's real login.
+    pub(crate) magic_key: Option<String>,
 }
 
 impl Demo {
@@ -29,32 +33,58 @@ impl Demo {
 pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Router {
     let members = Router::new()
         .route("/me", get(me))
+        // Any route signs in where a token comes along. A page posts it, so that
+        // the browser keeps neither the request nor its answer.
+        .route("/sign-in", post(me))
         .route("/sessions", get(sessions))
+        .route("/sessions/{handle}/sign-out", post(sign_out_other))
         .route("/sign-out", post(sign_out))
         .route("/sign-out-everywhere", post(sign_out_everywhere))
         .route_layer(auth.layer());
-    let visitors = Router::new().route("/", get(home)).route_layer(auth.layer().optional());
-    let everybody = Router::new().route("/test-token", get(test_token));
+    let visitors = Router::new()
+        .route("/", get(home))
+        .route("/session", get(session_or_none))
+        .route_layer(auth.layer().optional());
+    let challenges = auth.clone();
+    let everybody = Router::new()
+        .route("/test-token", get(test_token))
+        .route("/challenge", post(async move || challenges.challenge()))
+        .merge(page::router());
     members.merge(visitors).merge(everybody).with_state(demo)
 }
 
-async fn home(State(demo): State<Arc<Demo>>, session: Option<Session>) -> impl IntoResponse {
+async fn home(
+    State(demo): State<Arc<Demo>>,
+    headers: HeaderMap,
+    session: Option<Session>,
+) -> Response {
+    if page::is_wanted(&headers) {
+        return page::response(&demo);
+    }
     let greeting = match session {
         Some(session) => format!("You are signed in: {}", session.issuer()),
         None => "You are not signed in.".to_owned(),
     };
     let page = format!("{greeting}\n\n{}", demo.guide.with_token(&demo.mint()));
-    ([(CACHE_CONTROL, "no-store")], page)
+    ([(CACHE_CONTROL, "no-store"), (VARY, "accept")], page).into_response()
 }
 
 async fn me(session: Session) -> Json<Value> {
-    Json(json!({
+    Json(describe(&session))
+}
+
+async fn session_or_none(session: Option<Session>) -> Json<Option<Value>> {
+    Json(session.as_ref().map(describe))
+}
+
+fn describe(session: &Session) -> Value {
+    json!({
         "issuer": session.issuer(),
         "address": session.address().to_string(),
         // None where a token came that had made its session before.
         "session": session.handle(),
         "expires_at": session.expires_at(),
-    }))
+    })
 }
 
 async fn sessions(session: Session) -> Result<Json<Value>, StoreError> {
@@ -75,6 +105,15 @@ async fn sessions(session: Session) -> Result<Json<Value>, StoreError> {
 async fn sign_out(session: Session) -> Result<&'static str, StoreError> {
     session.sign_out().await?;
     Ok("signed out\n")
+}
+
+/// Another session of the same issuer: that of a phone that was lost.
+async fn sign_out_other(
+    session: Session,
+    Path(handle): Path<SessionHandle>,
+) -> Result<StatusCode, StoreError> {
+    let found = session.revoke(handle).await?;
+    Ok(if found { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
 }
 
 async fn sign_out_everywhere(session: Session) -> Result<&'static str, StoreError> {

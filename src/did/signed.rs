@@ -79,6 +79,13 @@ impl ClaimDigest {
         )
     }
 
+    /// The mark of something else than a claim. Its bytes must be a hash, with a purpose
+    /// of its own hashed in.
+    #[cfg(feature = "layer")]
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -177,9 +177,25 @@ impl Verifier {
     pub fn check(&self, signed: &SignedClaim, now: Timestamp) -> Result<VerifiedClaim, TokenError> {
         self.check_statement(signed.claim(), now)?;
         if let Some(attachment) = &self.attachment {
-            check_attachment(signed.claim(), attachment)?;
+            self.check_attachment(signed, attachment)?;
         }
         Ok(VerifiedClaim { signed: signed.clone() })
+    }
+
+    /// Checks that the claim's `add` is the issuer's signature over this attachment,
+    /// under the same rules as the proof. For attachments that differ from request to
+    /// request; one that never changes is what
+    /// [`with_attachment`](Self::with_attachment) is for.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Malformed`], [`TokenError::FailedRecovery`], [`TokenError::IncorrectSigner`].
+    pub fn check_attachment(
+        &self,
+        signed: &SignedClaim,
+        attachment: &str,
+    ) -> Result<(), TokenError> {
+        check_attachment(signed.claim(), attachment)
     }
 
     /// The checks that cost nothing and need no signature. Passing them proves
@@ -276,6 +292,11 @@ impl Audiences {
     /// was left blank in some configuration must not admit everybody who leaves it blank too.
     fn accept(&self, aud: &str) -> bool {
         !aud.is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
+    }
+
+    #[cfg(all(feature = "layer", feature = "testing"))]
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.first().map(AsRef::as_ref)
     }
 }
 

@@ -10,12 +10,16 @@ use bytes::Bytes;
 use http::Response;
 use serde::Serialize;
 
+use super::bound_login::BoundLogin;
+use super::challenge::Challenge;
 use super::gate::{Gate, LongestAge};
 use super::login::LoginHook;
 use super::origin::TrustedOrigins;
 use super::proof_cache::{DEFAULT_MAX_BYTES, ProofCache};
 use super::rejection::Responder;
 use super::{DidLayer, Login, Refusal, Rejection, SessionCookie, observe};
+#[cfg(feature = "testing")]
+use crate::Timestamp;
 use crate::{
     Clock, Issuer, Lifetimes, MemoryStore, SessionHandle, SessionRecord, SessionStore, StoreError,
     SystemClock, Verifier,
@@ -103,6 +107,7 @@ impl DidAuth {
             replay: Replay::default(),
             cookie: SessionCookie::default(),
             origins: TrustedOrigins::default(),
+            bound_login: BoundLogin::off(),
             hook: None,
             responder: Responder {
                 realm: DEFAULT_REALM.into(),
@@ -210,6 +215,21 @@ impl DidAuth {
         self.change(|gate| gate.hook = Some(hook))
     }
 
+    /// Whether signing in takes a token that was made for this very browser. Defaults to no.
+    ///
+    /// The browser asks the server for a [`challenge`](Self::challenge) and passes its value
+    /// as the token's attachment. A token alone, stolen on its way, then signs nobody in.
+    /// A challenge signs in once. A live session of the token's issuer beside the
+    /// token is proof enough, and needs no challenge.
+    ///
+    /// Not to be combined with [`Verifier::with_attachment`]: a token has one attachment.
+    /// A store that remembers nothing, such as [`NoSessions`](crate::NoSessions), cannot
+    /// tell a challenge that was used either.
+    #[must_use]
+    pub fn with_bound_login(self, bound_login: BoundLogin) -> Self {
+        self.change(|gate| gate.bound_login = bound_login)
+    }
+
     /// Changes the responses to rejected requests. Given the response that would be
     /// sent. Defaults to `{"error":"…"}` as `application/json`.
     ///
@@ -281,6 +301,29 @@ impl DidAuth {
         DidLayer::new(Arc::clone(&self.0))
     }
 
+    /// A challenge for a [bound login](Self::with_bound_login), to be handed to the
+    /// browser that wants to sign in. Serve it on `POST`, so that no link leads to it; it
+    /// needs no layer. Each one takes the place of the browser's former one: ask for it
+    /// right before the token.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, routing::post};
+    /// use tower_didt::{BoundLogin, DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+    ///     .with_bound_login(BoundLogin::required());
+    /// let app: Router = Router::new().route("/challenge", post(async move || auth.challenge()));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Randomness`] if the operating system gives no random numbers.
+    pub fn challenge(&self) -> Result<Challenge, StoreError> {
+        self.0.bound_login.challenge(&self.0.cookie, self.0.clock.now())
+    }
+
     /// Lists an issuer's living sessions, oldest first. For administration.
     ///
     /// # Errors
@@ -306,6 +349,12 @@ impl DidAuth {
     /// [`StoreError`] if the store could not be told.
     pub async fn sign_out_everywhere(&self, issuer: Issuer) -> Result<(), StoreError> {
         self.0.store.revoke_all(issuer, self.0.clock.now()).await
+    }
+
+    /// What a token must have to be accepted now: an audience and a time.
+    #[cfg(feature = "testing")]
+    pub(crate) fn expects(&self) -> (Option<&str>, Timestamp) {
+        (self.0.verifier.audiences().first(), self.0.clock.now())
     }
 
     fn change(mut self, change: impl FnOnce(&mut Gate)) -> Self {

@@ -108,6 +108,20 @@ impl SessionCookie {
         &self.name
     }
 
+    /// The cookie of a bound login's challenge, beside this one: never for other hosts,
+    /// never for scripts.
+    pub(super) fn for_challenges(&self) -> Self {
+        let bare =
+            ["__Host-", "__Secure-"].iter().find_map(|prefix| self.name.strip_prefix(prefix));
+        let prefix = if self.secure { "__Host-" } else { "" };
+        Self {
+            name: format!("{prefix}{}-challenge", bare.unwrap_or(&self.name)),
+            domain: None,
+            http_only: true,
+            ..self.clone()
+        }
+    }
+
     /// The `Set-Cookie` that hands a session to the browser, until the session ends.
     pub(super) fn set(
         &self,
@@ -125,7 +139,7 @@ impl SessionCookie {
     }
 
     /// `None` only for a ticket that no header can carry.
-    fn header(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
+    pub(super) fn header(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
         let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
         let mut cookie = Cookie::build((self.name.as_str(), value))
             .path("/")
@@ -267,5 +281,26 @@ mod tests {
         let readable = SessionCookie::default().insecure_readable_by_scripts();
         let weak = attributes(&readable.clear().expect("a header"));
         assert_eq!(weak, ["Max-Age=0", "Path=/", "SameSite=Lax", "Secure"]);
+    }
+
+    #[test]
+    fn the_challenge_cookie_stays_on_this_host_and_away_from_scripts() {
+        let rows = [
+            (SessionCookie::default(), "__Host-didt-challenge"),
+            (SessionCookie::named("app").expect("a name"), "__Host-app-challenge"),
+            (
+                SessionCookie::for_sub_domains("app", "example.com").expect("a cookie"),
+                "__Host-app-challenge",
+            ),
+            (SessionCookie::default().insecure_readable_by_scripts(), "__Host-didt-challenge"),
+        ];
+        for (cookie, name) in rows {
+            let challenge = cookie.for_challenges();
+            assert_eq!(challenge.name(), name);
+            let clear = attributes(&challenge.clear().expect("a header"));
+            assert_eq!(clear, ["HttpOnly", "Max-Age=0", "Path=/", "SameSite=Lax", "Secure"]);
+        }
+        let over_http = SessionCookie::default().insecure_over_http().for_challenges();
+        assert_eq!(over_http.name(), "didt-challenge");
     }
 }

@@ -61,7 +61,7 @@ fn bearer_token(value: &[u8]) -> Result<Option<&[u8]>, Rejection> {
 /// Only spaces and tabs around a pair are trimmed. Trimming Unicode blanks, as
 /// general cookie parsers do, would let a page on a sub-domain set a cookie that
 /// is read as `__Host-…` though no browser granted it that prefix.
-fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> CookieValue<'a> {
+pub(super) fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> CookieValue<'a> {
     let mut found = CookieValue::Absent;
     // Bytes that are no visible ASCII stand in no cookie of ours.
     let headers = headers.get_all(COOKIE).iter();

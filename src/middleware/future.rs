@@ -33,7 +33,7 @@ pin_project! {
         // The decision is on its way.
         Waiting { decision: WaitingDecision, call: Option<(S, Request<ReqBody>)> },
         // The inner service is at work.
-        Passed { #[pin] inner: F, session: Option<Session>, cookie: CookieChange },
+        Passed { #[pin] inner: F, session: Option<Session>, cookie: CookieChange, clear_challenge: bool },
         // The request does not pass.
         Rejected { response: Option<Response<Bytes>> },
     }
@@ -75,12 +75,13 @@ where
         service: &mut S,
         mut request: Request<ReqBody>,
     ) -> Self {
-        let Decision { verdict, cookie } = decision;
+        let Decision { verdict, cookie, clear_challenge } = decision;
         observe::decided(&verdict, &cookie);
         match verdict {
             Ok(session) => {
                 introduce(gate, session.clone(), &mut request);
-                Self::Passed { inner: service.call(request), session, cookie }
+                let inner = service.call(request);
+                Self::Passed { inner, session, cookie, clear_challenge }
             }
             Err(rejection) => {
                 let mut response = gate.respond(rejection);
@@ -110,12 +111,15 @@ where
                     let state = State::decided(this.gate, decision, &mut service, request);
                     this.state.set(state);
                 }
-                StateProjection::Passed { inner, session, cookie } => {
+                StateProjection::Passed { inner, session, cookie, clear_challenge } => {
                     let mut response = ready!(inner.poll(cx))?.map(AuthBody::inner);
                     let signed_out = session.as_ref().is_some_and(Session::signed_out);
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
                     let cookie = if signed_out { CookieChange::Clear } else { cookie };
                     write_cookie(response.headers_mut(), this.gate, cookie);
+                    if *clear_challenge {
+                        write(response.headers_mut(), this.gate.cookie.for_challenges().clear());
+                    }
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::Rejected { response } => {
@@ -152,14 +156,19 @@ fn introduce<B>(gate: &Arc<Gate>, session: Option<Session>, request: &mut Reques
     }
 }
 
-/// Sets or clears the session cookie, beside cookies of the application's own. A
-/// response that does either is for one visitor and must not be cached.
+/// Sets or clears the session cookie.
 fn write_cookie(headers: &mut HeaderMap, gate: &Gate, change: CookieChange) {
     let cookie = match change {
-        CookieChange::Keep => None,
+        CookieChange::Keep => return,
         CookieChange::Set(cookie) => Some(cookie),
         CookieChange::Clear => gate.cookie.clear(),
     };
+    write(headers, cookie);
+}
+
+/// Adds a cookie to those of the application's own. A response that sets or clears
+/// one is for one visitor and must not be cached.
+fn write(headers: &mut HeaderMap, cookie: Option<HeaderValue>) {
     if let Some(cookie) = cookie {
         headers.append(SET_COOKIE, cookie);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
+use super::bound_login::{BoundLogin, Presented, Unbound};
 use super::credentials::{CookieValue, Credentials};
 use super::login::{LoginError, LoginHook};
 use super::origin::TrustedOrigins;
@@ -37,6 +38,7 @@ pub(crate) struct Gate {
     pub(super) replay: Replay,
     pub(super) cookie: SessionCookie,
     pub(super) origins: TrustedOrigins,
+    pub(super) bound_login: BoundLogin,
     pub(super) hook: Option<LoginHook>,
     pub(super) responder: Responder,
 }
@@ -68,6 +70,8 @@ impl LongestAge {
 pub(super) struct Decision {
     pub(super) verdict: Result<Option<Session>, Rejection>,
     pub(super) cookie: CookieChange,
+    /// The challenge was used: the response takes its cookie away.
+    pub(super) clear_challenge: bool,
 }
 
 /// What the response says about the session cookie.
@@ -224,6 +228,7 @@ impl Gate {
         Decision {
             verdict: Ok(Some(self.session(record))),
             cookie: cookie.map_or(CookieChange::Keep, CookieChange::Set),
+            clear_challenge: false,
         }
     }
 
@@ -234,7 +239,7 @@ impl Gate {
             if rejection.spoils_cookie() { CookieChange::Clear } else { CookieChange::Keep };
         let verdict =
             if rejection.spoils_cookie() && !required { Ok(None) } else { Err(rejection) };
-        Decision { verdict, cookie }
+        Decision { verdict, cookie, clear_challenge: false }
     }
 
     // ---- a token, perhaps with a cookie --------------------------------------------
@@ -260,6 +265,7 @@ impl Gate {
         if cookie == CookieValue::Absent
             && self.hook.is_none()
             && self.replay == Replay::Authenticate
+            && self.bound_login.is_off()
         {
             let data = SessionData::NONE;
             let session = self.new_session(&claim, data.clone(), None, now);
@@ -280,6 +286,7 @@ impl Gate {
             CookieValue::Ticket(ticket) => Some(self.store.load(ticket, now)),
             CookieValue::Absent | CookieValue::Ambiguous => None,
         };
+        let challenge = self.bound_login.presented(&request.headers, &self.cookie, now);
         let login = self.hook.as_ref().map(|_| Login::new(claim.clone(), request.clone()));
         let gate = Arc::clone(self);
         Deciding::waiting(async move {
@@ -287,7 +294,9 @@ impl Gate {
                 Some(loading) => loading.await,
                 None => Ok(None),
             };
-            gate.sign_in(claim, previous, login, now).await.unwrap_or_else(Decision::reject)
+            gate.sign_in(claim, previous, challenge, login, now)
+                .await
+                .unwrap_or_else(Decision::reject)
         })
     }
 
@@ -297,6 +306,7 @@ impl Gate {
         self: Arc<Self>,
         claim: VerifiedClaim,
         previous: Result<Option<Arc<SessionRecord>>, StoreError>,
+        challenge: Result<Presented, Unbound>,
         login: Option<Login>,
         now: Timestamp,
     ) -> Result<Decision, Rejection> {
@@ -320,11 +330,20 @@ impl Gate {
             return Ok(Decision::pass(self.session(Arc::clone(record))));
         }
 
+        let challenge = self.bound_login.check(&self.verifier, claim.signed(), challenge)?;
         let data = self.ask_application(login).await?;
+        if let Some(challenge) = challenge
+            && !self.store.claim(challenge, now).await?
+        {
+            return Err(Rejection::UnboundLogin(Unbound::ChallengeUsed));
+        }
         self.check_newest(token, now).await?;
         let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
         let minted = self.store.mint(session, now).await;
-        self.minted(claim, data, minted, now)
+        let decision = self.minted(claim, data, minted, now)?;
+        // Where nothing is remembered, the challenge goes with the next request again.
+        let clear_challenge = challenge.is_some() && self.store.remembers();
+        Ok(Decision { clear_challenge, ..decision })
     }
 
     fn new_session(
@@ -354,6 +373,7 @@ impl Gate {
                 Ok(Decision {
                     verdict: Ok(Some(self.session(record))),
                     cookie: cookie.map_or(CookieChange::Keep, CookieChange::Set),
+                    clear_challenge: false,
                 })
             }
             Minted::AlreadyUsed if self.replay == Replay::SingleUse => Err(Rejection::TokenUsed),
@@ -403,16 +423,16 @@ enum Resumed {
 
 impl Decision {
     const fn pass(session: Session) -> Self {
-        Self { verdict: Ok(Some(session)), cookie: CookieChange::Keep }
+        Self { verdict: Ok(Some(session)), cookie: CookieChange::Keep, clear_challenge: false }
     }
 
     const fn anonymous() -> Self {
-        Self { verdict: Ok(None), cookie: CookieChange::Keep }
+        Self { verdict: Ok(None), cookie: CookieChange::Keep, clear_challenge: false }
     }
 
     /// The cookie stays: a token that is refused says nothing about it.
     const fn reject(rejection: Rejection) -> Self {
-        Self { verdict: Err(rejection), cookie: CookieChange::Keep }
+        Self { verdict: Err(rejection), cookie: CookieChange::Keep, clear_challenge: false }
     }
 }
 

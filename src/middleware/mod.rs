@@ -4,12 +4,15 @@
 //! service ─► gate ─┬─ credentials   what the request carries
 //!                  ├─ origin        may this page use the cookie
 //!                  ├─ proof_cache   who signed the token
+//!                  ├─ bound_login   was it made for this browser ─ challenge
 //!                  └─ login         the application's say
 //!            future ◄─ decision ─► rejection, cookie, session
 //! ```
 
 mod auth;
 mod body;
+mod bound_login;
+mod challenge;
 mod cookie;
 mod credentials;
 mod future;
@@ -25,6 +28,8 @@ mod session;
 
 pub use self::auth::{ConfigError, DidAuth, Replay};
 pub use self::body::AuthBody;
+pub use self::bound_login::{BoundLogin, Unbound};
+pub use self::challenge::Challenge;
 pub use self::cookie::{SameSite, SessionCookie};
 pub use self::future::ResponseFuture;
 pub use self::layer::DidLayer;

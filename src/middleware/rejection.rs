@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::Refusal;
+use super::{Refusal, Unbound};
 use crate::{SessionExpired, StoreError, TokenError};
 
 /// Why a request does not pass.
@@ -29,6 +29,8 @@ pub enum Rejection {
     /// A token of the same issuer that was issued later has been accepted, and only
     /// the newest is good.
     TokenSuperseded,
+    /// The token was not made for this browser, and signing in takes one that was.
+    UnboundLogin(Unbound),
     /// The cookie belongs to no session: it was revoked, forgotten or never made here.
     UnknownSession,
     /// The cookie's session ended by itself.
@@ -73,7 +75,10 @@ impl Rejection {
             Self::MissingCredentials | Self::UnknownSession | Self::SessionExpired(_) => {
                 UNAUTHORIZED
             }
-            Self::InvalidToken(_) | Self::TokenUsed | Self::TokenSuperseded => INVALID_TOKEN,
+            Self::InvalidToken(_)
+            | Self::TokenUsed
+            | Self::TokenSuperseded
+            | Self::UnboundLogin(_) => INVALID_TOKEN,
             Self::AmbiguousCredentials => Outside {
                 status: StatusCode::BAD_REQUEST,
                 error: "invalid_request",
@@ -119,6 +124,7 @@ impl Rejection {
             Self::InvalidToken(error) => error.name(),
             Self::TokenUsed => "token_used",
             Self::TokenSuperseded => "token_superseded",
+            Self::UnboundLogin(_) => "unbound_login",
             Self::UnknownSession => "unknown_session",
             Self::SessionExpired(_) => "session_expired",
             Self::CrossOrigin => "cross_origin",
@@ -143,6 +149,7 @@ impl fmt::Display for Rejection {
             Self::InvalidToken(error) => error.fmt(f),
             Self::TokenUsed => f.write_str("the token was used before"),
             Self::TokenSuperseded => f.write_str("a newer token was accepted before"),
+            Self::UnboundLogin(unbound) => unbound.fmt(f),
             Self::UnknownSession => f.write_str("the cookie belongs to no session"),
             Self::SessionExpired(expired) => expired.fmt(f),
             Self::CrossOrigin => f.write_str("a page of another origin caused the request"),

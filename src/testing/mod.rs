@@ -26,10 +26,14 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "layer")]
+mod sign_in;
 mod wallet;
 
 #[cfg(feature = "session")]
 pub mod store_suite;
 
 pub use self::clock::FixedClock;
+#[cfg(feature = "layer")]
+pub use self::sign_in::sign_in;
 pub use self::wallet::{TokenBuilder, Wallet};

@@ -5,6 +5,7 @@
 mod support;
 
 mod axum_extractors;
+mod bound_login;
 mod cross_origin;
 mod faults;
 mod hook;

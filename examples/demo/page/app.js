@@ -1,0 +1,151 @@
+// What the page shows and does. Text goes in as text, never as HTML.
+
+import * as api from "./api.js";
+import { magicToken } from "./magic.js";
+import { Wallet } from "./wallet.js";
+
+const LOGGED = 4;
+
+const at = (id) => document.getElementById(id);
+const config = await api.config();
+let wallet = Wallet.load();
+// The token of the last sign-in, and whether it was made for this browser only.
+let last;
+
+// ---- what is shown -----------------------------------------------------------------
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+const time = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function tell(what, answer, good) {
+  const request = answer && element("span", { className: "request" },
+    element("code", {}, `${answer.method} ${answer.path.replace(/[0-9a-f]{56}(?=\/)/, "…")} → `, element("b", {}, String(answer.status))));
+  at("log").prepend(element("li", { className: good ? "good" : "bad" }, what, ...(request ? [request] : [])));
+  while (at("log").children.length > LOGGED) at("log").lastChild.remove();
+  at("quiet").hidden = true;
+}
+
+async function show() {
+  const session = await api.session();
+  const list = session ? await api.sessions() : undefined;
+  at("wallet").textContent = wallet.issuer;
+  at("audience").textContent = config.audience;
+  at("magic").hidden = !config.magic_key;
+  at("nobody").hidden = Boolean(session);
+  at("somebody").hidden = !session;
+  at("issuer").textContent = session?.issuer ?? "";
+  at("expires").textContent = session ? time(session.expires_at) : "";
+  at("no-sessions").hidden = Boolean(session);
+  at("list").hidden = !session;
+  at("rows").replaceChildren(...(list?.ok ? list.body.map(row) : []));
+  for (const id of ["sign-out", "everywhere"]) at(id).disabled = !session;
+  // Only the wallet's own sessions can be added to from here.
+  at("other-device").disabled = session?.issuer !== wallet.issuer;
+  at("replay").disabled = !last;
+}
+
+function row({ session, this_one, created_at, last_seen }) {
+  const handle = session.slice(0, 8);
+  const action = this_one
+    ? element("span", { className: "here" }, "this browser")
+    : element("button", { type: "button", onclick: run(() => revoke(session)), ariaLabel: `Sign out session ${handle}` }, "Sign out");
+  return element("tr", {},
+    element("td", {}, element("code", { title: session }, `${handle}…`)),
+    element("td", {}, element("time", {}, time(created_at))),
+    element("td", {}, element("time", {}, time(last_seen))),
+    element("td", {}, action));
+}
+
+// ---- what is done ------------------------------------------------------------------
+
+async function signInWith(token, bound) {
+  const answer = await api.signIn(token);
+  if (answer.ok) last = { token, bound };
+  tell(answer.ok ? "Signed in. The cookie is set, and hidden from this page." : "The server refused to sign you in.", answer, answer.ok);
+}
+
+async function signIn() {
+  const bound = at("bind").checked;
+  const token = await wallet.token(config.audience, bound ? await api.challenge() : undefined);
+  await signInWith(token, bound);
+}
+
+async function signInWithMagic() {
+  const token = await magicToken(config.magic_key, at("email").value, api.challenge);
+  await signInWith(token, true);
+}
+
+async function call() {
+  const answer = await api.call();
+  tell(answer.ok ? `The API knows you: ${answer.body.address}` : "The API knows nobody by this name: sign in first.", answer, answer.ok);
+}
+
+async function replay() {
+  const answer = await api.withTokenAlone(last.token);
+  const refused = !answer.ok;
+  tell(refused
+    ? "Refused: the token was made for another browser."
+    : answer.body.session
+      ? "A second session was made. That must not happen."
+      : "No second session. But the token, bound to no browser, still opens doors until it expires.",
+  answer, refused);
+}
+
+async function otherDevice() {
+  const answer = await api.withTokenAlone(await wallet.token(config.audience));
+  tell(answer.ok ? "Another device is signed in: see the list." : "The other device was refused.", answer, answer.ok);
+}
+
+async function revoke(handle) {
+  const answer = await api.revoke(handle);
+  tell(answer.ok ? "That session has ended." : "That session could not be ended.", answer, answer.ok);
+}
+
+async function signOut(everywhere) {
+  const answer = await (everywhere ? api.signOutEverywhere() : api.signOut());
+  tell(answer.ok ? `Signed out${everywhere ? " on all devices" : ""}. The cookie is gone, and the session with it.` : "Could not sign out.", answer, answer.ok);
+}
+
+async function newWallet() {
+  wallet = Wallet.create();
+  tell("A new wallet: to the server, somebody else.", undefined, true);
+}
+
+// Does something, then shows how things are. The button waits meanwhile, and keeps the focus.
+function run(action) {
+  return async (event) => {
+    event.preventDefault();
+    const button = event.submitter ?? event.currentTarget;
+    if (button.ariaBusy === "true") return;
+    button.ariaBusy = "true";
+    try {
+      await action();
+      await show();
+    } catch (error) {
+      tell(`That did not work: ${error.message}`, undefined, false);
+    } finally {
+      button.ariaBusy = null;
+    }
+    // What has the focus may have gone: it must not get lost.
+    if (!button.isConnected || button.disabled) {
+      (at("everywhere").disabled ? at("sign-in") : at("everywhere")).focus();
+    }
+  };
+}
+
+at("sign-in").onclick = run(signIn);
+at("new-wallet").onclick = run(newWallet);
+at("magic").onsubmit = run(signInWithMagic);
+at("call").onclick = run(call);
+at("sign-out").onclick = run(() => signOut(false));
+at("everywhere").onclick = run(() => signOut(true));
+at("replay").onclick = run(replay);
+at("other-device").onclick = run(otherDevice);
+
+await show();
+document.documentElement.dataset.ready = "";
