@@ -162,6 +162,20 @@ async fn a_challenge_expires_on_the_server() {
 }
 
 #[tokio::test]
+async fn a_challenge_from_the_future_is_good_as_far_as_clocks_may_differ() {
+    let alice = Wallet::from_seed("alice");
+    for (behind, passes) in [(600, true), (601, false)] {
+        let app = required();
+        app.advance(behind);
+        let challenge = app.auth.challenge().expect("of a machine that is ahead");
+        app.clock.set(crate::support::START);
+        let token = bound_token(&app, &alice, challenge.value());
+        let answer = app.send(sign_in_with(&token, &cookie_of(&challenge))).await;
+        assert_eq!(answer.status == StatusCode::OK, passes, "{behind} s: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_server_did_not_issue_is_no_challenge() {
     let (app, alice) = (required(), Wallet::from_seed("alice"));
     let challenge = app.auth.challenge().expect("a challenge");
