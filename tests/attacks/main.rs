@@ -5,11 +5,7 @@
 //! cargo test --test attacks
 //! ```
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics is a test that fails"
-)]
+#![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
 
 mod server;
 

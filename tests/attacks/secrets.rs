@@ -97,7 +97,7 @@ fn debug_and_display_show_no_secret() {
     log.debug(&new);
     let minting = store.mint(new, START);
     log.debug(&minting);
-    let minted = minting.try_now().ok().expect("at once").expect("minted");
+    let minted = minting.try_now().expect("at once").expect("minted");
     log.debug(&minted);
     if let Minted::Session { ticket, record } = &minted {
         secrets.push(ticket.expose_secret().to_owned());
