@@ -62,7 +62,7 @@ struct Outside {
 
 impl Rejection {
     /// The table: reason to status, words and gRPC code.
-    const fn outside(&self) -> Outside {
+    fn outside(&self) -> Outside {
         const UNAUTHORIZED: Outside = Outside {
             status: StatusCode::UNAUTHORIZED,
             error: "unauthorized",
@@ -71,6 +71,12 @@ impl Rejection {
         };
         const INVALID_TOKEN: Outside =
             Outside { error: "invalid_token", challenge: Some("invalid_token"), ..UNAUTHORIZED };
+        const UNAVAILABLE: Outside = Outside {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error: "temporarily_unavailable",
+            challenge: None,
+            grpc: 14, // UNAVAILABLE
+        };
         match self {
             Self::MissingCredentials | Self::UnknownSession | Self::SessionExpired(_) => {
                 UNAUTHORIZED
@@ -85,18 +91,19 @@ impl Rejection {
                 challenge: Some("invalid_request"),
                 grpc: 3, // INVALID_ARGUMENT
             },
+            // The application cannot tell, as `Refusal::unavailable` says.
+            Self::Refused(refusal)
+                if refusal.as_response().status() == StatusCode::SERVICE_UNAVAILABLE =>
+            {
+                UNAVAILABLE
+            }
             Self::CrossOrigin | Self::Refused(_) => Outside {
                 status: StatusCode::FORBIDDEN,
                 error: "forbidden",
                 challenge: None,
                 grpc: 7, // PERMISSION_DENIED
             },
-            Self::StoreUnavailable(_) => Outside {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                error: "temporarily_unavailable",
-                challenge: None,
-                grpc: 14, // UNAVAILABLE
-            },
+            Self::StoreUnavailable(_) => UNAVAILABLE,
             Self::StoreUnsuited(_) | Self::UnusableSessionData(_) => Outside {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",

@@ -204,3 +204,30 @@ fn guessed_ids() {
     let same = ticket.bytes().zip(other.bytes()).filter(|(a, b)| a == b).count();
     assert!(same < 12, "{ticket} and {other} have {same} digits in common");
 }
+
+/// One issuer floods the store with sessions: using one of them is no dearer for it, or an
+/// attacker's own sessions would hold up everybody whose lock they share (CWE-407).
+#[test]
+fn a_flood_of_sessions_of_one_issuer() {
+    use tower_didt::{MemoryStore, Minted, NewSession, SessionStore, TokenMark, Verifier};
+    let store = MemoryStore::new();
+    let token = Wallet::from_seed("mallory").token(AUDIENCE).issued_at(START).mint();
+    let claim = Verifier::new(AUDIENCE).verify(token, START).expect("a good token");
+    let mut newest = None;
+    for n in 0..20_000 {
+        // The end is part of a mark: to the store these are so many tokens.
+        let mark = TokenMark::new(&claim, START.plus(Duration::from_millis(900_000 + n)));
+        let session = NewSession::new(mark, START.plus(Duration::from_secs(604_800)));
+        let minted = store.mint(session, START).try_now().expect("at once").expect("minted");
+        if let Minted::Session { record, .. } = minted {
+            newest = Some(record);
+        }
+    }
+    let newest = newest.expect("a session");
+    let started = std::time::Instant::now();
+    for _ in 0..2_000 {
+        store.touch(&newest, START).try_now().expect("at once").expect("touched");
+    }
+    // Some 10 ms; searching the list took 2 s.
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}

@@ -114,6 +114,20 @@ async fn a_hook_that_cannot_tell_is_503_with_retry_after() {
 }
 
 #[tokio::test]
+async fn over_grpc_a_hook_that_cannot_tell_is_unavailable_and_one_that_refuses_is_not() {
+    for (refusal, code) in [(Refusal::unavailable(), "14"), (Refusal::forbidden(), "7")] {
+        let app = App::new().with(|auth| {
+            auth.with_grpc_rejections().with_on_login(move |_| {
+                let refusal = refusal.clone();
+                async { Err::<(), _>(refusal) }
+            })
+        });
+        let answer = app.send(bearer(&app.token(&Wallet::from_seed("alice")))).await;
+        assert_eq!(answer.header("grpc-status"), Some(code));
+    }
+}
+
+#[tokio::test]
 async fn data_without_a_json_form_is_a_server_error_and_uses_no_token_up() {
     let broken = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&broken);

@@ -111,11 +111,10 @@ impl SessionStore for MemoryStore {
 
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         let sessions = &self.0.sessions;
-        // Under the issuer's lock, so that a session revoked meanwhile stays away.
-        self.0.index.with_issuer(record.issuer, |handles| {
-            if handles.contains(&record.handle)
-                && let Some(current) = sessions.get(&record.handle)
-            {
+        // Under the issuer's lock, so that a session revoked meanwhile stays away: under that
+        // lock it leaves list and cache together. The list may be long and is not searched.
+        self.0.index.with_issuer(record.issuer, |_| {
+            if let Some(current) = sessions.get(&record.handle) {
                 sessions.insert(record.handle, Arc::new(current.seen(now)));
             }
         });
