@@ -14,7 +14,10 @@ use std::time::Instant;
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, MemoryStore, NoSessions, SessionStore, Verifier};
+use tower_didt::{
+    DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, SessionStore,
+    Verifier,
+};
 
 const AUDIENCE: &str = "did:magic:bench";
 
@@ -62,9 +65,12 @@ fn time(call: &mut dyn FnMut()) -> f64 {
 fn main() {
     let (memory, bearer, cookie) = signed_in(MemoryStore::new());
     let (none, ..) = signed_in(NoSessions);
+    let keys = SealingKeys::generate().expect("randomness");
+    let (sealed, _, sealed_cookie) = signed_in(SealedStore::new(keys, MemoryLedger::new()));
     let mut bare = service_fn(inner);
     let mut with_memory = memory.layer().layer(service_fn(inner));
     let mut with_none = none.layer().layer(service_fn(inner));
+    let mut with_sealed = sealed.layer().layer(service_fn(inner));
     let mut optional = memory.layer().optional().layer(service_fn(inner));
     let empty = Request::builder().header("accept", "*/*").body(()).expect("a request");
 
@@ -74,15 +80,17 @@ fn main() {
             0 => drop(black_box(now(bare.call(request)))),
             1 => drop(black_box(now(with_memory.call(request)))),
             2 => drop(black_box(now(with_none.call(request)))),
+            3 => drop(black_box(now(with_sealed.call(request)))),
             _ => drop(black_box(now(optional.call(request)))),
         }
     };
     // Name, request, service, and the service that it is compared with.
-    let variants: [(&str, &Request<()>, u8); 5] = [
+    let variants: [(&str, &Request<()>, u8); 6] = [
         ("session cookie, memory store", &cookie, 1),
+        ("session cookie, sealed store", &sealed_cookie, 3),
         ("token seen before, memory store", &bearer, 1),
         ("token seen before, no sessions", &bearer, 2),
-        ("no credentials, optional", &empty, 3),
+        ("no credentials, optional", &empty, 4),
         ("no credentials, required (401)", &empty, 1),
     ];
     let mut added = vec![Vec::new(); variants.len()];

@@ -12,7 +12,6 @@
 //!
 //! `routes` is what an application consists of; `tls` and `certificate` make
 //! HTTPS of it, `guide` is the text that gets printed, `page` what browsers see.
-#![expect(clippy::print_stdout, reason = "talks to whoever started it")]
 
 mod certificate;
 mod guide;
@@ -22,7 +21,7 @@ mod tls;
 
 use std::error::Error;
 use std::future::pending;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ const USAGE: &str = "usage: demo [--port N]    (0: any free port)";
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Some(args) = Args::parse(std::env::args().skip(1))? else {
-        println!("{USAGE}");
+        say(USAGE);
         return Ok(());
     };
     let setting = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -72,10 +71,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         biased;
         served = serving => served?,
         () = async { stop_signal().await; sleep(GRACE).await } => {}
-        () = async { println!("{welcome}"); pending().await } => {}
+        () = async { say(&welcome); pending().await } => {}
     }
-    println!("stopped");
+    say("stopped");
     Ok(())
+}
+
+/// Prints. Whoever closed the output (`… | head`) has had enough, and the server goes on.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// The port that was asked for; without one, the usual port or else a free one.
@@ -83,7 +87,7 @@ async fn listen(port: Option<u16>) -> Result<(u16, Vec<TcpListener>), Box<dyn Er
     let bound = tls::bind_localhost(port.unwrap_or(DEFAULT_PORT)).await;
     match (bound, port) {
         (Err(error), None) if error.kind() == ErrorKind::AddrInUse => {
-            println!("Port {DEFAULT_PORT} is taken: using a free one.\n");
+            say(&format!("Port {DEFAULT_PORT} is taken: using a free one.\n"));
             Ok(tls::bind_localhost(0).await?)
         }
         (Err(error), Some(port)) => Err(format!("cannot listen on port {port}: {error}").into()),
