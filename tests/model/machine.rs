@@ -156,7 +156,11 @@ impl<S: SessionStore + Clone> Run<S> {
         let reply = self.world.send(Some(&self.tokens[token]), beside.as_deref(), Handler::Answer);
         let reply = reply.await;
         let no_session = reply.caller.is_none_or(|(_, handle)| handle.is_none());
-        if no_session && self.weather != Weather::Down && self.reference.may_count_as_used(token) {
+        if no_session
+            && self.reference.is_valid(token)
+            && self.weather != Weather::Down
+            && self.reference.may_count_as_used(token)
+        {
             self.reference.count_as_used(token);
         }
         let expected = if !self.reference.is_valid(token) {

@@ -1,0 +1,1 @@
+//! The curve against another implementation of it and against published vectors: see `tests/`.
