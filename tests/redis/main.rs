@@ -17,6 +17,8 @@ mod cluster;
 mod copies;
 mod faults;
 mod http;
+#[cfg(feature = "sealed")]
+mod ledger;
 mod proxy;
 mod secrets;
 mod server;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    Clock, Issuer, Minted, NewSession, RedisStore, SessionRecord, SessionStore, StoreError,
-    SystemClock, Timestamp, TokenMark, Verifier,
+    Clock, Issuer, Minted, NewSession, SessionRecord, SessionStore, StoreError, SystemClock,
+    Timestamp, TokenMark, Verifier,
 };
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -33,7 +33,7 @@ pub(crate) fn session(seed: &str) -> NewSession {
 }
 
 /// A session: the cookie's value and the record.
-pub(crate) async fn sign_in(store: &RedisStore, seed: &str) -> (String, Arc<SessionRecord>) {
+pub(crate) async fn sign_in(store: &impl SessionStore, seed: &str) -> (String, Arc<SessionRecord>) {
     match store.mint(session(seed), now()).await.expect("an answer") {
         Minted::Session { ticket, record } => (ticket.expose_secret().to_owned(), record),
         other => panic!("{other:?}"),
@@ -41,17 +41,17 @@ pub(crate) async fn sign_in(store: &RedisStore, seed: &str) -> (String, Arc<Sess
 }
 
 /// Whether a cookie opens a session.
-pub(crate) async fn opens(store: &RedisStore, ticket: &str) -> bool {
+pub(crate) async fn opens(store: &impl SessionStore, ticket: &str) -> bool {
     store.load(ticket, now()).await.expect("an answer").is_some()
 }
 
 /// Whether a cookie opens a session without anybody being asked.
-pub(crate) fn opens_at_once(store: &RedisStore, ticket: &str) -> bool {
+pub(crate) fn opens_at_once(store: &impl SessionStore, ticket: &str) -> bool {
     matches!(store.load(ticket, now()).try_now(), Ok(Ok(Some(_))))
 }
 
 /// Loads a session until this process has a copy of it.
-pub(crate) async fn warm(store: &RedisStore, ticket: &str) {
+pub(crate) async fn warm(store: &impl SessionStore, ticket: &str) {
     eventually(async || {
         let _ = store.load(ticket, now()).await;
         opens_at_once(store, ticket)

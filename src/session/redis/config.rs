@@ -87,7 +87,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// What local copies of sessions may take of memory. Defaults to 32 MiB.
+    /// What local copies of sessions may take of memory. Defaults to 32 MiB. What is
+    /// known of sealed sessions, where the store serves as their ledger, may take
+    /// as much again.
     ///
     /// With 0 every session is asked for: no request after a revocation passes, on
     /// any machine, for one round trip a request.
@@ -145,6 +147,8 @@ impl RedisStoreBuilder {
             tls: first.tls.then(|| Tls::new(&self.certificates)).transpose()?,
         });
         let copies = Copies::new(self.local_bytes);
+        #[cfg(feature = "sealed")]
+        let ends = Copies::beside(Arc::clone(copies.changes()), self.local_bytes);
         let care = Care {
             dialer,
             keys: keys.clone(),
@@ -162,7 +166,14 @@ impl RedisStoreBuilder {
             let endpoint = endpoints.next().ok_or(RedisConfigError::InvalidUrl)?;
             Topology::Single(Link::new(endpoint, care, &runtime))
         };
-        Ok(RedisStore(Arc::new(Inner { topology, copies, keys, timeout: self.timeout })))
+        Ok(RedisStore(Arc::new(Inner {
+            topology,
+            copies,
+            #[cfg(feature = "sealed")]
+            ends,
+            keys,
+            timeout: self.timeout,
+        })))
     }
 
     /// The store, once Redis has answered.

@@ -32,8 +32,8 @@ pub(super) struct Keys {
 /// What a key is the name of.
 #[derive(Debug, PartialEq)]
 pub(super) enum Named {
-    /// An issuer's sessions.
-    SessionsOf(Address),
+    /// Something of an issuer's that processes have copies of.
+    CopiedOf(Address),
     /// Something else of an issuer's, of which nobody has a copy.
     Other,
 }
@@ -63,6 +63,18 @@ impl Keys {
         format!("{}:{{{}}}:n", self.prefix, tag(issuer.address()))
     }
 
+    /// The latest birth that was given to a sealed session of an issuer.
+    #[cfg(feature = "sealed")]
+    pub(super) fn births_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:b", self.prefix, tag(issuer.address()))
+    }
+
+    /// The hash of what was ended of an issuer's sealed sessions.
+    #[cfg(feature = "sealed")]
+    pub(super) fn ends_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:e", self.prefix, tag(issuer.address()))
+    }
+
     /// What a key names, or `None` if it is none of ours.
     pub(super) fn read(&self, key: &[u8]) -> Option<Named> {
         let rest = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":{0x")?;
@@ -70,8 +82,8 @@ impl Keys {
         let mut address = [0; Address::LEN];
         hex::decode_to_slice(digits, &mut address).ok()?;
         match rest.strip_prefix(b"}:")? {
-            b"s" => Some(Named::SessionsOf(Address::from_bytes(address))),
-            b"n" => Some(Named::Other),
+            b"s" | b"e" => Some(Named::CopiedOf(Address::from_bytes(address))),
+            b"n" | b"b" => Some(Named::Other),
             rest => rest.starts_with(b"t:").then_some(Named::Other),
         }
     }
@@ -131,7 +143,13 @@ mod tests {
         let keys = Keys::new("didt").expect("a prefix");
         let key = keys.sessions_of(issuer());
         assert_eq!(key, "didt:{0x52908400098527886e0f7030069857d2e4169ee7}:s");
-        assert_eq!(keys.read(key.as_bytes()), Some(Named::SessionsOf(issuer().address())));
+        assert_eq!(keys.read(key.as_bytes()), Some(Named::CopiedOf(issuer().address())));
+        #[cfg(feature = "sealed")]
+        {
+            let (ends, births) = (keys.ends_of(issuer()), keys.births_of(issuer()));
+            assert_eq!(keys.read(ends.as_bytes()), Some(Named::CopiedOf(issuer().address())));
+            assert_eq!(keys.read(births.as_bytes()), Some(Named::Other));
+        }
         assert_eq!(Keys::new("shop").expect("a prefix").read(key.as_bytes()), None);
         for bad in
             ["", "didt", "didt:{0x52}:s", "didt:{0xzz908400098527886e0f7030069857d2e4169ee7}:s"]

@@ -1,12 +1,13 @@
-//! Copies of sessions in this process, and when they must not be used.
+//! Copies in this process of what Redis holds, and when they must not be used.
 //!
 //! Redis tells us when a key that we have read changes (`CLIENT TRACKING`). Every
 //! issuer belongs to one of many counters, and any word about one of its keys
-//! advances that counter. A copy carries what the counter showed *before* the
-//! session was asked for, and is good while it still shows that. So nothing has to be
-//! removed when word comes, and a session that was read before the word, and
-//! is put away after it, was never good.
+//! advances that counter. A copy carries what the counter showed *before* it was
+//! asked for, and is good while it still shows that. So nothing has to be
+//! removed when word comes, and what was read before the word, and is put away
+//! after it, was never good.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +20,7 @@ use super::link::Line;
 use crate::session::{SessionHandle, SessionRecord};
 use crate::{Address, Issuer};
 
-/// What a copy takes beside its record: the cache's own entry and queues.
+/// What a copy takes beside its value: the cache's own entry and queues.
 const OVERHEAD: usize = 350;
 
 /// One counter for this many bytes of copies, about as many as there are copies:
@@ -56,7 +57,7 @@ impl Changes {
         Seen(own.wrapping_add(self.all.load(Ordering::Acquire)))
     }
 
-    /// From now on no copy of an issuer's sessions is good.
+    /// From now on no copy of anything of an issuer's is good.
     pub(super) fn of(&self, address: Address) {
         if let Some(own) = self.counter(address) {
             own.fetch_add(1, Ordering::AcqRel);
@@ -88,7 +89,7 @@ impl Changes {
             _ => None,
         };
         match named {
-            Some(Named::SessionsOf(address)) => self.of(address),
+            Some(Named::CopiedOf(address)) => self.of(address),
             Some(Named::Other) => {}
             None => self.of_all(),
         }
@@ -102,60 +103,90 @@ impl Changes {
     }
 }
 
-/// Sessions that need not be asked for, bounded in bytes.
-#[derive(Debug)]
-pub(super) struct Copies {
-    cache: Option<Cache<SessionHandle, Arc<Copy>>>,
+/// What there are copies of.
+pub(super) trait Copied: Send + Sync + 'static {
+    type Name: std::marker::Copy + Eq + Hash + Send + Sync + 'static;
+
+    fn name(&self) -> Self::Name;
+
+    fn issuer(&self) -> Issuer;
+
+    /// What it takes of memory.
+    fn bytes(&self) -> usize;
+}
+
+impl Copied for SessionRecord {
+    type Name = SessionHandle;
+
+    fn name(&self) -> SessionHandle {
+        self.handle
+    }
+
+    fn issuer(&self) -> Issuer {
+        self.issuer
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.data.size()
+    }
+}
+
+/// What need not be asked for, bounded in bytes.
+pub(super) struct Copies<T: Copied> {
+    cache: Option<Cache<T::Name, Arc<Copy<T>>>>,
     changes: Arc<Changes>,
 }
 
-#[derive(Debug)]
-struct Copy {
-    record: Arc<SessionRecord>,
+struct Copy<T> {
+    value: Arc<T>,
     seen: Seen,
     /// By which line Redis answered, and would tell of a change.
     line: Arc<Line>,
 }
 
-impl Copies {
+impl<T: Copied> Copies<T> {
     /// Room for `max_bytes`; with 0 there are never any copies.
     pub(super) fn new(max_bytes: u64) -> Self {
+        Self::beside(Arc::new(Changes::new(max_bytes)), max_bytes)
+    }
+
+    /// The same, of which the same word tells as of other copies.
+    pub(super) fn beside(changes: Arc<Changes>, max_bytes: u64) -> Self {
         let cache = (max_bytes > 0).then(|| {
             Cache::builder()
                 .max_capacity(max_bytes)
-                .weigher(|_, copy: &Arc<Copy>| weight(copy))
+                .weigher(|_, copy: &Arc<Copy<T>>| weight(copy.value.bytes()))
                 .eviction_policy(EvictionPolicy::lru())
                 .build()
         });
-        Self { cache, changes: Arc::new(Changes::new(max_bytes)) }
+        Self { cache, changes }
     }
 
     pub(super) const fn changes(&self) -> &Arc<Changes> {
         &self.changes
     }
 
-    /// A session that is certain to be as Redis has it, give or take the time that word takes.
-    pub(super) fn get(&self, issuer: Issuer, handle: SessionHandle) -> Option<Arc<SessionRecord>> {
-        let copy = self.cache.as_ref()?.get(&handle)?;
-        let good = copy.record.issuer == issuer
+    /// What is certain to be as Redis has it, give or take the time that word takes.
+    pub(super) fn get(&self, issuer: Issuer, name: T::Name) -> Option<Arc<T>> {
+        let copy = self.cache.as_ref()?.get(&name)?;
+        let good = copy.value.issuer() == issuer
             && copy.seen == self.changes.seen(issuer)
             && copy.line.would_have_told();
-        good.then(|| Arc::clone(&copy.record))
+        good.then(|| Arc::clone(&copy.value))
     }
 
-    /// Puts a session away. `seen` is what the counter showed before Redis was asked.
-    pub(super) fn put(&self, record: &Arc<SessionRecord>, seen: Seen, line: Arc<Line>) {
+    /// Puts a copy away. `seen` is what the counter showed before Redis was asked.
+    pub(super) fn put(&self, value: &Arc<T>, seen: Seen, line: Arc<Line>) {
         if let Some(cache) = &self.cache
-            && seen == self.changes.seen(record.issuer)
+            && seen == self.changes.seen(value.issuer())
         {
-            cache.insert(record.handle, Arc::new(Copy { record: Arc::clone(record), seen, line }));
+            cache.insert(value.name(), Arc::new(Copy { value: Arc::clone(value), seen, line }));
         }
     }
 }
 
-fn weight(copy: &Copy) -> u32 {
-    let bytes = size_of::<SessionRecord>() + copy.record.data.size() + OVERHEAD;
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes.saturating_add(OVERHEAD)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

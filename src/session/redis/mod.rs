@@ -8,8 +8,12 @@ mod check;
 mod cluster;
 mod config;
 mod endpoint;
+#[cfg(feature = "sealed")]
+mod ends;
 mod fault;
 mod keys;
+#[cfg(feature = "sealed")]
+mod ledger;
 mod link;
 mod local;
 mod script;
@@ -77,6 +81,10 @@ const META: &[u8] = b"#";
 /// `appendfsync always`, by failover to a replica that lags, by eviction. See
 /// [`check`](Self::check).
 ///
+/// With the feature `sealed` it also is a `RevocationLedger`, for a `SealedStore`:
+/// sessions then live in their cookies, and Redis remembers what was used and ended,
+/// with the same bounds.
+///
 /// Cloning is cheap and shares the store. Needs a tokio runtime.
 ///
 /// ```no_run
@@ -95,7 +103,10 @@ pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
     topology: Topology,
-    copies: Copies,
+    copies: Copies<SessionRecord>,
+    /// What was ended of sealed sessions.
+    #[cfg(feature = "sealed")]
+    ends: Copies<ends::Ends>,
     keys: Keys,
     timeout: Duration,
 }

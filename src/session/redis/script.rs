@@ -15,7 +15,7 @@ pub(super) struct Lua {
 }
 
 impl Lua {
-    fn new(code: &'static str) -> Self {
+    pub(super) fn new(code: &'static str) -> Self {
         Self { code, hash: Script::new(code).get_hash().to_owned() }
     }
 }

@@ -9,8 +9,8 @@ use crate::{Issuer, Timestamp};
 /// The memory of a [`SealedStore`](super::SealedStore): which tokens were used, and
 /// which sessions were ended before their time.
 ///
-/// [`MemoryLedger`](super::MemoryLedger) is one for a single process. One that
-/// several machines share makes sign-out hold on all of them.
+/// [`MemoryLedger`](super::MemoryLedger) is one for a single process. `RedisStore`
+/// (feature `redis`) is one that machines share, so that sign-out holds on all of them.
 ///
 /// # What every ledger guarantees
 ///

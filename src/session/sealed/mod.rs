@@ -20,4 +20,6 @@ mod store;
 pub use self::keys::{SealingKeyError, SealingKeys};
 pub use self::ledger::{Birth, RevocationLedger, SealedSession};
 pub use self::memory_ledger::MemoryLedger;
+#[cfg(feature = "redis")]
+pub(in crate::session) use self::revocations::{MAX_CLOCK_SKEW, MAX_PER_ISSUER};
 pub use self::store::SealedStore;

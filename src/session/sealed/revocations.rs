@@ -8,11 +8,11 @@ use crate::session::SessionHandle;
 use crate::{Issuer, Timestamp};
 
 /// How many ended sessions of one issuer are remembered one by one.
-const MAX_PER_ISSUER: usize = 64;
+pub(in crate::session) const MAX_PER_ISSUER: usize = 64;
 
 /// How far a clock may go back, or differ from that of another machine, before
-/// [`Revocations::end_all`] misses a session: as much as tokens are allowed.
-const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
+/// the end of all misses a session: as much as tokens are allowed.
+pub(in crate::session) const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
 
 /// Ended sessions: one by one, and by issuer "all that were born until then".
 ///

@@ -53,7 +53,7 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// A cookie alone cannot tell that its session was ended, nor that its token was
 /// used. That is remembered by a [`RevocationLedger`], and holds as far as it reaches:
 ///
-/// | | [`MemoryLedger`](super::MemoryLedger) | a ledger that machines share |
+/// | | [`MemoryLedger`](super::MemoryLedger) | a ledger that machines share: [`RedisStore`] |
 /// |---|---|---|
 /// | sessions survive a restart | yes | yes |
 /// | sessions hold on every machine with the keys | yes | yes |
@@ -61,11 +61,15 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// | sign-out, here, everywhere or of one session | on this machine, until it restarts | ever, on all machines |
 /// | lists of sessions, limits on their number | no | no |
 ///
-/// So with a ledger in memory, **a cookie that somebody copied before its owner
+/// [`RedisStore`] (feature `redis`) is such a ledger: `SealedStore::new(keys, redis)`. There
+/// "ever" is as long as Redis keeps its data, and "on all machines" is within
+/// milliseconds. Without Redis no session opens.
+///
+/// With a ledger in memory, **a cookie that somebody copied before its owner
 /// signed out works again after a restart, and all along on other machines, until
 /// the session ends by itself**; a token that somebody copied can make one more
 /// session there until it is too old, 15 minutes by default. Where that is too
-/// weak, use short lifetimes, a ledger that is shared, or a store that keeps its sessions.
+/// weak, use short lifetimes, [`RedisStore`] as the ledger, or a store that keeps its sessions.
 ///
 /// # What is different from other stores
 ///
@@ -78,6 +82,12 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// - The session's name, its [`SessionHandle`], tells when it was made and when it ends.
 ///
 /// Cloning is cheap and shares keys and ledger.
+///
+#[cfg_attr(feature = "redis", doc = "[`RedisStore`]: crate::RedisStore")]
+#[cfg_attr(
+    not(feature = "redis"),
+    doc = "[`RedisStore`]: https://docs.rs/tower-didt/latest/tower_didt/struct.RedisStore.html"
+)]
 #[derive(Clone, Debug)]
 pub struct SealedStore(Arc<Shared>);
 

@@ -1,0 +1,142 @@
+//! What has to be remembered of sessions that live in their cookies.
+//!
+//! An issuer's births and ends lie in one slot, beside the marks of its tokens, and
+//! every decision about them is one script: births follow ends in the order in
+//! which Redis acted, whatever the clocks of the machines say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Value;
+
+use super::ends::{self, Ends};
+use super::fault::Fault;
+use super::script::Request;
+use super::topology::Answer;
+use super::{Inner, MARGIN, RedisStore, millis};
+use crate::session::sealed::{MAX_CLOCK_SKEW, MAX_PER_ISSUER};
+use crate::session::{Birth, RevocationLedger, SealedSession, StoreFuture, TokenMark};
+use crate::{Issuer, Timestamp};
+
+/// How long an issuer's latest birth is remembered: as long as browsers keep a
+/// cookie. It matters only where a clock was ahead by more than clocks may be.
+const BIRTHS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// The ledger of a [`SealedStore`](crate::SealedStore), shared by all machines: a token
+/// makes one session ever, and sign-out holds everywhere and over restarts.
+///
+/// Of an issuer whose sessions were asked for lately this process keeps a copy of
+/// what was ended, by the rules of [`RedisStore`]: no round trip for a request,
+/// word of a sign-out within milliseconds, an error and never an answer where
+/// Redis cannot be reached.
+///
+/// Of one issuer, 64 ended sessions are remembered one by one. Who ends more than
+/// that, before they would have ended by themselves, loses older ones too.
+///
+/// ```no_run
+/// use tower_didt::{RedisStore, SealedStore, SealingKeys};
+///
+/// # fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = SealingKeys::from_file("/run/secrets/sealing-keys")?;
+/// let store = SealedStore::new(keys, RedisStore::open("redis://localhost")?);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg_attr(docsrs, doc(cfg(all(feature = "redis", feature = "sealed"))))]
+impl RevocationLedger for RedisStore {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>> {
+        self.answer(move |inner| async move { inner.claim_birth(&token, now).await })
+    }
+
+    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.is_used(&token).await })
+    }
+
+    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.advance(&token, now).await })
+    }
+
+    fn end(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.end(&session, now).await })
+    }
+
+    fn end_all(&self, issuer: Issuer, longest: Duration, now: Timestamp) -> StoreFuture<()> {
+        self.answer(move |inner| async move { inner.end_all(issuer, longest, now).await })
+    }
+
+    fn has_ended(&self, session: SealedSession, _now: Timestamp) -> StoreFuture<bool> {
+        if let Some(ends) = self.0.ends.get(session.issuer, session.issuer) {
+            return StoreFuture::ready(Ok(ends.include(&session)));
+        }
+        self.answer(move |inner| async move { inner.has_ended(&session).await })
+    }
+}
+
+impl Inner {
+    async fn claim_birth(&self, token: &TokenMark, now: Timestamp) -> Result<Option<Birth>, Fault> {
+        let issuer = token.issuer;
+        let keys =
+            vec![self.keys.token(token), self.keys.births_of(issuer), self.keys.ends_of(issuer)];
+        let args = vec![
+            millis(token.usable_until, now),
+            ends::digits(Birth::at(now)),
+            millis(now.plus(BIRTHS_KEPT), now),
+        ];
+        match self.ask(issuer, &Request::script(&ends::CLAIM, keys, args)).await?.value {
+            Value::BulkString(birth) => {
+                ends::read_digits(&birth).map(Some).ok_or_else(Fault::unexpected)
+            }
+            Value::Nil => Ok(None),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn end(&self, session: &SealedSession, now: Timestamp) -> Result<bool, Fault> {
+        let keys = vec![self.keys.ends_of(session.issuer)];
+        let args = vec![
+            session.handle.to_string(),
+            ends::digits(session.birth),
+            session.expires_at.plus(MARGIN).to_string(),
+            millis(session.expires_at, now),
+            now.to_string(),
+            MAX_PER_ISSUER.to_string(),
+        ];
+        let _changing = self.changing(session.issuer);
+        match self.ask(session.issuer, &Request::script(&ends::END, keys, args)).await?.value {
+            Value::Int(ended) => Ok(ended != 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn end_all(
+        &self,
+        issuer: Issuer,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let keys = vec![self.keys.births_of(issuer), self.keys.ends_of(issuer)];
+        let args =
+            vec![ends::digits(Birth::at(now.plus(MAX_CLOCK_SKEW))), millis(now.plus(longest), now)];
+        let _changing = self.changing(issuer);
+        let end_all = Request::script(&ends::END_ALL, keys, args).and_repeatable();
+        match self.ask(issuer, &end_all).await?.value {
+            Value::Int(_) => Ok(()),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn has_ended(&self, session: &SealedSession) -> Result<bool, Fault> {
+        let issuer = session.issuer;
+        let mut get = redis::cmd("HGETALL");
+        get.arg(self.keys.ends_of(issuer));
+        // Before asking: what changes from here on is not in the answer.
+        let seen = self.copies.changes().seen(issuer);
+        let Answer { value, line } = self.ask(issuer, &Request::repeatable(get)).await?;
+        let Value::Map(fields) = value else {
+            return Err(Fault::unexpected());
+        };
+        let ends = Arc::new(Ends::read(issuer, &fields)?);
+        self.ends.put(&ends, seen, line);
+        Ok(ends.include(session))
+    }
+}
