@@ -163,8 +163,10 @@ impl Session {
         }
     }
 
+    /// The response takes the cookie away, if it is this caller's: one beside a used
+    /// token may be somebody else's, whose session was not ended.
     fn forget_cookie(&self) {
-        self.0.signed_out.store(true, Ordering::Release);
+        self.0.signed_out.store(self.record().is_some(), Ordering::Release);
     }
 }
 

@@ -247,6 +247,20 @@ async fn signing_out_in_the_very_request_that_signed_in_sets_no_session() {
 }
 
 #[tokio::test]
+async fn signing_out_with_a_used_token_leaves_the_cookie_of_somebody_else_alone() {
+    let app = App::new();
+    let (alice, bob) = (Wallet::from_seed("alice"), Wallet::from_seed("bob"));
+    let (used, bobs) = (app.token(&alice), app.sign_in(&bob).await);
+    app.send(bearer(&used)).await.ticket().expect("a session");
+    let mut request = both(&used, &bobs);
+    *request.uri_mut() = "/sign-out".parse().expect("a path");
+    let answer = app.send(request).await;
+    assert_eq!(answer.body, alice.issuer().to_string());
+    assert!(answer.set_cookies().is_empty());
+    assert_eq!(app.send(with_cookie(&bobs)).await.body, bob.issuer().to_string());
+}
+
+#[tokio::test]
 async fn signing_out_everywhere_ends_all_sessions_of_this_issuer_and_no_other() {
     let app = App::new();
     let (alice, bob) = (Wallet::from_seed("alice"), Wallet::from_seed("bob"));
