@@ -71,6 +71,7 @@
 //! | `axum` | | [`Session`] as an extractor |
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still |
 //! | `tracing` | | one event per decision, without secrets |
+//! | `libsecp256k1` | | the same verdicts from the C library of that name, faster; needs a C compiler |
 //! | `cli` | | the `didt` command line |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -90,8 +91,8 @@ pub mod testing;
 
 pub use self::did::{
     Address, Audiences, Claim, ClaimDigest, Clock, DEFAULT_LEEWAY, DidToken, Field, Issuer,
-    MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, ParseIssuerError, SignatureFault, SignatureOf,
-    SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
+    IssuerKey, MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, ParseIssuerError, SignatureFault,
+    SignatureOf, SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
 };
 #[cfg(feature = "layer")]
 pub use self::middleware::{
