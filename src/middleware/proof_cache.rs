@@ -5,13 +5,14 @@ use std::fmt;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::issuer_keys::IssuerKeys;
 use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 
 /// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What an entry takes beside its value: the cache's own node and queues, and the key.
-const OVERHEAD: usize = 300;
+pub(super) const OVERHEAD: usize = 300;
 
 type Key = [u8; 32];
 
@@ -37,6 +38,7 @@ impl ProofCache {
     pub(super) fn verify(
         &self,
         verifier: &Verifier,
+        keys: &IssuerKeys,
         token: &[u8],
         now: Timestamp,
     ) -> Result<VerifiedClaim, TokenError> {
@@ -48,7 +50,7 @@ impl ProofCache {
         }
         let decoded = verifier.decode(token)?;
         verifier.check_statement(decoded.claim(), now)?;
-        let signed = decoded.into_signed()?;
+        let signed = keys.check(decoded)?;
         let verified = verifier.check(&signed, now);
         self.0.insert(key, signed);
         verified
