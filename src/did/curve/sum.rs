@@ -123,12 +123,14 @@ fn add_up(terms: &[Term<'_>]) -> ProjectivePoint {
     let mut sum = ProjectivePoint::IDENTITY;
     let from_the_top = active.into_iter().enumerate().rev();
     for (position, mut active) in from_the_top.skip_while(|(_, active)| *active == 0) {
-        sum.double_in_place();
         while active != 0 {
             if let Some(term) = terms.get(active.trailing_zeros() as usize) {
                 term.add_to(&mut sum, position);
             }
             active &= active - 1;
+        }
+        if position > 0 {
+            sum.double_in_place();
         }
     }
     sum
