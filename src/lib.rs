@@ -79,6 +79,7 @@
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still, a suite for stores |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
+//! | `libsecp256k1` | | the same verdicts from the C library of that name, faster; needs a C compiler |
 //! | `cli` | | the `didt` command line |
 //!
 //! # Watching it
@@ -112,8 +113,8 @@ pub mod testing;
 
 pub use self::did::{
     Address, Audiences, Claim, ClaimDigest, Clock, DEFAULT_LEEWAY, DidToken, Field, Issuer,
-    MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, ParseIssuerError, SignatureFault, SignatureOf,
-    SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
+    IssuerKey, MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, ParseIssuerError, SignatureFault,
+    SignatureOf, SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
 };
 #[cfg(feature = "layer")]
 pub use self::middleware::{

@@ -5,7 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
 
 use serde::Deserialize;
-use tower_didt::{DidToken, Timestamp, TokenError, VerifiedClaim, Verifier};
+use tower_didt::{DidToken, IssuerKey, Timestamp, TokenError, VerifiedClaim, Verifier};
 
 #[derive(Deserialize)]
 struct Row {
@@ -74,6 +74,25 @@ fn the_verdict_does_not_depend_on_the_order_of_the_checks() {
             .and_then(DidToken::into_signed)
             .and_then(|signed| row.verifier().check(&signed, row.now));
         assert_eq!(verdict.is_ok(), row.verdict == "accept", "{}", row.name);
+    }
+}
+
+#[test]
+fn the_verdict_does_not_depend_on_the_keys_that_are_known() {
+    let tokens: Vec<_> =
+        Row::all().iter().filter_map(|row| DidToken::decode(&row.token).ok()).collect();
+    let keys = tokens.iter().filter_map(|token| token.clone().into_signed_and_key().ok());
+    let mut keys: Vec<_> = keys.map(|(_, key)| key).collect();
+    keys.sort_by_key(IssuerKey::issuer);
+    keys.dedup_by_key(|key| key.issuer());
+    let prepared: Vec<_> = keys.iter().cloned().map(IssuerKey::prepared).collect();
+    for token in tokens {
+        let verdict = token.clone().into_signed();
+        let own = |key: &&IssuerKey| key.issuer() == token.claim().iss();
+        let keys = keys.iter().chain(&prepared);
+        for key in keys.clone().filter(own).chain(prepared.iter().take(2)) {
+            assert_eq!(token.clone().into_signed_with(key), verdict, "{token:?} with {key:?}");
+        }
     }
 }
 

@@ -5,11 +5,15 @@
 //!        (base64, JSON,      (recovers      (cacheable   (audience,
 //!         claim, proof form)  the signer)    for ever)    times, attachment)
 //! ```
+//!
+//! The curve is behind `signature`; `issuer_key` is what spares half of it.
 
 mod claim;
 mod clock;
+mod curve;
 mod error;
 mod issuer;
+mod issuer_key;
 mod json;
 mod personal_sign;
 mod signature;
@@ -22,6 +26,7 @@ pub use self::claim::{Claim, MAX_CLAIM_DEPTH};
 pub use self::clock::{Clock, SystemClock};
 pub use self::error::{Field, Malformed, SignatureFault, SignatureOf, TokenError};
 pub use self::issuer::{Address, Issuer, ParseIssuerError};
+pub use self::issuer_key::IssuerKey;
 pub use self::signed::{ClaimDigest, SignedClaim};
 pub use self::time::Timestamp;
 pub use self::token::{DidToken, MAX_TOKEN_LEN};

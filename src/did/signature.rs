@@ -1,28 +1,17 @@
-//! The curve: which signatures are well formed, and who made one.
-//!
-//! Nothing outside of this file touches secp256k1. Signatures, messages and
-//! keys are all public here, so variable-time arithmetic is right.
+//! A signature's text, and the address of who made it.
 
-use k256::ecdsa::{RecoveryId, VerifyingKey};
 use sha3::{Digest, Keccak256};
 
+use super::curve::{KeyTable, PublicKey, Unusable};
 use super::personal_sign::Prehash;
-use super::{Address, SignatureFault};
+use super::{Address, SignatureFault, curve};
 
 /// Length of `r || s || v` in bytes.
 const LENGTH: usize = 65;
 
-/// A signature in the one form that a wallet makes it: `r` and `s` in range,
-/// `s` low, `v` 27 or 28.
-///
-/// Refusing the rest leaves one signature where ECDSA would leave four: the
-/// high-s twin, and the `r + n` forms (recovery ids 2 and 3) that no honest
-/// signer meets in practice.
+/// A signature that is well formed. See [`curve::Signature`].
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Signature {
-    r_and_s: k256::ecdsa::Signature,
-    recovery_id: RecoveryId,
-}
+pub(super) struct Signature(curve::Signature);
 
 impl Signature {
     /// Reads `0x` and 130 hexadecimal digits in either case: `r`, `s` (32 bytes each,
@@ -33,35 +22,32 @@ impl Signature {
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| SignatureFault::Hex)?;
         let [r_and_s @ .., v] = bytes;
 
-        let recovery_id = match v {
-            27 => RecoveryId::new(false, false),
-            28 => RecoveryId::new(true, false),
+        let y_is_odd = match v {
+            27 => false,
+            28 => true,
             _ => return Err(SignatureFault::RecoveryId),
         };
-        // `from_slice` refuses 0 and everything from the order upwards.
-        let r_and_s =
-            k256::ecdsa::Signature::from_slice(&r_and_s).map_err(|_| SignatureFault::OutOfRange)?;
-        // Recovery itself would accept a high s.
-        if r_and_s.normalize_s() != r_and_s {
-            return Err(SignatureFault::HighS);
-        }
-        Ok(Self { r_and_s, recovery_id })
+        curve::Signature::new(&r_and_s, y_is_odd).map(Self).map_err(|unusable| match unusable {
+            Unusable::OutOfRange => SignatureFault::OutOfRange,
+            Unusable::HighS => SignatureFault::HighS,
+        })
     }
 
-    /// The address of the key that made this signature over `prehash`.
-    pub(super) fn recover(&self, prehash: &Prehash) -> Result<Address, SignatureFault> {
-        VerifyingKey::recover_from_prehash(prehash, &self.r_and_s, self.recovery_id)
-            .map(|key| address_of(&key))
-            .map_err(|_| SignatureFault::NoKey)
+    /// The key that made this signature over `prehash`.
+    pub(super) fn recover(&self, prehash: &Prehash) -> Result<PublicKey, SignatureFault> {
+        self.0.recover(prehash).ok_or(SignatureFault::NoKey)
+    }
+
+    /// Whether [`recover`](Self::recover) would give the key of this table.
+    pub(super) fn is_by(&self, key: &KeyTable, prehash: &Prehash) -> bool {
+        key.made(&self.0, prehash)
     }
 }
 
 /// The last 20 bytes of keccak-256 over the key's two coordinates.
-pub(crate) fn address_of(key: &VerifyingKey) -> Address {
-    let point = key.to_sec1_point(false);
-    // The first byte, 0x04, tags an uncompressed point; the coordinates follow.
-    let coordinates = point.as_bytes().get(1..).unwrap_or_default();
-    let hash: [u8; 32] = Keccak256::digest(coordinates).into();
+pub(crate) fn address_of(key: &PublicKey) -> Address {
+    let [x, y] = key.coordinates();
+    let hash: [u8; 32] = Keccak256::new().chain_update(x).chain_update(y).finalize().into();
     let mut address = [0; Address::LEN];
     address.copy_from_slice(&hash[12..]);
     Address::from_bytes(address)

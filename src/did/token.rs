@@ -7,10 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
+use super::curve::PublicKey;
 use super::error::{Malformed, SignatureOf, TokenError};
 use super::personal_sign::{self, Prehash};
-use super::signature::Signature;
-use super::{Claim, SignedClaim};
+use super::signature::{Signature, address_of};
+use super::{Claim, IssuerKey, SignedClaim};
 
 /// The longest token that is read, in bytes of its text.
 ///
@@ -74,9 +75,35 @@ impl DidToken {
     /// [`TokenError::FailedRecovery`] if no key belongs to the proof,
     /// [`TokenError::IncorrectSigner`] if another key than the issuer's made it.
     pub fn into_signed(self) -> Result<SignedClaim, TokenError> {
-        let claimed = self.claim.iss().address();
-        check_signer(SignatureOf::Claim, &self.proof, &self.prehash, claimed)?;
-        Ok(SignedClaim::new(self.claim, self.prehash))
+        self.into_signed_and_key().map(|(signed, _)| signed)
+    }
+
+    /// As [`into_signed`](Self::into_signed), and keeps the issuer's key, which that has
+    /// to find anyway.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_signed`](Self::into_signed).
+    pub fn into_signed_and_key(self) -> Result<(SignedClaim, IssuerKey), TokenError> {
+        let issuer = self.claim.iss();
+        let key = check_signer(SignatureOf::Claim, &self.proof, &self.prehash, issuer.address())?;
+        Ok((SignedClaim::new(self.claim, self.prehash), IssuerKey::new(issuer, key)))
+    }
+
+    /// As [`into_signed`](Self::into_signed), and cheaper if `key` is
+    /// [prepared](IssuerKey::prepared) and its owner made this token.
+    ///
+    /// The verdict is the same with any key.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_signed`](Self::into_signed).
+    pub fn into_signed_with(self, key: &IssuerKey) -> Result<SignedClaim, TokenError> {
+        if key.made(self.claim.iss(), &self.proof, &self.prehash) {
+            return Ok(SignedClaim::new(self.claim, self.prehash));
+        }
+        // Not that key's, or no key's at all: which of the two, only recovery tells.
+        self.into_signed()
     }
 }
 
@@ -96,17 +123,19 @@ pub(super) fn check_length(token: &[u8], limit: usize) -> Result<(), TokenError>
 }
 
 /// The rule that both signatures of a token obey: `signature` recovers to `claimed`.
+/// Gives the key of that address.
 pub(super) fn check_signer(
     of: SignatureOf,
     signature: &Signature,
     prehash: &Prehash,
     claimed: super::Address,
-) -> Result<(), TokenError> {
-    let recovered = signature
+) -> Result<PublicKey, TokenError> {
+    let key = signature
         .recover(prehash)
         .map_err(|fault| TokenError::FailedRecovery { signature: of, fault })?;
+    let recovered = address_of(&key);
     if recovered == claimed {
-        Ok(())
+        Ok(key)
     } else {
         Err(TokenError::IncorrectSigner { signature: of, claimed, recovered })
     }

@@ -239,7 +239,7 @@ fn check_attachment(claim: &Claim, attachment: &str) -> Result<(), TokenError> {
         fault,
     })?;
     let prehash = personal_sign::prehash(attachment.as_bytes());
-    check_signer(SignatureOf::Attachment, &signature, &prehash, claim.iss().address())
+    check_signer(SignatureOf::Attachment, &signature, &prehash, claim.iss().address()).map(drop)
 }
 
 /// A claim that its issuer signed for this application and that is valid now.

@@ -14,6 +14,7 @@ use http::{HeaderValue, Response};
 
 use super::bound_login::{BoundLogin, Presented, Unbound};
 use super::credentials::{CookieValue, Credentials};
+use super::issuer_keys::IssuerKeys;
 use super::login::{LoginError, LoginHook};
 use super::origin::TrustedOrigins;
 use super::proof_cache::ProofCache;
@@ -31,6 +32,7 @@ pub(crate) struct Gate {
     pub(super) verifier: Verifier,
     pub(super) longest_age: LongestAge,
     pub(super) proofs: ProofCache,
+    pub(super) keys: IssuerKeys,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifetimes: Lifetimes,
@@ -251,7 +253,7 @@ impl Gate {
         request: &Parts,
         now: Timestamp,
     ) -> Deciding {
-        let claim = match self.proofs.verify(&self.verifier, token, now) {
+        let claim = match self.proofs.verify(&self.verifier, &self.keys, token, now) {
             Ok(claim) => claim,
             Err(error) => return Deciding::done(Decision::reject(error.into())),
         };

@@ -3,7 +3,7 @@
 //! ```text
 //! service ─► gate ─┬─ credentials   what the request carries
 //!                  ├─ origin        may this page use the cookie
-//!                  ├─ proof_cache   who signed the token
+//!                  ├─ proof_cache   who signed the token (issuer_keys: with a known key)
 //!                  ├─ bound_login   was it made for this browser ─ challenge
 //!                  └─ login         the application's say
 //!            future ◄─ decision ─► rejection, cookie, session
@@ -17,6 +17,7 @@ mod cookie;
 mod credentials;
 mod future;
 mod gate;
+mod issuer_keys;
 mod layer;
 mod login;
 mod observe;

@@ -5,6 +5,7 @@ use std::fmt;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::issuer_keys::IssuerKeys;
 use super::observe::{self, Stopwatch};
 use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 
@@ -12,7 +13,7 @@ use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What an entry takes beside its value: the cache's own node and queues, and the key.
-const OVERHEAD: usize = 300;
+pub(super) const OVERHEAD: usize = 300;
 
 type Key = [u8; 32];
 
@@ -38,6 +39,7 @@ impl ProofCache {
     pub(super) fn verify(
         &self,
         verifier: &Verifier,
+        keys: &IssuerKeys,
         token: &[u8],
         now: Timestamp,
     ) -> Result<VerifiedClaim, TokenError> {
@@ -47,7 +49,7 @@ impl ProofCache {
         let key: Key = Sha256::digest(token).into();
         let (seen_before, result) = match self.0.get(&key) {
             Some(signed) => (true, verifier.check(&signed, now)),
-            None => (false, self.verify_new(verifier, key, token, now)),
+            None => (false, self.verify_new(verifier, keys, key, token, now)),
         };
         observe::verified(started, seen_before, &result);
         result
@@ -56,13 +58,14 @@ impl ProofCache {
     fn verify_new(
         &self,
         verifier: &Verifier,
+        keys: &IssuerKeys,
         key: Key,
         token: &[u8],
         now: Timestamp,
     ) -> Result<VerifiedClaim, TokenError> {
         let decoded = verifier.decode(token)?;
         verifier.check_statement(decoded.claim(), now)?;
-        let signed = decoded.into_signed()?;
+        let signed = keys.check(decoded)?;
         let verified = verifier.check(&signed, now);
         self.0.insert(key, signed);
         verified

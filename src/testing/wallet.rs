@@ -50,7 +50,7 @@ impl Wallet {
     /// Who this wallet signs as.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
-        address_of(&VerifyingKey::from(&self.key)).into()
+        address_of(&VerifyingKey::from(&self.key).into()).into()
     }
 
     /// `personal_sign` (EIP-191): `0x` and the 130 hexadecimal digits of `r || s || v`.

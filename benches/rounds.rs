@@ -1,0 +1,71 @@
+//! Times of several routines on a machine that others use too.
+//!
+//! In each of many rounds every routine gets a short turn, so that whatever slows the
+//! machine slows them all. Told are medians over the rounds: of the time of a call, and
+//! of its ratio to the first routine's in the same round.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+const ROUNDS: usize = 1000;
+const CALLS_PER_TURN: usize = 32;
+
+/// Routines to be timed against each other.
+#[derive(Default)]
+pub struct Rounds<'a> {
+    routines: Vec<Routine<'a>>,
+}
+
+struct Routine<'a> {
+    name: &'static str,
+    /// Gives the nanoseconds that a call took.
+    turn: Box<dyn FnMut() -> f64 + 'a>,
+    times: Vec<f64>,
+}
+
+impl<'a> Rounds<'a> {
+    /// Adds a routine, and where its input comes from, which is not timed. The first
+    /// routine is what the others are held against.
+    pub fn add<I, T>(
+        &mut self,
+        name: &'static str,
+        mut input: impl FnMut() -> I + 'a,
+        mut run: impl FnMut(I) -> T + 'a,
+    ) {
+        let turn = Box::new(move || {
+            let inputs: Vec<I> = (0..CALLS_PER_TURN).map(|_| input()).collect();
+            let mut outputs = Vec::with_capacity(CALLS_PER_TURN);
+            let begin = Instant::now();
+            outputs.extend(inputs.into_iter().map(|input| black_box(run(black_box(input)))));
+            begin.elapsed().as_nanos() as f64 / CALLS_PER_TURN as f64
+        });
+        self.routines.push(Routine { name, turn, times: Vec::new() });
+    }
+
+    /// Times them all and prints a table.
+    pub fn run(mut self) {
+        // Tables are built and caches filled before anything counts.
+        const WARM_UP: usize = 10;
+        for round in 0..WARM_UP + ROUNDS {
+            for routine in &mut self.routines {
+                let time = (routine.turn)();
+                if round >= WARM_UP {
+                    routine.times.push(time);
+                }
+            }
+        }
+        let Some(first) = self.routines.first().map(|routine| routine.times.clone()) else {
+            return;
+        };
+        println!("{:<48} {:>10} {:>7}", "", "median µs", "ratio");
+        for Routine { name, times, .. } in self.routines {
+            let ratios = times.iter().zip(&first).map(|(time, first)| time / first).collect();
+            println!("{name:<48} {:>10.2} {:>7.3}", median(times) / 1e3, median(ratios));
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
