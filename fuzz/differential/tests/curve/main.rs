@@ -1,6 +1,6 @@
 //! The crate's signature check against libsecp256k1 (in C) and against Wycheproof's vectors.
 //!
-//! `src/did/signature.rs` is compiled in as it is: its own parsing and recovery are what is
+//! `src/did/signature.rs` and `src/did/curve` are compiled in as they are: their own parsing and recovery are what is
 //! tested, over any digest, which the crate's interface does not allow.
 
 #![allow(dead_code, unreachable_pub)]
@@ -198,7 +198,7 @@ fn wycheproof() {
             let key = PublicKey::from_slice(&group.key.key).expect("a key");
             let address = address_of(&key);
             let theirs = VerifyingKey::from_sec1_bytes(&group.key.key).expect("a key");
-            assert_eq!(*did::signature::address_of(&theirs).as_bytes(), address);
+            assert_eq!(*did::signature::address_of(&theirs.into()).as_bytes(), address);
             for test in group.tests {
                 let digest: [u8; 32] = Sha256::digest(&test.msg).into();
                 let r_and_s = if p1363 {
