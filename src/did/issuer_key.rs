@@ -1,7 +1,6 @@
 //! The key of an issuer who has signed before.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::Issuer;
 use super::curve::{KeyTable, PublicKey};
@@ -31,7 +30,7 @@ pub struct IssuerKey {
     /// Whose key it is. Only a recovery whose address matched makes one.
     issuer: Issuer,
     key: PublicKey,
-    table: Option<Arc<KeyTable>>,
+    table: Option<KeyTable>,
 }
 
 impl IssuerKey {
@@ -50,7 +49,7 @@ impl IssuerKey {
     /// recovery, and 3 KB of memory.
     #[must_use]
     pub fn prepared(mut self) -> Self {
-        self.table.get_or_insert_with(|| Arc::new(KeyTable::new(&self.key)));
+        self.table.get_or_insert_with(|| KeyTable::new(&self.key));
         self
     }
 
@@ -63,8 +62,7 @@ impl IssuerKey {
     /// Bytes of memory that one of these takes, shared clones counted once.
     #[must_use]
     pub fn memory_size(&self) -> usize {
-        const REFERENCE_COUNTS: usize = 2 * size_of::<usize>();
-        let table = if self.is_prepared() { size_of::<KeyTable>() + REFERENCE_COUNTS } else { 0 };
+        let table = if self.is_prepared() { KeyTable::SIZE } else { 0 };
         size_of::<Self>() + table
     }
 
