@@ -8,7 +8,13 @@ use std::hint::black_box;
 use std::time::Instant;
 
 const ROUNDS: usize = 1000;
-const CALLS_PER_TURN: usize = 32;
+
+/// Few, so that a turn is rarely interrupted.
+const CALLS: usize = 8;
+
+/// Calls at the begin of each turn that do not count: they bring code and tables back
+/// into the caches. With few of them a routine is judged by the one before it.
+const LEAD_IN: usize = 24;
 
 /// Routines to be timed against each other.
 #[derive(Default)]
@@ -33,11 +39,16 @@ impl<'a> Rounds<'a> {
         mut run: impl FnMut(I) -> T + 'a,
     ) {
         let turn = Box::new(move || {
-            let inputs: Vec<I> = (0..CALLS_PER_TURN).map(|_| input()).collect();
-            let mut outputs = Vec::with_capacity(CALLS_PER_TURN);
+            let inputs: Vec<I> = (0..LEAD_IN + CALLS).map(|_| input()).collect();
+            let mut inputs = inputs.into_iter();
+            // Kept until the end: dropping them is not timed.
+            let mut outputs = Vec::with_capacity(LEAD_IN + CALLS);
+            outputs.extend(inputs.by_ref().take(LEAD_IN).map(|input| run(black_box(input))));
             let begin = Instant::now();
-            outputs.extend(inputs.into_iter().map(|input| black_box(run(black_box(input)))));
-            begin.elapsed().as_nanos() as f64 / CALLS_PER_TURN as f64
+            outputs.extend(inputs.map(|input| run(black_box(input))));
+            let time = begin.elapsed().as_nanos() as f64;
+            black_box(outputs);
+            time / CALLS as f64
         });
         self.routines.push(Routine { name, turn, times: Vec::new() });
     }

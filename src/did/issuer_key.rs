@@ -1,7 +1,6 @@
 //! The key of an issuer who has signed before.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::Issuer;
 use super::curve::{KeyTable, PublicKey};
@@ -31,7 +30,7 @@ pub struct IssuerKey {
     /// Whose key it is. Only a recovery whose address matched makes one.
     issuer: Issuer,
     key: PublicKey,
-    table: Option<Arc<KeyTable>>,
+    table: Option<KeyTable>,
 }
 
 impl IssuerKey {
@@ -50,7 +49,7 @@ impl IssuerKey {
     /// recovery, and 3 KB of memory.
     #[must_use]
     pub fn prepared(mut self) -> Self {
-        self.table.get_or_insert_with(|| Arc::new(KeyTable::new(&self.key)));
+        self.table.get_or_insert_with(|| KeyTable::new(&self.key));
         self
     }
 
@@ -63,8 +62,7 @@ impl IssuerKey {
     /// Bytes of memory that one of these takes, shared clones counted once.
     #[must_use]
     pub fn memory_size(&self) -> usize {
-        const REFERENCE_COUNTS: usize = 2 * size_of::<usize>();
-        let table = if self.is_prepared() { size_of::<KeyTable>() + REFERENCE_COUNTS } else { 0 };
+        let table = if self.is_prepared() { KeyTable::SIZE } else { 0 };
         size_of::<Self>() + table
     }
 
@@ -82,5 +80,74 @@ impl fmt::Debug for IssuerKey {
             .field("issuer", &self.issuer)
             .field("prepared", &self.is_prepared())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use crate::testing::Wallet;
+    use crate::{DidToken, IssuerKey, SignatureFault, TokenError};
+
+    fn decoded(token: &str) -> DidToken {
+        DidToken::decode(token).expect("a token")
+    }
+
+    fn key_of(wallet: &Wallet) -> IssuerKey {
+        let token = decoded(&wallet.token("app").mint());
+        token.into_signed_and_key().expect("a good token").1.prepared()
+    }
+
+    #[test]
+    fn the_key_of_another_issuer_vouches_for_nothing() {
+        let [alice, mallory] = ["alice", "mallory"].map(Wallet::from_seed);
+        // In alice's name, and mallory's key made the proof.
+        let forged = decoded(&mallory.token_from_claim(&alice.token("app").claim()));
+        for key in [key_of(&alice), key_of(&mallory)] {
+            let error = forged.clone().into_signed_with(&key).expect_err("a forged token");
+            assert!(
+                matches!(error, TokenError::IncorrectSigner { claimed, recovered, .. }
+                    if claimed == alice.issuer().address()
+                        && recovered == mallory.issuer().address()),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_proof_with_the_other_v_is_refused_with_the_key_known_too() {
+        let alice = Wallet::from_seed("alice");
+        let key = key_of(&alice);
+        for _ in 0..8 {
+            let claim = alice.token("app").claim();
+            let proof = alice.personal_sign(&claim);
+            let (digits, v) = proof.split_at(proof.len() - 2);
+            let other = if v == "1b" { "1c" } else { "1b" };
+            let json = serde_json::to_string(&[&format!("{digits}{other}"), &claim]);
+            let token = STANDARD.encode(json.expect("two strings"));
+            let error = decoded(&token).into_signed_with(&key).expect_err("another signature");
+            assert_eq!(decoded(&token).into_signed(), Err(error.clone()));
+            assert!(
+                matches!(
+                    error,
+                    TokenError::IncorrectSigner { .. }
+                        | TokenError::FailedRecovery { fault: SignatureFault::NoKey, .. }
+                ),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn memory_is_counted_with_the_table_once_it_is_there() {
+        let token = decoded(&Wallet::from_seed("alice").token("app").mint());
+        let (_, bare) = token.into_signed_and_key().expect("a good token");
+        let prepared = bare.clone().prepared();
+        assert!(!bare.is_prepared() && prepared.is_prepared());
+        // 32 points of two coordinates at the least.
+        assert!(prepared.memory_size() >= bare.memory_size() + 32 * 64);
+        assert_eq!(prepared.clone().prepared().memory_size(), prepared.memory_size());
     }
 }

@@ -14,10 +14,13 @@ use super::{Hash, PublicKey, Signature, affine, scalar};
 const MULTIPLES: usize = 8;
 
 /// A public key, with what makes checking its signatures quick.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::did) struct KeyTable(Table<MULTIPLES>);
 
 impl KeyTable {
+    /// Bytes of memory that it refers to, shared clones counted once.
+    pub(in crate::did) const SIZE: usize = Table::<MULTIPLES>::SIZE;
+
     pub(in crate::did) fn new(key: &PublicKey) -> Self {
         Self(Table::new(&key.0))
     }

@@ -1,7 +1,7 @@
 //! Sums of multiples of points (Straus): one run of doublings, shared by all terms.
 
-use std::array;
-use std::sync::LazyLock;
+use std::iter;
+use std::sync::{Arc, LazyLock};
 
 use k256::elliptic_curve::BatchNormalize;
 use k256::{AffinePoint, ProjectivePoint, Scalar};
@@ -20,8 +20,8 @@ static GENERATOR: LazyLock<Table<MULTIPLES_OF_GENERATOR>> =
 
 /// `a·G + b·P`.
 pub(super) fn sum(a: &Scalar, b: &Scalar, point: &AffinePoint) -> ProjectivePoint {
-    let multiples = odd_multiples::<MULTIPLES_OF_ANY_POINT>(&point.into());
-    let turned = multiples.map(|multiple| multiple.endomorphism());
+    let multiples: Vec<_> = odd_multiples(point.into()).take(MULTIPLES_OF_ANY_POINT).collect();
+    let turned: Vec<_> = multiples.iter().map(ProjectivePoint::endomorphism).collect();
     let [low, high] = digits_of::<MULTIPLES_OF_ANY_POINT>(b);
     let [first, second] = [(&low, &multiples), (&high, &turned)]
         .map(|(digits, multiples)| Term { digits, multiples: Multiples::Fresh(multiples) });
@@ -38,25 +38,29 @@ pub(super) fn sum(a: &Scalar, b: &Scalar, point: &AffinePoint) -> ProjectivePoin
 /// The 129 digits of half a scalar are cut into [`BLOCKS`] blocks. A block is a number
 /// of its own that multiplies `2^(BLOCK·i)·P`, and all of them share their doublings.
 /// In here are, for each block, the odd multiples of that point.
-#[derive(Debug)]
-pub(super) struct Table<const N: usize>([[AffinePoint; N]; BLOCKS]);
+#[derive(Clone, Debug)]
+pub(super) struct Table<const N: usize>(Arc<[[AffinePoint; N]]>);
 
 const BLOCKS: usize = 4;
 const BLOCK: usize = LENGTH.div_ceil(BLOCKS);
 
 impl<const N: usize> Table<N> {
+    /// Bytes of memory, shared clones counted once.
+    pub(super) const SIZE: usize = BLOCKS * N * size_of::<AffinePoint>() + 2 * size_of::<usize>();
+
     pub(super) fn new(point: &AffinePoint) -> Self {
+        let mut multiples = Vec::with_capacity(BLOCKS * N);
         let mut base = ProjectivePoint::from(point);
-        let multiples: [[_; N]; BLOCKS] = array::from_fn(|block| {
+        for block in 0..BLOCKS {
             if block > 0 {
                 (0..BLOCK).for_each(|_| base.double_in_place());
             }
-            odd_multiples(&base)
-        });
+            multiples.extend(odd_multiples(base).take(N));
+        }
         // All at once: one inversion in the field for the whole table.
-        let affine = ProjectivePoint::batch_normalize_vartime(multiples.as_flattened());
-        let mut affine = affine.into_iter();
-        Self(array::from_fn(|_| array::from_fn(|_| affine.next().unwrap_or_default())))
+        let affine = ProjectivePoint::batch_normalize_vartime(multiples.as_slice());
+        let (blocks, _) = affine.as_chunks();
+        Self(blocks.into())
     }
 
     /// `a·G + b·P`.
@@ -71,7 +75,7 @@ impl<const N: usize> Table<N> {
     fn terms<'a>(&'a self, halves: &'a [Digits; 2]) -> impl Iterator<Item = Term<'a>> {
         let kinds: [fn(&'a [AffinePoint]) -> _; 2] = [Multiples::Kept, Multiples::KeptToTurn];
         halves.iter().zip(kinds).flat_map(|(digits, kind)| {
-            let blocks = digits.chunks(BLOCK).zip(&self.0);
+            let blocks = digits.chunks(BLOCK).zip(&*self.0);
             blocks.map(move |(digits, multiples)| Term { digits, multiples: kind(multiples) })
         })
     }
@@ -137,15 +141,13 @@ fn add_up(terms: &[Term<'_>]) -> ProjectivePoint {
 }
 
 /// `P, 3·P, 5·P …`
-fn odd_multiples<const N: usize>(point: &ProjectivePoint) -> [ProjectivePoint; N] {
+fn odd_multiples(point: ProjectivePoint) -> impl Iterator<Item = ProjectivePoint> {
     let double = point.double();
-    let mut multiple = *point;
-    array::from_fn(|index| {
-        if index > 0 {
-            multiple += &double;
-        }
+    let mut multiple = point;
+    iter::once(point).chain(iter::repeat_with(move || {
+        multiple += &double;
         multiple
-    })
+    }))
 }
 
 /// The digits of both halves of a scalar, for tables of `N` odd multiples: 1 to 2N − 1.
@@ -212,9 +214,9 @@ mod tests {
     fn a_table_holds_the_odd_multiples_of_each_block() {
         for point in points() {
             let mut base = ProjectivePoint::from(point);
-            for multiples in Table::<8>::new(&point).0 {
+            for multiples in &*Table::<8>::new(&point).0 {
                 for (odd, multiple) in (1u64..).step_by(2).zip(multiples) {
-                    assert_eq!(base * Scalar::from(odd), multiple);
+                    assert_eq!(base * Scalar::from(odd), *multiple);
                 }
                 base *= Scalar::from(1u64 << BLOCK);
             }
