@@ -84,7 +84,8 @@
 //!
 //! # Watching it
 //!
-//! With `tracing`: `passed` (debug) and `rejected` (info) per request, with the outcome, the
+//! With `tracing`: the spans `decide` and, for a store that has to be waited for, `store`; the
+//! events `passed` (debug) and `rejected` (info) per request, with the outcome, the
 //! reason and the issuer; `store` (info) per session minted, claimed or revoked, and
 //! `store failed` (error). With `metrics`:
 //!

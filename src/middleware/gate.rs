@@ -444,7 +444,7 @@ impl Deciding {
     }
 
     fn waiting(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
-        Self::Waiting(Box::pin(decision))
+        Self::Waiting(Box::pin(observe::waiting(decision)))
     }
 }
 

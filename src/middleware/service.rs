@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::gate::{Deciding, Gate};
-use super::{AuthBody, ResponseFuture};
+use super::{AuthBody, ResponseFuture, observe};
 
 /// A guarded service. Made by [`DidLayer`](super::DidLayer).
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let deciding = self.gate.decide(&head, self.required);
+        let deciding = observe::deciding(|| self.gate.decide(&head, self.required));
         let request = Request::from_parts(head, body);
         let gate = Arc::clone(&self.gate);
         match deciding {

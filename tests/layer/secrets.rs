@@ -28,6 +28,7 @@ async fn a_full_verbosity_log_shows_decisions_and_no_secrets() {
 
     let log = log();
     for expected in [
+        "decide:store{operation=\"mint\"}",
         "passed",
         "cookie=\"set\"",
         "minted",

@@ -12,6 +12,22 @@ use super::gate::CookieChange;
 use super::{Rejection, Session};
 use crate::{SessionStore, StoreError, TokenError, VerifiedClaim};
 
+/// Runs the part of a decision that is made at once, in a span of its own.
+pub(super) fn deciding<T>(decide: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tracing")]
+    return tracing::debug_span!("decide").in_scope(decide);
+    #[cfg(not(feature = "tracing"))]
+    decide()
+}
+
+/// The part of a decision that has to be waited for stays in the span that it began in.
+pub(super) fn waiting<F: Future>(decision: F) -> impl Future<Output = F::Output> {
+    #[cfg(feature = "tracing")]
+    return tracing::Instrument::in_current_span(decision);
+    #[cfg(not(feature = "tracing"))]
+    decision
+}
+
 /// A request was decided upon.
 pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &CookieChange) {
     let outcome = match verdict {

@@ -85,11 +85,17 @@ fn observe<T: Send + Unpin + 'static>(
             tell(operation, changed, started, answer.as_ref().map(outcome));
             StoreFuture::ready(answer)
         }
-        Err(waiting) => StoreFuture::boxed(async move {
-            let answer = waiting.await;
-            tell(operation, changed, started, answer.as_ref().map(outcome));
-            answer
-        }),
+        Err(waiting) => {
+            let answer = async move {
+                let answer = waiting.await;
+                tell(operation, changed, started, answer.as_ref().map(outcome));
+                answer
+            };
+            #[cfg(feature = "tracing")]
+            let answer =
+                tracing::Instrument::instrument(answer, tracing::debug_span!("store", operation));
+            StoreFuture::boxed(answer)
+        }
     }
 }
 
