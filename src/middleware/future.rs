@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::gate::{Anonymous, CookieChange, Decision, Gate, WaitingDecision};
+use super::decision::{CookieChange, Decision, WaitingDecision};
+use super::gate::{Anonymous, Gate};
 use super::{AuthBody, Session, observe};
 
 pin_project! {

@@ -1,19 +1,18 @@
 //! The order of steps: from a request's head to a decision.
 
 use std::fmt;
-use std::future::Future;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Response;
 use http::request::Parts;
-use http::{HeaderValue, Response};
 
 use super::bound_login::{BoundLogin, Presented, Unbound};
 use super::credentials::{CookieValue, Credentials};
+use super::decision::{CookieChange, Deciding, Decision};
 use super::issuer_keys::IssuerKeys;
 use super::login::{LoginError, LoginHook};
 use super::origin::TrustedOrigins;
@@ -68,22 +67,6 @@ impl LongestAge {
     }
 }
 
-/// What becomes of a request.
-pub(super) struct Decision {
-    pub(super) verdict: Result<Option<Session>, Rejection>,
-    pub(super) cookie: CookieChange,
-    /// The challenge was used: the response takes its cookie away.
-    pub(super) clear_challenge: bool,
-}
-
-/// What the response says about the session cookie.
-#[derive(Debug, PartialEq)]
-pub(super) enum CookieChange {
-    Keep,
-    Set(HeaderValue),
-    Clear,
-}
-
 /// Put into the extensions of a request that passes without credentials, so that
 /// an extractor can tell it from a request that no layer has seen.
 #[derive(Clone)]
@@ -99,14 +82,6 @@ impl Anonymous {
         self.0.respond(rejection)
     }
 }
-
-/// A decision: there already, or on its way.
-pub(super) enum Deciding {
-    Done(Decision),
-    Waiting(WaitingDecision),
-}
-
-pub(super) type WaitingDecision = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 impl Gate {
     /// Decides about a request. With `required`, one without credentials is rejected.
@@ -421,31 +396,6 @@ impl Gate {
 enum Resumed {
     Decided(Decision),
     Refresh(Arc<SessionRecord>),
-}
-
-impl Decision {
-    const fn pass(session: Session) -> Self {
-        Self { verdict: Ok(Some(session)), cookie: CookieChange::Keep, clear_challenge: false }
-    }
-
-    const fn anonymous() -> Self {
-        Self { verdict: Ok(None), cookie: CookieChange::Keep, clear_challenge: false }
-    }
-
-    /// The cookie stays: a token that is refused says nothing about it.
-    const fn reject(rejection: Rejection) -> Self {
-        Self { verdict: Err(rejection), cookie: CookieChange::Keep, clear_challenge: false }
-    }
-}
-
-impl Deciding {
-    const fn done(decision: Decision) -> Self {
-        Self::Done(decision)
-    }
-
-    fn waiting(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
-        Self::Waiting(Box::pin(observe::waiting(decision)))
-    }
 }
 
 impl fmt::Debug for Anonymous {

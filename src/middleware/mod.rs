@@ -15,6 +15,7 @@ mod bound_login;
 mod challenge;
 mod cookie;
 mod credentials;
+mod decision;
 mod future;
 mod gate;
 mod issuer_keys;

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::gate::{Deciding, Gate};
+use super::decision::Deciding;
+use super::gate::Gate;
 use super::{AuthBody, ResponseFuture, observe};
 
 /// A guarded service. Made by [`DidLayer`](super::DidLayer).

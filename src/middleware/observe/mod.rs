@@ -8,7 +8,7 @@ mod store;
 
 use std::sync::Arc;
 
-use super::gate::CookieChange;
+use super::decision::CookieChange;
 use super::{Rejection, Session};
 use crate::{SessionStore, StoreError, TokenError, VerifiedClaim};
 
