@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::{Field, Malformed};
-use super::json;
+use super::json::{self, CowStr};
 use super::{Issuer, Timestamp};
 
 /// How deep a claim may be nested, its own object being the first level.
@@ -187,7 +187,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         let mut ignored = BTreeSet::new();
         // A key arrives here unescaped, so "iss" and "\u0069ss" are one key. A
         // value arrives as raw text: checked to be JSON without recursion, not copied.
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+        while let Some((CowStr(key), value)) = map.next_entry::<CowStr<'de>, &'de RawValue>()? {
             let fault = match fields.slot(&key) {
                 Some(Some(_)) => Some(Malformed::DuplicateKey),
                 Some(slot) => {
@@ -200,14 +200,5 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             fields.fault = fields.fault.or(fault);
         }
         Ok(fields)
-    }
-}
-
-/// A key, borrowed from the text unless it has escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::CowStr::deserialize(deserializer).map(|json::CowStr(key)| Self(key))
     }
 }

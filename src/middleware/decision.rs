@@ -33,24 +33,29 @@ pub(super) type WaitingDecision = Pin<Box<dyn Future<Output = Decision> + Send>>
 
 impl Decision {
     pub(super) const fn pass(session: Session) -> Self {
-        Self { verdict: Ok(Some(session)), cookie: CookieChange::Keep, clear_challenge: false }
+        Self::keeping_cookies(Ok(Some(session)))
     }
 
     pub(super) const fn anonymous() -> Self {
-        Self { verdict: Ok(None), cookie: CookieChange::Keep, clear_challenge: false }
+        Self::keeping_cookies(Ok(None))
     }
 
     /// The cookie stays: a token that is refused says nothing about it.
     pub(super) const fn reject(rejection: Rejection) -> Self {
-        Self { verdict: Err(rejection), cookie: CookieChange::Keep, clear_challenge: false }
+        Self::keeping_cookies(Err(rejection))
+    }
+
+    /// The same, and the browser gets this cookie, if there is one.
+    pub(super) fn setting(self, cookie: Option<HeaderValue>) -> Self {
+        Self { cookie: cookie.map_or(CookieChange::Keep, CookieChange::Set), ..self }
+    }
+
+    const fn keeping_cookies(verdict: Result<Option<Session>, Rejection>) -> Self {
+        Self { verdict, cookie: CookieChange::Keep, clear_challenge: false }
     }
 }
 
 impl Deciding {
-    pub(super) const fn done(decision: Decision) -> Self {
-        Self::Done(decision)
-    }
-
     pub(super) fn waiting(decision: impl Future<Output = Decision> + Send + 'static) -> Self {
         Self::Waiting(Box::pin(observe::waiting(decision)))
     }

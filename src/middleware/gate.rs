@@ -93,11 +93,11 @@ impl Gate {
         if let Some(session) = request.extensions.get::<Session>()
             && session.is_of(self)
         {
-            return Deciding::done(Decision::pass(session.clone()));
+            return Deciding::Done(Decision::pass(session.clone()));
         }
         let credentials = match Credentials::read(&request.headers, self.cookie.name()) {
             Ok(credentials) => credentials,
-            Err(rejection) => return Deciding::done(Decision::reject(rejection)),
+            Err(rejection) => return Deciding::Done(Decision::reject(rejection)),
         };
         let now = self.clock.now();
         match (credentials.token, credentials.cookie) {
@@ -106,12 +106,12 @@ impl Gate {
                 self.decide_cookie(ticket, request, required, now)
             }
             (None, CookieValue::Ambiguous) => {
-                Deciding::done(self.without_session(Rejection::UnknownSession, required))
+                Deciding::Done(self.without_session(Rejection::UnknownSession, required))
             }
             (None, CookieValue::Absent) if required => {
-                Deciding::done(Decision::reject(Rejection::MissingCredentials))
+                Deciding::Done(Decision::reject(Rejection::MissingCredentials))
             }
-            (None, CookieValue::Absent) => Deciding::done(Decision::anonymous()),
+            (None, CookieValue::Absent) => Deciding::Done(Decision::anonymous()),
         }
     }
 
@@ -141,12 +141,12 @@ impl Gate {
         now: Timestamp,
     ) -> Deciding {
         if let Err(rejection) = self.origins.check_cookie_use(request) {
-            return Deciding::done(Decision::reject(rejection));
+            return Deciding::Done(Decision::reject(rejection));
         }
         // The common case, a store that knows at once, costs no allocation.
         match self.store.load(ticket, now).try_now() {
             Ok(loaded) => match self.resume(loaded, required, now) {
-                Resumed::Decided(decision) => Deciding::done(decision),
+                Resumed::Decided(decision) => Deciding::Done(decision),
                 Resumed::Refresh(record) => {
                     let gate = Arc::clone(self);
                     Deciding::waiting(async move { gate.refresh(record, now).await })
@@ -202,11 +202,7 @@ impl Gate {
             }
         };
         let cookie = renewed.and_then(|ticket| self.cookie.set(&ticket, &record, now));
-        Decision {
-            verdict: Ok(Some(self.session(record))),
-            cookie: cookie.map_or(CookieChange::Keep, CookieChange::Set),
-            clear_challenge: false,
-        }
+        Decision::pass(self.session(record)).setting(cookie)
     }
 
     /// A cookie that opens nothing: taken away, and where signing in is optional
@@ -230,12 +226,12 @@ impl Gate {
     ) -> Deciding {
         let claim = match self.proofs.verify(&self.verifier, &self.keys, token, now) {
             Ok(claim) => claim,
-            Err(error) => return Deciding::done(Decision::reject(error.into())),
+            Err(error) => return Deciding::Done(Decision::reject(error.into())),
         };
         if self.store.remembers()
             && let Err(rejection) = self.origins.check_login(request)
         {
-            return Deciding::done(Decision::reject(rejection));
+            return Deciding::Done(Decision::reject(rejection));
         }
         // The common case, a token alone and nobody to ask, costs no allocation where
         // the store knows at once.
@@ -247,7 +243,7 @@ impl Gate {
             let data = SessionData::NONE;
             let session = self.new_session(&claim, data.clone(), None, now);
             return match self.store.mint(session, now).try_now() {
-                Ok(minted) => Deciding::done(
+                Ok(minted) => Deciding::Done(
                     self.minted(claim, data, minted, now).unwrap_or_else(Decision::reject),
                 ),
                 Err(minting) => {
@@ -347,11 +343,7 @@ impl Gate {
         match minted? {
             Minted::Session { ticket, record } => {
                 let cookie = self.cookie.set(&ticket, &record, now);
-                Ok(Decision {
-                    verdict: Ok(Some(self.session(record))),
-                    cookie: cookie.map_or(CookieChange::Keep, CookieChange::Set),
-                    clear_challenge: false,
-                })
+                Ok(Decision::pass(self.session(record)).setting(cookie))
             }
             Minted::AlreadyUsed if self.replay == Replay::SingleUse => Err(Rejection::TokenUsed),
             Minted::AlreadyUsed | Minted::NotKept => {

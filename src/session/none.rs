@@ -9,8 +9,8 @@ use crate::{Issuer, Timestamp};
 
 /// Remembers nothing: every request brings its own token, no cookie is ever set.
 ///
-/// For machine clients and gRPC. A token authenticates until it expires; since
-/// nobody remembers which tokens were used, none can be refused for that.
+/// For machine clients and gRPC. A token authenticates until it expires or is too old
+/// to be accepted; since nobody remembers which tokens were used, none can be refused for that.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSessions;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreFuture, TokenMark, Touched,
+    Minted, NewSession, NoSessions, SessionHandle, SessionRecord, SessionStore, StoreFuture,
+    TokenMark, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -53,23 +54,23 @@ impl<S: SessionStore> SessionStore for OnceOnly<S> {
         self.0.advance(token, now)
     }
 
-    fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
-        StoreFuture::ready(Ok(None))
+    fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        NoSessions.load(ticket, now)
     }
 
-    fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
-        StoreFuture::ready(Ok(Touched::default()))
+    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+        NoSessions.touch(record, now)
     }
 
-    fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(false))
+    fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
+        NoSessions.revoke(issuer, handle, now)
     }
 
-    fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
-        StoreFuture::ready(Ok(()))
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+        NoSessions.revoke_all(issuer, now)
     }
 
-    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        StoreFuture::ready(Ok(Vec::new()))
+    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        NoSessions.sessions_of(issuer, now)
     }
 }
