@@ -10,7 +10,7 @@ use tower_didt::testing::Wallet;
 use tower_didt::{NoSessions, Session};
 use tower_test::mock;
 
-use crate::support::{App, bearer};
+use crate::support::{App, FaultyStore, bearer};
 
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_called() {
@@ -24,6 +24,24 @@ async fn the_service_that_was_polled_ready_is_the_one_called() {
     handle.allow(1);
     let ready = guarded.ready().await.expect("ready");
     let response = ready.call(Request::new(()));
+    let serve = async {
+        let (_request, send) = handle.next_request().await.expect("one call");
+        send.send_response(Response::new(Empty::new()));
+    };
+    let (response, ()) = tokio::join!(response, serve);
+    assert_eq!(response.expect("a response").status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn it_is_the_one_called_after_waiting_for_a_store_too() {
+    let app = App::new().with(|auth| auth.with_store(FaultyStore::default()));
+    let token = app.token(&Wallet::from_seed("alice"));
+    let (service, mut handle) =
+        mock::pair::<Request<crate::support::Body>, Response<Empty<bytes::Bytes>>>();
+    handle.allow(1);
+    let mut guarded = app.auth.layer().layer(service);
+    // A clone of the inner service was not polled ready: the mock panics if it is called.
+    let response = guarded.ready().await.expect("ready").call(bearer(&token));
     let serve = async {
         let (_request, send) = handle.next_request().await.expect("one call");
         send.send_response(Response::new(Empty::new()));

@@ -278,6 +278,29 @@ mod tests {
     }
 
     #[test]
+    fn of_two_mints_at_the_same_moment_one_makes_a_session() {
+        const ROUNDS: u64 = 3_000;
+        let (store, prototype) = (MemoryStore::new(), new_session("alice"));
+        let (start, sessions) = (std::sync::Barrier::new(2), std::sync::atomic::AtomicU64::new(0));
+        let mint_all = || {
+            for round in 0..ROUNDS {
+                let mut session = prototype.clone();
+                // Another end makes another mark: a token of its own for each round.
+                session.token.usable_until = NOW.plus(Duration::from_secs(900 + round));
+                start.wait();
+                if let Minted::Session { .. } = now(store.mint(session, NOW)) {
+                    sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(mint_all);
+            scope.spawn(mint_all);
+        });
+        assert_eq!(sessions.into_inner(), ROUNDS);
+    }
+
+    #[test]
     fn a_session_revoked_meanwhile_is_not_brought_back_by_a_touch() {
         let store = MemoryStore::new();
         let (ticket, record) = minted(&store, new_session("alice"));
