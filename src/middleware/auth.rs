@@ -115,6 +115,7 @@ impl DidAuth {
                 realm: DEFAULT_REALM.into(),
                 retry_after: DEFAULT_RETRY_AFTER,
                 grpc: false,
+                debug_reasons: false,
                 handler: None,
             },
         };
@@ -263,6 +264,23 @@ impl DidAuth {
     #[must_use]
     pub fn with_grpc_rejections(self) -> Self {
         self.change(|gate| gate.responder.grpc = true)
+    }
+
+    /// Tells clients why they were rejected: the body of a rejection gets `reason`, which is
+    /// [`Rejection::name`], and `error_description`, a sentence; a gRPC rejection has the former
+    /// as its `grpc-message`. Defaults to no, and belongs into development only: to
+    /// whoever tries tokens, cookies or origins, the reason says what to try next, and a store's
+    /// fault may name its address. An on-login hook's own refusals stay as they are.
+    ///
+    /// ```
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+    ///     .with_debug_reasons(cfg!(debug_assertions));
+    /// ```
+    #[must_use]
+    pub fn with_debug_reasons(self, debug_reasons: bool) -> Self {
+        self.change(|gate| gate.responder.debug_reasons = debug_reasons)
     }
 
     /// The `realm` of challenges. Defaults to `magic`.

@@ -14,7 +14,8 @@ use crate::{SessionExpired, StoreError, TokenError};
 /// Why a request does not pass.
 ///
 /// The client learns the status and RFC 6750's words; the reason itself is for
-/// operators: the layer puts it into the response's extensions and into traces.
+/// operators: the layer puts it into the response's extensions and into traces, and
+/// into the body only with [`with_debug_reasons`](super::DidAuth::with_debug_reasons).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -213,6 +214,8 @@ pub(super) struct Responder {
     pub(super) realm: Box<str>,
     pub(super) retry_after: Duration,
     pub(super) grpc: bool,
+    /// Tells the client the reason too. For development.
+    pub(super) debug_reasons: bool,
     pub(super) handler: Option<RejectionHandler>,
 }
 
@@ -220,8 +223,8 @@ impl Responder {
     pub(super) fn respond(&self, rejection: Rejection) -> Response<Bytes> {
         let mut response = match &rejection {
             Rejection::Refused(refusal) if !self.grpc => refusal.as_response().clone(),
-            _ if self.grpc => grpc_response(&rejection),
-            _ => http_response(&rejection),
+            _ if self.grpc => grpc_response(&rejection, self.debug_reasons),
+            _ => http_response(&rejection, self.debug_reasons),
         };
         self.add_headers(&rejection, response.headers_mut());
         if let Some(handler) = &self.handler {
@@ -267,26 +270,33 @@ impl fmt::Debug for Responder {
             .field("realm", &self.realm)
             .field("retry_after", &self.retry_after)
             .field("grpc", &self.grpc)
+            .field("debug_reasons", &self.debug_reasons)
             .finish_non_exhaustive()
     }
 }
 
 /// `{"error":"…"}` and the status.
-fn http_response(rejection: &Rejection) -> Response<Bytes> {
+fn http_response(rejection: &Rejection, debug_reasons: bool) -> Response<Bytes> {
     let Outside { status, error, .. } = rejection.outside();
-    let mut response = Response::new(Bytes::from(format!("{{\"error\":\"{error}\"}}\n")));
+    let mut body = serde_json::json!({ "error": error });
+    if debug_reasons && let Some(body) = body.as_object_mut() {
+        body.insert("reason".into(), rejection.name().into());
+        body.insert("error_description".into(), rejection.to_string().into());
+    }
+    let mut response = Response::new(Bytes::from(format!("{body}\n")));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// A gRPC response without messages: status in the headers, HTTP status 200.
-fn grpc_response(rejection: &Rejection) -> Response<Bytes> {
+fn grpc_response(rejection: &Rejection, debug_reasons: bool) -> Response<Bytes> {
     let Outside { error, grpc, .. } = rejection.outside();
+    let message = if debug_reasons { rejection.name() } else { error };
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", u16::from(grpc).into());
-    headers.insert("grpc-message", HeaderValue::from_static(error));
+    headers.insert("grpc-message", HeaderValue::from_static(message));
     response
 }

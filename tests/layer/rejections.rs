@@ -57,6 +57,33 @@ async fn the_reason_reaches_the_operator_and_not_the_client() {
 }
 
 #[tokio::test]
+async fn with_debug_reasons_the_client_learns_the_reason_and_the_rest_stays() {
+    let (app, alice) = (App::new(), Wallet::from_seed("alice"));
+    let debugging = App::new().with(|auth| auth.with_debug_reasons(true));
+    let expired = alice.token(AUDIENCE).issued_at(START).lifespan(Duration::ZERO).mint();
+    app.advance(1);
+    debugging.advance(1);
+    let (plain, told) = (app.send(bearer(&expired)).await, debugging.send(bearer(&expired)).await);
+    let body: serde_json::Value = serde_json::from_str(&told.body).expect("JSON");
+    let reason = told.extensions.get::<Rejection>().expect("the reason as an extension");
+    let expected = serde_json::json!({
+        "error": "invalid_token",
+        "reason": "expired",
+        "error_description": reason.to_string(),
+    });
+    assert_eq!(body, expected);
+    assert_eq!(told.status, plain.status);
+    assert_eq!(told.header("www-authenticate"), plain.header("www-authenticate"));
+    assert!(!told.body.contains(&expired), "never the token itself");
+
+    let grpc =
+        |debug| App::new().with(move |auth| auth.with_grpc_rejections().with_debug_reasons(debug));
+    let answer = grpc(true).send(bearer("x")).await;
+    assert_eq!(answer.header("grpc-message"), Some("malformed"));
+    assert_eq!(grpc(false).send(bearer("x")).await.header("grpc-message"), Some("invalid_token"));
+}
+
+#[tokio::test]
 async fn credentials_sent_twice_or_joined_are_a_bad_request() {
     let (app, alice) = (App::new(), Wallet::from_seed("alice"));
     let token = app.token(&alice);
