@@ -267,10 +267,11 @@ impl DidAuth {
     }
 
     /// Tells clients why they were rejected: the body of a rejection gets `reason`, which is
-    /// [`Rejection::name`], and `error_description`, a sentence; a gRPC rejection has the former
-    /// as its `grpc-message`. Defaults to no, and belongs into development only: to
-    /// whoever tries tokens, cookies or origins, the reason says what to try next, and a store's
-    /// fault may name its address. An on-login hook's own refusals stay as they are.
+    /// [`Rejection::name`], and `error_description`, which is what it displays; a gRPC
+    /// rejection has the former as its `grpc-message`. Defaults to no, and belongs into
+    /// development only: whoever tries tokens, cookies or origins is told what to try
+    /// next. Responses of the on-login hook's own, and what
+    /// [`with_rejection_handler`](Self::with_rejection_handler) makes, stay as they are.
     ///
     /// ```
     /// use tower_didt::{DidAuth, Verifier};

@@ -275,15 +275,17 @@ impl fmt::Debug for Responder {
     }
 }
 
-/// `{"error":"…"}` and the status.
+/// `{"error":"…"}` and the status. A reason may quote the token: it goes through JSON.
 fn http_response(rejection: &Rejection, debug_reasons: bool) -> Response<Bytes> {
     let Outside { status, error, .. } = rejection.outside();
-    let mut body = serde_json::json!({ "error": error });
-    if debug_reasons && let Some(body) = body.as_object_mut() {
-        body.insert("reason".into(), rejection.name().into());
-        body.insert("error_description".into(), rejection.to_string().into());
-    }
-    let mut response = Response::new(Bytes::from(format!("{body}\n")));
+    let body = if debug_reasons {
+        let (reason, description) = (rejection.name(), rejection.to_string());
+        serde_json::json!({ "error": error, "reason": reason, "error_description": description })
+            .to_string()
+    } else {
+        format!("{{\"error\":\"{error}\"}}")
+    };
+    let mut response = Response::new(Bytes::from(body + "\n"));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use tower_didt::testing::Wallet;
-use tower_didt::{Rejection, TokenError};
+use tower_didt::{Refusal, Rejection, TokenError};
 
 use crate::support::{AUDIENCE, App, FaultyStore, START, bearer, empty, request, with_cookie};
 
@@ -81,6 +81,57 @@ async fn with_debug_reasons_the_client_learns_the_reason_and_the_rest_stays() {
     let answer = grpc(true).send(bearer("x")).await;
     assert_eq!(answer.header("grpc-message"), Some("malformed"));
     assert_eq!(grpc(false).send(bearer("x")).await.header("grpc-message"), Some("invalid_token"));
+}
+
+/// Every sentence is JSON, short, and without the token, whatever the token says.
+#[tokio::test]
+async fn with_debug_reasons_a_hostile_token_breaks_neither_json_nor_bounds() {
+    let app = App::new().with(|auth| auth.with_debug_reasons(true));
+    let alice = Wallet::from_seed("alice");
+    let aimed = |audience: &str| alice.token(audience).issued_at(START).mint();
+    let rows = [
+        ("audience_mismatch", aimed("\",\"reason\":\"none\"}\r\nX: y\0\u{202e}</script>")),
+        ("audience_mismatch", aimed(&"\u{1f512}".repeat(1000))),
+        ("audience_mismatch", aimed("")),
+        ("malformed", String::new()),
+        ("malformed", "=".repeat(7000)),
+        ("malformed", "A".repeat(100_000)),
+    ];
+    for (reason, token) in rows {
+        let answer = app.send(bearer(&token)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        assert_eq!(body["reason"], reason, "{body}");
+        assert_eq!(body.as_object().map(serde_json::Map::len), Some(3), "{body}");
+        assert!(answer.body.len() < 2000, "{} bytes", answer.body.len());
+        assert!(token.is_empty() || !answer.body.contains(&token), "never the token itself");
+    }
+}
+
+#[tokio::test]
+async fn with_debug_reasons_a_store_that_is_down_is_named_and_a_hooks_refusal_stays() {
+    let store = FaultyStore::default();
+    let app = App::new().with(|auth| auth.with_debug_reasons(true).with_store(store.clone()));
+    let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
+    store.set_down(true);
+    let answer = app.send(with_cookie(&ticket)).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    assert!(answer.set_cookies().is_empty(), "the cookie stays");
+    assert!(answer.body.contains("\"store_unavailable\""), "{}", answer.body);
+    assert!(!answer.body.contains(&ticket), "never the cookie itself");
+
+    let refusing = |debug| {
+        App::new().with(move |auth| {
+            auth.with_debug_reasons(debug)
+                .with_on_login(|_| async { Err::<(), _>(Refusal::forbidden()) })
+        })
+    };
+    let (plain, told) = (refusing(false), refusing(true));
+    let token = plain.token(&Wallet::from_seed("alice"));
+    let (plain, told) = (plain.send(bearer(&token)).await, told.send(bearer(&token)).await);
+    assert_eq!((told.status, &told.body), (StatusCode::FORBIDDEN, &plain.body));
 }
 
 #[tokio::test]
