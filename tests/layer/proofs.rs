@@ -1,10 +1,8 @@
 //! The proof cache remembers who signed, and nothing else.
 
-use std::time::Duration;
-
 use http::StatusCode;
+use tower_didt::NoSessions;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, NoSessions, Verifier};
 
 use crate::support::{AUDIENCE, App, START, bearer};
 
@@ -19,20 +17,6 @@ async fn expiry_is_checked_again_for_a_token_seen_before() {
     assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
     app.clock.set(START);
     assert_eq!(app.send(bearer(&token)).await.status, StatusCode::OK, "a verdict is not cached");
-}
-
-#[tokio::test]
-async fn a_verifiers_own_cap_on_age_is_not_widened_to_the_default() {
-    let verifier = Verifier::new(AUDIENCE).with_max_age(Duration::from_secs(60));
-    assert_eq!(verifier.max_age(), Some(Duration::from_secs(60)));
-    let app = App::new();
-    let clock = app.clock.clone();
-    let app = app.with(|_| DidAuth::new(verifier).with_clock(clock).with_store(NoSessions));
-    let token = app.token(&Wallet::from_seed("alice"));
-    app.advance(60);
-    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::OK);
-    app.advance(1);
-    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use http::StatusCode;
 use tower_didt::testing::Wallet;
-use tower_didt::{Lifetimes, NoSessions, OnceOnly, Replay, SameSite, SessionCookie};
+use tower_didt::{
+    DidAuth, Lifetimes, NoSessions, OnceOnly, Replay, SameSite, SessionCookie, Verifier,
+};
 
 use crate::support::{App, FaultyStore, bearer, both, empty, request, to, with_cookie};
 
@@ -377,6 +379,20 @@ async fn the_cap_on_the_age_of_tokens_holds_whatever_the_order_of_the_options() 
     assert_eq!(longer.send(bearer(&token)).await.status, StatusCode::OK);
     longer.advance(1);
     assert_eq!(longer.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_verifiers_own_cap_on_age_is_not_widened_to_the_default() {
+    let verifier = Verifier::new(crate::support::AUDIENCE).with_max_age(Duration::from_secs(60));
+    assert_eq!(verifier.max_age(), Some(Duration::from_secs(60)));
+    let app = App::new();
+    let clock = app.clock.clone();
+    let app = app.with(|_| DidAuth::new(verifier).with_clock(clock).with_store(NoSessions));
+    let token = app.token(&Wallet::from_seed("alice"));
+    app.advance(60);
+    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::OK);
+    app.advance(1);
+    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
