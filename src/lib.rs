@@ -153,6 +153,9 @@ mod guides {
     struct Migrating;
     #[doc = include_str!("../docs/mobile-client.md")]
     struct MobileClient;
+    #[cfg(all(feature = "redis", feature = "sealed"))]
+    #[doc = include_str!("../docs/redis.md")]
+    struct Redis;
     #[doc = include_str!("../docs/single-page-app.md")]
     struct SinglePageApp;
 }
