@@ -2,6 +2,8 @@
 
 mod arguments;
 mod batch;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod inspect;
 mod keygen;
 mod mint;
