@@ -252,6 +252,10 @@ impl SessionStore for FaultyStore {
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
         self.later(|store| store.sessions_of(issuer, now))
     }
+
+    fn ready(&self) -> StoreFuture<()> {
+        self.later(SessionStore::ready)
+    }
 }
 
 /// All that was logged in this process so far, at full verbosity.
