@@ -16,3 +16,5 @@ pub(crate) mod config;
 pub(crate) mod peer;
 pub(crate) mod policy;
 pub(crate) mod public;
+#[cfg(test)]
+mod test_support;

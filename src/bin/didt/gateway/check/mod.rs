@@ -153,3 +153,6 @@ async fn introduce(request: Request<()>) -> Result<Response<Empty<Bytes>>, Infal
     response.extensions_mut().insert(Caller(session));
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;
