@@ -7,6 +7,8 @@ mod gateway;
 mod inspect;
 mod keygen;
 mod mint;
+#[cfg(feature = "gateway")]
+mod serve;
 mod verdict;
 mod verify;
 
@@ -29,6 +31,8 @@ enum Command {
     Verify(verify::Verify),
     Mint(mint::Mint),
     Keygen(keygen::Keygen),
+    #[cfg(feature = "gateway")]
+    Serve(serve::Serve),
 }
 
 const EXAMPLES: &str = "\
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::Mint(mint) => mint.run(),
         Command::Keygen(keygen) => keygen.run(),
+        #[cfg(feature = "gateway")]
+        Command::Serve(serve) => serve.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.
