@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Upper bounds of the buckets, in seconds: from a hit in a cache to a store that is slow.
@@ -23,11 +23,7 @@ pub(crate) struct Measures(PrometheusHandle);
 impl Measures {
     /// Begins to measure. To be called once, within a runtime.
     pub(crate) fn install() -> Result<Self, CannotMeasure> {
-        // There is an error for no buckets, and one for a recorder that is there already.
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&BUCKETS)
-            .map_err(|_| CannotMeasure)?
-            .build_recorder();
+        let recorder = recorder()?;
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_| CannotMeasure)?;
         describe();
@@ -48,11 +44,17 @@ impl Measures {
         self.0.render()
     }
 
-    /// Of a recorder of its own.
+    /// Of another recorder than that of the process.
     #[cfg(test)]
-    pub(crate) fn of(handle: PrometheusHandle) -> Self {
-        Self(handle)
+    pub(crate) fn of(recorder: &PrometheusRecorder) -> Self {
+        Self(recorder.handle())
     }
+}
+
+/// What keeps the measures. The one error that there can be is that there are no buckets.
+pub(crate) fn recorder() -> Result<PrometheusRecorder, CannotMeasure> {
+    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(|_| CannotMeasure)?;
+    Ok(builder.build_recorder())
 }
 
 /// What the measures are about, and those that never change.

@@ -74,6 +74,8 @@ impl Connections {
                 Doing::Nothing => Some(IDLE),
             };
             tokio::select! {
+                // In this order: what has arrived in time is looked at, however late that is.
+                biased;
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         debug!(%error, "a connection broke");
