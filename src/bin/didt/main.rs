@@ -3,6 +3,10 @@
 mod arguments;
 mod batch;
 #[cfg(feature = "gateway")]
+mod doctor;
+#[cfg(feature = "gateway")]
+mod echo;
+#[cfg(feature = "gateway")]
 mod gateway;
 mod inspect;
 mod keygen;
@@ -33,6 +37,10 @@ enum Command {
     Keygen(keygen::Keygen),
     #[cfg(feature = "gateway")]
     Serve(serve::Serve),
+    #[cfg(feature = "gateway")]
+    Doctor(doctor::Doctor),
+    #[cfg(feature = "gateway")]
+    Echo(echo::Echo),
 }
 
 const EXAMPLES: &str = "\
@@ -55,6 +63,10 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         #[cfg(feature = "gateway")]
         Command::Serve(serve) => serve.run(),
+        #[cfg(feature = "gateway")]
+        Command::Doctor(doctor) => doctor.run(),
+        #[cfg(feature = "gateway")]
+        Command::Echo(echo) => echo.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.
