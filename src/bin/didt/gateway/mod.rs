@@ -8,7 +8,10 @@
 //! config ─► all of them
 //! ```
 
+pub(crate) mod assertion;
 pub(crate) mod audit;
+pub(crate) mod auth;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod peer;
 pub(crate) mod policy;
