@@ -2,7 +2,7 @@
 
 use tower_didt::testing::Wallet;
 
-use crate::support::{Change, Gateway, Received, Reply, Site, Store, bearer};
+use crate::support::{Change, Gateway, Received, Reply, Site, Store, bearer, needs};
 
 const ISSUER: &str = "x-auth-issuer";
 const ADDRESS: &str = "x-auth-address";
@@ -286,6 +286,7 @@ pub(crate) fn didt_is_down(gateway: &Gateway) {
 
 /// Without the store's server nobody is let in, and nobody is told that they are signed out.
 pub(crate) fn the_store_is_down(gateway: &Gateway) {
+    needs!("redis-server");
     let mut site = Site::with(gateway, Store::Redis, &[]);
     let cookie = site.sign_in("alice");
     passed(&site, &site.get("/", &[("Cookie", &*cookie)]));
@@ -384,7 +385,7 @@ macro_rules! tests {
         $(
             #[test]
             fn $behaviour() {
-                needs!($gateway);
+                needs!($gateway.program);
                 behaviour::$behaviour(&$gateway);
             }
         )*

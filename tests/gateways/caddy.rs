@@ -10,7 +10,7 @@ const CADDY: Gateway = Gateway {
     name: "caddy",
     program: "caddy",
     files: &["Caddyfile"],
-    command: |program, directory| {
+    command: Some(|program, directory| {
         // The admin endpoint has a fixed port.
         fs::write(directory.join("without-admin"), "{\n\tadmin off\n}\nimport Caddyfile\n")
             .expect("a file");
@@ -19,7 +19,7 @@ const CADDY: Gateway = Gateway {
         command.current_dir(directory).env("HOME", directory).env("XDG_DATA_HOME", directory);
         command.env("XDG_CONFIG_HOME", directory);
         command
-    },
+    }),
     removes_session_cookie: true,
 };
 

@@ -21,7 +21,7 @@ mod http {
         name: "envoy-http",
         program: "envoy",
         files: &["envoy.yaml"],
-        command,
+        command: Some(command),
         removes_session_cookie: true,
     };
 
@@ -35,7 +35,7 @@ mod grpc {
         name: "envoy-grpc",
         program: "envoy",
         files: &["envoy.yaml"],
-        command,
+        command: Some(command),
         removes_session_cookie: true,
     };
 

@@ -10,7 +10,7 @@ const HAPROXY: Gateway = Gateway {
     name: "haproxy",
     program: "haproxy",
     files: &["haproxy.cfg", "didt.lua"],
-    command: |program, directory| {
+    command: Some(|program, directory| {
         let file = directory.join("haproxy.cfg");
         let text = fs::read_to_string(&file).expect("the sample");
         let text = text.replace("/etc/haproxy", directory.to_str().expect("a name"));
@@ -18,7 +18,7 @@ const HAPROXY: Gateway = Gateway {
         let mut command = Command::new(program);
         command.args(["-db", "-f", "haproxy.cfg"]).current_dir(directory);
         command
-    },
+    }),
     removes_session_cookie: true,
 };
 

@@ -28,9 +28,8 @@ local NOT_PASSED_ON = {
     ["expect"] = true, ["http2-settings"] = true, ["keep-alive"] = true,
     ["proxy-connection"] = true, ["te"] = true, ["trailer"] = true,
     ["transfer-encoding"] = true, ["upgrade"] = true, ["x-original-method"] = true,
-    ["x-original-upgrade"] = true, ["x-original-url"] = true, ["x-forwarded-for"] = true,
-    ["x-forwarded-host"] = true, ["x-forwarded-method"] = true, ["x-forwarded-proto"] = true,
-    ["x-forwarded-uri"] = true,
+    ["x-original-upgrade"] = true, ["x-original-url"] = true, ["x-forwarded-host"] = true,
+    ["x-forwarded-method"] = true, ["x-forwarded-proto"] = true, ["x-forwarded-uri"] = true,
 }
 
 -- HAProxy counts a header's values from 0.

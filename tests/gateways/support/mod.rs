@@ -7,6 +7,6 @@ mod process;
 mod site;
 
 pub(crate) use self::client::{Received, Reply};
-pub(crate) use self::gateway::{Gateway, needs};
+pub(crate) use self::gateway::{Gateway, available, needs};
 pub(crate) use self::process::Process;
 pub(crate) use self::site::{Change, Site, Store, bearer};

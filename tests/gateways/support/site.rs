@@ -33,7 +33,7 @@ pub(crate) enum Store {
 /// All that a guarded site consists of. What was started ends when it is dropped.
 pub(crate) struct Site {
     // In the order in which they end.
-    gateway: Process,
+    gateway: Option<Process>,
     pub(crate) didt: Process,
     _echo: Process,
     pub(crate) redis: Option<Process>,
@@ -75,14 +75,18 @@ impl Site {
         let mut didt = Command::new(env!("CARGO_BIN_EXE_didt"));
         didt.args(["serve", "--config", "didt.toml"]).current_dir(&directory.0);
         if let Some((_, redis_port)) = &redis {
-            didt.env("DIDT_STORE_URL", format!("redis://127.0.0.1:{redis_port}"));
+            didt.env("DIDT__STORE__KIND", "redis");
+            didt.env("DIDT__STORE__URL", format!("redis://127.0.0.1:{redis_port}"));
         }
         let didt = Process::start("didt", didt, &directory.0, didt_port);
-        let program = gateway.find().expect("the caller has looked for it");
-        let command = (gateway.command)(&program, &directory.0);
-        let gateway = Process::start(gateway.program, command, &directory.0, port);
+        let running = gateway.command.map(|command| {
+            let program = gateway.find().expect("the caller has looked for it");
+            let command = command(&program, &directory.0);
+            Process::start(gateway.program, command, &directory.0, port)
+        });
+        let port = if running.is_some() { port } else { didt_port };
         Self {
-            gateway,
+            gateway: running,
             didt,
             _echo: echo,
             redis: redis.map(|(redis, _)| redis),
@@ -142,8 +146,10 @@ impl Site {
 
     /// Runs `didt doctor` against this site: its exit code and all that it prints.
     pub(crate) fn doctor(&self) -> (i32, String) {
+        let url = |path| format!("http://{}{path}", self.host());
         let output = Command::new(env!("CARGO_BIN_EXE_didt"))
-            .args(["doctor", &format!("http://{}", self.host())])
+            .args(["doctor", &url("/private"), "--public", &url("/public/")])
+            .args(["--seed", "doctor", "--audience", AUDIENCE])
             .output()
             .expect("didt runs");
         let text = [output.stdout, output.stderr].concat();
@@ -152,7 +158,7 @@ impl Site {
 
     /// What the gateway has printed.
     pub(crate) fn gateway_log(&self) -> String {
-        self.gateway.log()
+        self.gateway.as_ref().map(Process::log).unwrap_or_default()
     }
 }
 
