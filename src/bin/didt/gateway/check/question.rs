@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, UPGRADE};
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
@@ -98,6 +98,11 @@ impl Original {
                 headers.append(&name, value.clone());
             }
         }
+        // Traefik's ForwardAuth takes `Upgrade` out of its questions, and others may be set up to.
+        // The key comes with every handshake (RFC 6455 section 4.1), and no page can set it.
+        if !headers.contains_key(UPGRADE) && self.headers.contains_key(SEC_WEBSOCKET_KEY) {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        }
         Ok(request)
     }
 }
@@ -109,5 +114,30 @@ pub(super) fn told(headers: &HeaderMap, name: &str) -> Result<Bytes, Refusal> {
     match (values.next(), values.next()) {
         (Some(value), None) if !value.is_empty() => Ok(Bytes::copy_from_slice(value.as_bytes())),
         _ => Err(Refusal::Untold),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upgrade(header: Option<(HeaderName, &'static str)>) -> Option<HeaderValue> {
+        let mut original = Original::default();
+        if let Some((name, value)) = header {
+            original.headers.insert(name, HeaderValue::from_static(value));
+        }
+        let target = Target::new(b"GET", b"https", b"example.com", b"/").expect("canonical");
+        let request = original.request(&target).expect("a request");
+        request.headers().get(UPGRADE).cloned()
+    }
+
+    /// Their `Origin` is checked although they are `GET`.
+    #[test]
+    fn a_websocket_is_known_by_its_key_where_the_gateway_tells_no_upgrade() {
+        assert_eq!(upgrade(None), None);
+        let websocket = Some(HeaderValue::from_static("websocket"));
+        assert_eq!(upgrade(Some((SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="))), websocket);
+        let other = Some(HeaderValue::from_static("h2c"));
+        assert_eq!(upgrade(Some((UPGRADE, "h2c"))), other);
     }
 }
