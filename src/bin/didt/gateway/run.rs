@@ -138,7 +138,7 @@ fn announce(server: &Server) {
     match server.bound.at() {
         Listen::Tcp(address) => complain(format_args!("{name} listener on {scheme}://{address}")),
         Listen::Unix(path) => {
-            complain(format_args!("{name} listener on {scheme}+unix:{}", path.display()))
+            complain(format_args!("{name} listener on {scheme}+unix:{}", path.display()));
         }
     }
 }
