@@ -3,7 +3,7 @@
 use crate::didt::{Didt, Directory, LISTEN, TOP, command, file};
 use crate::http::{ask, get};
 
-const SECRET: &str = "an administrator's secret of some length";
+const SECRET: &str = "an-administrators-secret-of-some-length";
 
 #[test]
 fn private_routes_are_private_and_public_ones_public() {

@@ -88,12 +88,6 @@ impl Didt {
         }
     }
 
-    /// Forgets what it said so far.
-    pub(crate) fn forget(&mut self) {
-        self.said.extend(self.lines.try_iter());
-        self.said.clear();
-    }
-
     pub(crate) fn signal(&self, name: &str) {
         let status =
             Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
