@@ -8,6 +8,7 @@
 //! config ─► all of them
 //! ```
 
+pub(crate) mod arguments;
 pub(crate) mod config;
 pub(crate) mod peer;
 pub(crate) mod policy;
