@@ -3,6 +3,10 @@
 mod arguments;
 mod batch;
 #[cfg(feature = "gateway")]
+mod check_config;
+#[cfg(feature = "gateway")]
+mod explain;
+#[cfg(feature = "gateway")]
 mod gateway;
 mod inspect;
 mod keygen;
@@ -33,6 +37,10 @@ enum Command {
     Keygen(keygen::Keygen),
     #[cfg(feature = "gateway")]
     Serve(serve::Serve),
+    #[cfg(feature = "gateway")]
+    CheckConfig(check_config::CheckConfig),
+    #[cfg(feature = "gateway")]
+    Explain(explain::Explain),
 }
 
 const EXAMPLES: &str = "\
@@ -55,6 +63,10 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         #[cfg(feature = "gateway")]
         Command::Serve(serve) => serve.run(),
+        #[cfg(feature = "gateway")]
+        Command::CheckConfig(check) => check.run(),
+        #[cfg(feature = "gateway")]
+        Command::Explain(explain) => explain.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.
