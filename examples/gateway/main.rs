@@ -93,7 +93,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {url}");
     let token = Wallet::from_seed("alice").token(CLIENT_ID).mint();
     println!("curl -sS -i -X POST -H 'Authorization: Bearer {token}' {url}/auth/login");
-    println!("curl -sS -i -H 'Cookie: …' {url}/");
+    println!("curl -sS -i -H 'Authorization: Bearer {token}' {url}/");
 
     loop {
         let (stream, peer) = listener.accept().await?;
