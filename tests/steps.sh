@@ -28,7 +28,8 @@ not_run() {
 install_debian() {
     local missing=() pair
     for pair in "$@"; do
-        command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
+        # Daemons are in /usr/sbin, which not everybody's path has.
+        PATH="$PATH:/usr/sbin" command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
     done
     [ ${#missing[@]} -eq 0 ] && return
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -18,6 +18,22 @@ use tower::{Layer, Service, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{DidAuth, DidToken, Issuer, Malformed, Session, Timestamp, TokenError, Verifier};
 
+mod redis_record;
+mod sealed_cookie;
+/// The crate's own file, which is private there, with what it needs around it.
+#[path = "../../src/session/redis/stored.rs"]
+mod stored;
+
+mod session {
+    pub(crate) use tower_didt::{SessionHandle, SessionRecord};
+}
+#[cfg(test)]
+pub(crate) use tower_didt::SessionData;
+pub(crate) use tower_didt::SessionHandle;
+
+pub use self::redis_record::redis_record;
+pub use self::sealed_cookie::sealed_cookie;
+
 const AUDIENCE: &str = "did:magic:9be1c0a2-6d2d-4f0e-8f52-2f0a6b1f7c34";
 const NOW: Timestamp = Timestamp::from_secs(1_760_000_000);
 
@@ -352,6 +368,8 @@ mod tests {
             ("token", token as fn(&[u8])),
             ("headers", headers),
             ("issuer", issuer),
+            ("redis_record", redis_record),
+            ("sealed_cookie", sealed_cookie),
             ("claim", |data| {
                 if let Ok(case) = ClaimCase::arbitrary(&mut arbitrary::Unstructured::new(data)) {
                     claim(&case);

@@ -379,6 +379,16 @@ impl DidAuth {
         self.0.store.revoke_all(issuer, self.0.clock.now()).await
     }
 
+    /// Makes sure that the store answers. For readiness probes: it costs a store of
+    /// several machines a round trip, and one in memory nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store does not answer within its own time limit.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.0.store.ready().await
+    }
+
     /// What a token must have to be accepted now: an audience and a time.
     #[cfg(feature = "testing")]
     pub(crate) fn expects(&self) -> (Option<&str>, Timestamp) {

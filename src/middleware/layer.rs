@@ -5,26 +5,48 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::DidService;
-use super::gate::Gate;
+use super::gate::{Asked, Gate};
 
 /// Guards a service. Made by [`DidAuth::layer`](super::DidAuth::layer).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DidLayer {
     gate: Arc<Gate>,
-    required: bool,
+    asked: Asked,
 }
 
 impl DidLayer {
     pub(super) const fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, required: true }
+        Self { gate, asked: Asked { required: true, signs_in: true } }
     }
 
     /// Lets requests without credentials pass too, and those whose session has
     /// ended. A bad token, a request caused by a foreign page and a store that
     /// cannot answer are rejected all the same.
     pub fn optional(mut self) -> Self {
-        self.required = false;
+        self.asked.required = false;
+        self
+    }
+
+    /// Makes no sessions: a token authenticates the request that brings it and nothing
+    /// more, and no answer signs anybody in. The cookie of a session works as ever.
+    ///
+    /// For routes where a client must not be signed in by the way: an API that machines
+    /// call with tokens, or an endpoint that a proxy asks about other people's
+    /// requests. A token stays good for signing in elsewhere, except with
+    /// [`Replay::SingleUse`](super::Replay::SingleUse), where one request uses it up. With
+    /// [`BoundLogin`](super::BoundLogin) it has to come with its challenge here too, which
+    /// stays good as well. Since nothing is remembered, pages of other origins are not refused for
+    /// bringing a token: with CORS it is up to you who may.
+    ///
+    /// ```
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"));
+    /// let for_machines = auth.layer().without_sign_in();
+    /// ```
+    pub fn without_sign_in(mut self) -> Self {
+        self.asked.signs_in = false;
         self
     }
 }
@@ -33,6 +55,6 @@ impl<S> Layer<S> for DidLayer {
     type Service = DidService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        DidService::new(inner, Arc::clone(&self.gate), self.required)
+        DidService::new(inner, Arc::clone(&self.gate), self.asked)
     }
 }

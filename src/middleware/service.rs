@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::decision::Deciding;
-use super::gate::Gate;
+use super::gate::{Asked, Gate};
 use super::{AuthBody, ResponseFuture, observe};
 
 /// A guarded service. Made by [`DidLayer`](super::DidLayer).
@@ -15,12 +15,12 @@ use super::{AuthBody, ResponseFuture, observe};
 pub struct DidService<S> {
     inner: S,
     gate: Arc<Gate>,
-    required: bool,
+    asked: Asked,
 }
 
 impl<S> DidService<S> {
-    pub(super) const fn new(inner: S, gate: Arc<Gate>, required: bool) -> Self {
-        Self { inner, gate, required }
+    pub(super) const fn new(inner: S, gate: Arc<Gate>, asked: Asked) -> Self {
+        Self { inner, gate, asked }
     }
 }
 
@@ -38,7 +38,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let deciding = observe::deciding(|| self.gate.decide(&head, self.required));
+        let deciding = observe::deciding(|| self.gate.decide(&head, self.asked));
         let request = Request::from_parts(head, body);
         let gate = Arc::clone(&self.gate);
         match deciding {

@@ -73,4 +73,8 @@ impl<S: SessionStore> SessionStore for OnceOnly<S> {
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
         NoSessions.sessions_of(issuer, now)
     }
+
+    fn ready(&self) -> StoreFuture<()> {
+        self.0.ready()
+    }
 }

@@ -84,6 +84,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn lists_sessions(&self) -> bool {
         true
     }
+
+    /// Whether the store can be asked at all, for readiness probes: an error if not. Asks for
+    /// nothing that anybody owns, changes nothing, and answers within the store's own
+    /// time limit. Defaults to yes, at once: right for a store in memory.
+    fn ready(&self) -> StoreFuture<()> {
+        StoreFuture::ready(Ok(()))
+    }
 }
 
 /// What makes a token recognisable without keeping it.

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use tower_didt::testing::Wallet;
+use tower_didt::{OnceOnly, StoreError};
 
 use crate::support::{Answer, App, FaultyStore, bearer, both, empty, request, to, with_cookie};
 
@@ -31,6 +32,21 @@ async fn a_store_that_is_down_is_503_and_its_sessions_live_when_it_is_back() {
     store.set_down(false);
     assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
     assert!(app.send(bearer(&token)).await.ticket().is_some(), "the token was not used up");
+}
+
+#[tokio::test]
+async fn ready_is_who_has_a_store_that_answers() {
+    let store = FaultyStore::default();
+    let auth = App::new().auth;
+    assert!(auth.ready().await.is_ok(), "a store in memory always answers");
+    for auth in
+        [auth.clone().with_store(store.clone()), auth.with_store(OnceOnly::new(store.clone()))]
+    {
+        store.set_down(false);
+        assert!(auth.ready().await.is_ok(), "{auth:?}");
+        store.set_down(true);
+        assert!(matches!(auth.ready().await, Err(StoreError::Unavailable(_))), "{auth:?}");
+    }
 }
 
 #[tokio::test]

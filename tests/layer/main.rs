@@ -16,3 +16,4 @@ mod sealed;
 mod secrets;
 mod sessions;
 mod tower_contract;
+mod without_sign_in;

@@ -59,6 +59,12 @@ impl App {
         answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await
     }
 
+    /// Sends a request through a required layer that makes no sessions.
+    pub(crate) async fn send_without_sign_in(&self, request: Request<Body>) -> Answer {
+        let layer = self.auth.layer().without_sign_in();
+        answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await
+    }
+
     /// Signs in with a fresh token; gives the cookie's value.
     pub(crate) async fn sign_in(&self, wallet: &Wallet) -> String {
         let answer = self.send(bearer(&self.token(wallet))).await;
@@ -245,6 +251,10 @@ impl SessionStore for FaultyStore {
 
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
         self.later(|store| store.sessions_of(issuer, now))
+    }
+
+    fn ready(&self) -> StoreFuture<()> {
+        self.later(SessionStore::ready)
     }
 }
 

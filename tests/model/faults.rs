@@ -103,4 +103,8 @@ impl<S: SessionStore> SessionStore for Weathered<S> {
     fn remembers(&self) -> bool {
         self.inner.remembers()
     }
+
+    fn ready(&self) -> StoreFuture<()> {
+        self.later(SessionStore::ready)
+    }
 }

@@ -34,6 +34,9 @@ async fn all_fail(store: &RedisStore, ticket: &str, fault: &str) {
         unavailable(store.revoke_all(issuer("nobody"), now()).await);
         begin(&mut times, start);
         unavailable(store.ping().await);
+        let start = Instant::now();
+        unavailable(store.ready().await);
+        begin(&mut times, start);
     }
     Times::new(times).report(&format!("{fault}, from call to error"));
 }

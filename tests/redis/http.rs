@@ -7,7 +7,7 @@ use axum::http::{HeaderName, Request, Response, StatusCode};
 use axum::routing::get;
 use tower::ServiceExt;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, RedisStore, Session, Verifier};
+use tower_didt::{DidAuth, OnceOnly, RedisStore, Session, Verifier};
 
 use crate::server::{Server, needs_redis};
 use crate::support::eventually;
@@ -55,4 +55,32 @@ async fn while_redis_is_away_cookies_are_kept_and_then_work_again() {
     // A service that was started meanwhile knows the session too.
     let other = RedisStore::open(server.url()).expect("a store");
     assert_eq!(call(&self::app(&other), COOKIE, &cookie).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ready_is_who_reaches_redis_whatever_it_serves_as() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let new = || DidAuth::new(Verifier::new("app"));
+    let mut auths =
+        vec![new().with_store(store.clone()), new().with_store(OnceOnly::new(store.clone()))];
+    #[cfg(feature = "sealed")]
+    {
+        let keys = tower_didt::SealingKeys::generate().expect("randomness");
+        auths.push(new().with_store(tower_didt::SealedStore::new(keys, store.clone())));
+    }
+    for auth in &auths {
+        assert!(auth.ready().await.is_ok(), "{auth:?}");
+    }
+    // Connections stay, nobody answers: only the time limit tells.
+    server.pause();
+    for auth in &auths {
+        let answer = auth.ready().await;
+        assert!(matches!(answer, Err(tower_didt::StoreError::Unavailable(_))), "{answer:?}");
+    }
+    server.resume();
+    for auth in &auths {
+        eventually(async || auth.ready().await.is_ok()).await;
+    }
 }

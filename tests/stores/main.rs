@@ -39,7 +39,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 30] = [
+const FAULTS: [(Fault, &str); 31] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -54,6 +54,7 @@ const FAULTS: [(Fault, &str); 30] = [
     (Fault::TrimsTickets, "a_ticket_that_was_changed_opens_nothing"),
     (Fault::PanicsOnLongTickets, "strange_tickets_open_nothing"),
     (Fault::DropsData, "data_comes_back_as_it_was_attached"),
+    (Fault::IsNeverReady, "a_store_that_answers_is_ready"),
     (Fault::ListsExpired, "expired_sessions_are_not_listed"),
     (Fault::ListsNewestFirst, "sessions_are_listed_oldest_first"),
     (Fault::LastSeenGoesBack, "touching_moves_last_seen_forward_and_never_back"),

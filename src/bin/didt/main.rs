@@ -11,6 +11,8 @@ mod gateway;
 mod inspect;
 mod keygen;
 mod mint;
+#[cfg(feature = "gateway")]
+mod serve;
 mod verdict;
 mod verify;
 
@@ -33,6 +35,8 @@ enum Command {
     Verify(verify::Verify),
     Mint(mint::Mint),
     Keygen(keygen::Keygen),
+    #[cfg(feature = "gateway")]
+    Serve(serve::Serve),
     #[cfg(feature = "gateway")]
     Doctor(doctor::Doctor),
     #[cfg(feature = "gateway")]
@@ -57,6 +61,8 @@ fn main() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::Mint(mint) => mint.run(),
         Command::Keygen(keygen) => keygen.run(),
+        #[cfg(feature = "gateway")]
+        Command::Serve(serve) => serve.run(),
         #[cfg(feature = "gateway")]
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "gateway")]

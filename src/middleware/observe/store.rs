@@ -69,6 +69,10 @@ impl SessionStore for Observed {
     fn lists_sessions(&self) -> bool {
         self.0.lists_sessions()
     }
+
+    fn ready(&self) -> StoreFuture<()> {
+        observe("ready", None, self.0.ready(), |()| "answered")
+    }
 }
 
 /// Passes an answer on, telling what became of it. `changed` names the issuer

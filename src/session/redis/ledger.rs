@@ -15,7 +15,9 @@ use super::script::Request;
 use super::topology::Answer;
 use super::{Inner, MARGIN, RedisStore, millis};
 use crate::session::sealed::{MAX_CLOCK_SKEW, MAX_PER_ISSUER};
-use crate::session::{Birth, RevocationLedger, SealedSession, StoreFuture, TokenMark};
+use crate::session::{
+    Birth, RevocationLedger, SealedSession, SessionStore, StoreFuture, TokenMark,
+};
 use crate::{Issuer, Timestamp};
 
 /// How long an issuer's latest birth is remembered: as long as browsers keep a
@@ -69,6 +71,10 @@ impl RevocationLedger for RedisStore {
             return StoreFuture::ready(Ok(ends.include(&session)));
         }
         self.answer(move |inner| async move { inner.has_ended(&session).await })
+    }
+
+    fn ready(&self) -> StoreFuture<()> {
+        SessionStore::ready(self)
     }
 }
 

@@ -233,6 +233,10 @@ impl SessionStore for RedisStore {
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
         self.answer(move |inner| async move { inner.sessions_of(issuer, now).await })
     }
+
+    fn ready(&self) -> StoreFuture<()> {
+        self.answer(move |inner| async move { inner.topology.ping().await })
+    }
 }
 
 impl RedisStore {

@@ -44,6 +44,11 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
 
     /// Whether a session was ended.
     fn has_ended(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Whether the ledger can be asked at all: as [`SessionStore::ready`](crate::SessionStore::ready).
+    fn ready(&self) -> StoreFuture<()> {
+        StoreFuture::ready(Ok(()))
+    }
 }
 
 /// A session that lives in its cookie, as a ledger knows it. It is genuine: a

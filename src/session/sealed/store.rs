@@ -198,6 +198,10 @@ impl SessionStore for SealedStore {
     fn lists_sessions(&self) -> bool {
         false
     }
+
+    fn ready(&self) -> StoreFuture<()> {
+        self.0.ledger.ready()
+    }
 }
 
 /// A session that can be made, if its token is new.

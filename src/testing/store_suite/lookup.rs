@@ -28,6 +28,12 @@ pub(super) async fn two_sessions_have_two_tickets_and_two_handles(f: Fixture) ->
     ensure(found == (one.record.handle, two.record.handle), "a ticket opens another session")
 }
 
+pub(super) async fn a_store_that_answers_is_ready(f: Fixture) -> Outcome {
+    let live = f.sign_in("alice").await?;
+    f.store.ready().await?;
+    ensure(f.load(&live).await? == live.record, "asking whether it is ready changed a session")
+}
+
 /// RFC 6265 section 4.1.1: `cookie-octet`.
 pub(super) async fn a_ticket_can_be_put_into_a_cookie(f: Fixture) -> Outcome {
     let mut live = f.sign_in("alice").await?;

@@ -207,6 +207,7 @@ const CASES: &[Case] = cases![
     lookup::a_ticket_that_was_changed_opens_nothing,
     lookup::a_handle_is_no_ticket,
     lookup::data_comes_back_as_it_was_attached,
+    lookup::a_store_that_answers_is_ready,
     lookup::sessions_are_listed_oldest_first,
     lookup::expired_sessions_are_not_listed,
     touching::touching_moves_last_seen_forward_and_never_back,

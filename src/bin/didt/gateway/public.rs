@@ -3,13 +3,50 @@
 use std::sync::Arc;
 
 use axum::Router;
-use tower_didt::DidAuth;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tower_didt::{Clock, DidAuth};
 
+use super::assertion::{InvalidKey, Signer};
+use super::check::Checks;
 use super::config::Config;
+use super::peer::{Client, Peer};
+use super::{auth, check};
 
 /// The endpoints for browsers and clients, and those for gateways.
 ///
-/// Every request must have its [`Peer`](super::peer::Peer) among its extensions.
-pub(crate) fn router(_config: &Arc<Config>, _auth: &DidAuth) -> Router {
-    Router::new()
+/// Every request must have its [`Peer`] among its extensions: checks refuse one without.
+///
+/// # Errors
+///
+/// [`InvalidKey`] if the key of assertions is none.
+pub(crate) fn router(
+    config: &Arc<Config>,
+    auth: &DidAuth,
+    clock: Arc<dyn Clock>,
+) -> Result<Router, InvalidKey> {
+    let signer = config.assertion.as_ref().map(Signer::new).transpose()?.map(Arc::new);
+    let checks = Arc::new(Checks {
+        config: Arc::clone(config),
+        auth: auth.clone(),
+        signer: signer.clone(),
+        clock,
+    });
+    let routes =
+        Router::new().merge(auth::router(auth, signer.as_ref())).merge(check::router(&checks));
+    Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))
+}
+
+/// Finds out where a request comes from, for the audit log.
+async fn introduce_client(
+    State(config): State<Arc<Config>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let client = peer
+        .map_or(Client(None), |peer| Client::new(peer, request.headers(), &config.trusted_proxies));
+    request.extensions_mut().insert(client);
+    next.run(request).await
 }

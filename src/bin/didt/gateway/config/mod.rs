@@ -6,6 +6,8 @@
 //! flags ───────┘
 //! ```
 
+mod load;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use tower_didt::{
     Audiences, BoundLogin, Lifetimes, RedisStoreBuilder, Replay, SealingKeys, SessionCookie,
 };
 
+pub(crate) use self::load::{Arguments, load};
 use super::peer::TrustedProxies;
 use super::policy::Policy;
 

@@ -1,11 +1,24 @@
 //! Which rule applies to a request, and what it asks for.
+//!
+//! ```text
+//! method, scheme, host, URI ─► Target (or NotCanonical: refused) ─► the first Rule that matches
+//! ```
 
 mod access;
+#[cfg(test)]
+mod advisories;
+mod host;
+mod method;
+mod path;
+mod path_pattern;
 mod rule;
 mod target;
 
 pub(crate) use self::access::Access;
-pub(crate) use self::rule::Rule;
+pub(crate) use self::host::HostPattern;
+pub(crate) use self::method::registered;
+pub(crate) use self::path_pattern::PathPattern;
+pub(crate) use self::rule::{Hit, Miss, Requests, Rule};
 pub(crate) use self::target::{NotCanonical, Target};
 
 /// The rules in their order; the first that matches applies.
@@ -24,5 +37,15 @@ impl Policy {
     /// The rule for a request.
     pub(crate) fn rule_for(&self, target: &Target) -> &Rule {
         self.rules.iter().find(|rule| rule.matches(target)).unwrap_or(&self.otherwise)
+    }
+
+    /// The rules in their order.
+    pub(crate) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What applies where none of them does.
+    pub(crate) const fn otherwise(&self) -> &Rule {
+        &self.otherwise
     }
 }

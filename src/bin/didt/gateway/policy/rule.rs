@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use http::Method;
 use tower_didt::Issuer;
 
-use super::{Access, Target};
+use super::{Access, HostPattern, PathPattern, Target};
 
 /// Which requests a rule is about, and what it asks for.
 #[derive(Debug)]
@@ -14,10 +15,145 @@ pub(crate) struct Rule {
     pub(crate) access: Access,
     /// Who may pass; nobody else. `None` for everybody whom `access` admits.
     pub(crate) issuers: Option<HashSet<Issuer>>,
+    /// Which requests it is about. Defaults to all.
+    pub(crate) requests: Requests,
 }
 
 impl Rule {
-    pub(crate) fn matches(&self, _target: &Target) -> bool {
-        false
+    /// What applies where no rule does, under the name `default`.
+    pub(crate) fn otherwise(access: Access) -> Self {
+        Self {
+            name: Self::OTHERWISE.to_owned(),
+            access,
+            issuers: None,
+            requests: Requests::default(),
+        }
+    }
+
+    /// The name of the rule that applies where no other does.
+    pub(crate) const OTHERWISE: &str = "default";
+
+    pub(crate) fn matches(&self, target: &Target) -> bool {
+        self.requests.hit(target).is_ok()
+    }
+}
+
+/// Which requests a rule is about: those whose host, method and path are all among these. `None`
+/// is any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Requests {
+    pub(crate) hosts: Option<Vec<HostPattern>>,
+    pub(crate) methods: Option<Vec<Method>>,
+    pub(crate) paths: Option<Vec<PathPattern>>,
+}
+
+impl Requests {
+    /// By what a request is among these, or the first thing that keeps it out.
+    pub(crate) fn hit(&self, target: &Target) -> Result<Hit<'_>, Miss> {
+        let host = one(self.hosts.as_deref(), |host| host.matches(target.host_name()));
+        let method = one(self.methods.as_deref(), |method| *method == target.method);
+        let path = one(self.paths.as_deref(), |path| path.matches(&target.path));
+        Ok(Hit {
+            host: host.ok_or(Miss::Host)?,
+            method: method.ok_or(Miss::Method)?,
+            path: path.ok_or(Miss::Path)?,
+        })
+    }
+
+    /// Whether all of the other's requests are among these.
+    pub(crate) fn cover(&self, other: &Self) -> bool {
+        all(self.hosts.as_deref(), other.hosts.as_deref(), HostPattern::covers)
+            && all(self.methods.as_deref(), other.methods.as_deref(), Method::eq)
+            && all(self.paths.as_deref(), other.paths.as_deref(), PathPattern::covers)
+    }
+}
+
+/// The pattern that matched; `None` where any does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit<'a> {
+    pub(crate) host: Option<&'a HostPattern>,
+    pub(crate) method: Option<&'a Method>,
+    pub(crate) path: Option<&'a PathPattern>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Miss {
+    Host,
+    Method,
+    Path,
+}
+
+/// The first that matches, `Some(None)` if there is no list, and `None` if none does.
+fn one<T>(patterns: Option<&[T]>, matches: impl Fn(&T) -> bool) -> Option<Option<&T>> {
+    match patterns {
+        None => Some(None),
+        Some(patterns) => patterns.iter().find(|pattern| matches(pattern)).map(Some),
+    }
+}
+
+/// Whether each of `others` is covered by one of `own`.
+fn all<T>(own: Option<&[T]>, others: Option<&[T]>, covers: impl Fn(&T, &T) -> bool) -> bool {
+    match (own, others) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(own), Some(others)) => {
+            others.iter().all(|other| own.iter().any(|own| covers(own, other)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests(hosts: &[&str], methods: &[&str], paths: &[&str]) -> Requests {
+        let host = |text: &&str| HostPattern::parse(text).expect("a host");
+        let method = |text: &&str| text.parse().expect("a method");
+        let path = |text: &&str| PathPattern::parse(text).expect("a path");
+        Requests {
+            hosts: (!hosts.is_empty()).then(|| hosts.iter().map(host).collect()),
+            methods: (!methods.is_empty()).then(|| methods.iter().map(method).collect()),
+            paths: (!paths.is_empty()).then(|| paths.iter().map(path).collect()),
+        }
+    }
+
+    fn target(method: &str, host: &str, path: &str) -> Target {
+        Target::new(method.as_bytes(), b"https", host.as_bytes(), path.as_bytes()).expect("one")
+    }
+
+    #[test]
+    fn host_method_and_path_must_all_match() {
+        let requests = requests(&["*.example.com"], &["GET", "HEAD"], &["/a", "/b/**"]);
+        let rows = [
+            ("all", target("HEAD", "x.example.com", "/b/c?d"), None),
+            ("any port", target("GET", "x.example.com:8443", "/a"), None),
+            ("other host", target("GET", "example.com", "/a"), Some(Miss::Host)),
+            ("other method", target("POST", "x.example.com", "/a"), Some(Miss::Method)),
+            ("other path", target("GET", "x.example.com", "/c"), Some(Miss::Path)),
+        ];
+        for (name, target, miss) in rows {
+            assert_eq!(requests.hit(&target).err(), miss, "{name}");
+        }
+        let target = target("GET", "x.example.com", "/b/");
+        let hit = requests.hit(&target).expect("a hit");
+        assert_eq!(hit.path.map(ToString::to_string).as_deref(), Some("/b/**"));
+        assert!(Requests::default().hit(&target).is_ok(), "nothing said is anything");
+    }
+
+    #[test]
+    fn a_rule_covers_another_if_it_does_in_all_three() {
+        let first = requests(&["*.example.com"], &["GET"], &["/a/**", "/b"]);
+        let rows = [
+            ("itself", requests(&["*.example.com"], &["GET"], &["/b", "/a/**"]), true),
+            ("part", requests(&["x.example.com"], &["GET"], &["/a/x"]), true),
+            ("any host", requests(&[], &["GET"], &["/b"]), false),
+            ("any method", requests(&["x.example.com"], &[], &["/b"]), false),
+            ("any path", requests(&["x.example.com"], &["GET"], &[]), false),
+            ("one path more", requests(&["x.example.com"], &["GET"], &["/b", "/c"]), false),
+        ];
+        for (name, second, covered) in rows {
+            assert_eq!(first.cover(&second), covered, "{name}");
+            assert!(Requests::default().cover(&second), "{name}");
+        }
     }
 }

@@ -1,0 +1,136 @@
+-- Asks `didt serve` whether a request may pass, by HAProxy's own HTTP client (2.5 and newer).
+--
+--   lua-load-per-thread /etc/haproxy/didt.lua
+--   http-request lua.didt http://127.0.0.1:9480
+--
+-- Leaves the verdict in txn.didt: `allow`, or the status to deny with. Whatever goes wrong
+-- here, an error of Lua included, leaves it at something else than `allow`; the last rule in
+-- haproxy.cfg denies that.
+
+-- Milliseconds that a question may take. HAProxy itself asks again after a failure, three times.
+local TIMEOUT = 2000
+
+-- What didt says about the caller. All five are on every 200, empty if nobody is signed in.
+local IDENTITY = {
+    "x-auth-issuer", "x-auth-address", "x-auth-session", "x-auth-expires", "x-auth-assertion",
+}
+
+-- The only words that a client's Connection may have. HTTP lets it name any header, which is
+-- then removed on the way: a credential before didt, or didt's answer before the application.
+local CONNECTION = {
+    ["close"] = true, ["keep-alive"] = true, ["upgrade"] = true, ["te"] = true,
+    ["http2-settings"] = true,
+}
+
+-- Of this connection, of the body that stays here, or not the client's to say.
+local NOT_PASSED_ON = {
+    ["accept-encoding"] = true, ["connection"] = true, ["content-length"] = true,
+    ["expect"] = true, ["http2-settings"] = true, ["keep-alive"] = true,
+    ["proxy-connection"] = true, ["te"] = true, ["trailer"] = true,
+    ["transfer-encoding"] = true, ["upgrade"] = true, ["x-original-method"] = true,
+    ["x-original-upgrade"] = true, ["x-original-url"] = true, ["x-forwarded-host"] = true,
+    ["x-forwarded-method"] = true, ["x-forwarded-proto"] = true, ["x-forwarded-uri"] = true,
+}
+
+-- HAProxy counts a header's values from 0.
+local function one(values)
+    if values and values[0] and not values[1] then
+        return values[0]
+    end
+end
+
+local function connection_is_harmless(values)
+    for _, value in pairs(values or {}) do
+        for word in value:gmatch("[^,%s]+") do
+            if not CONNECTION[word:lower()] then
+                return false
+            end
+        end
+    end
+    return true
+end
+
+-- The URL as the client sent it; nil if that cannot be told in one way.
+local function original_url(txn, host)
+    local scheme = txn.f:ssl_fc() == 1 and "https://" or "http://"
+    local target = txn.f:url()
+    if target:sub(1, 1) == "/" then
+        return scheme .. host .. target
+    end
+    -- HTTP/2, or a client that takes this for a forward proxy: the host is said twice.
+    local authority, rest = target:match("^%a+://([^/?#]+)(/.*)$")
+    if authority and authority:lower() == host:lower() then
+        return scheme .. host .. rest
+    end
+end
+
+local function question(txn, headers)
+    local host = one(headers["host"])
+    local url = host and original_url(txn, host)
+    if not url or not connection_is_harmless(headers["connection"]) then
+        return nil
+    end
+    -- Everything else that the client sent, look-alikes and duplicates included: didt refuses
+    -- such requests, and can only refuse what it sees.
+    local asked = {}
+    for name, values in pairs(headers) do
+        if not NOT_PASSED_ON[name] then
+            asked[name] = values
+        end
+    end
+    asked["x-original-method"] = { txn.f:method() }
+    asked["x-original-url"] = { url }
+    asked["x-original-upgrade"] = headers["upgrade"]
+    return asked
+end
+
+local function is_identity_or_resembles(name)
+    return name:gsub("[^%w]", "-"):sub(1, 7) == "x-auth-"
+end
+
+local function allow(txn, headers, answer)
+    local identity = {}
+    for _, name in ipairs(IDENTITY) do
+        identity[name] = one(answer.headers[name])
+        if not identity[name] then
+            -- Not what didt answers: the client's own value must not take its place.
+            return
+        end
+    end
+    for name, _ in pairs(headers) do
+        if is_identity_or_resembles(name) then
+            txn.http:req_del_header(name)
+        end
+    end
+    for name, value in pairs(identity) do
+        txn.http:req_set_header(name, value)
+    end
+    local cookie = one(answer.headers["set-cookie"])
+    if cookie then
+        txn:set_var("txn.didt_cookie", cookie)
+    end
+    txn:set_var("txn.didt", "allow")
+end
+
+core.register_action("didt", { "http-req" }, function(txn, didt)
+    txn:set_var("txn.didt", "503")
+    local headers = txn.http:req_get_headers()
+    local asked = question(txn, headers)
+    if not asked then
+        txn:set_var("txn.didt", "400")
+        return
+    end
+    local answer = core.httpclient():get {
+        url = didt .. "/check/haproxy", headers = asked, timeout = TIMEOUT,
+    }
+    if not answer or not answer.headers then
+        return
+    elseif answer.status == 200 then
+        allow(txn, headers, answer)
+    elseif answer.status == 400 or answer.status == 403 then
+        txn:set_var("txn.didt", tostring(answer.status))
+    elseif answer.status == 401 then
+        txn:set_var("txn.didt_challenge", one(answer.headers["www-authenticate"]) or "Bearer")
+        txn:set_var("txn.didt", "401")
+    end
+end, 1)

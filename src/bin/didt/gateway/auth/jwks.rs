@@ -1,0 +1,16 @@
+//! `GET /auth/jwks.json`: the public key of assertions.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use super::super::assertion::Signer;
+
+/// Public, and the same for everybody: upstreams may keep it for five minutes.
+pub(super) async fn serve(State(signer): State<Arc<Signer>>) -> impl IntoResponse {
+    let headers =
+        [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=300")];
+    (headers, signer.jwks().to_owned())
+}

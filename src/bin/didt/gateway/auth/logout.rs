@@ -1,0 +1,50 @@
+//! `POST /auth/logout`: ends this session, or with `?everywhere=1` all of this issuer's.
+
+use axum::extract::{Extension, Query};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use tower_didt::Session;
+
+use super::super::audit;
+use super::super::peer::Client;
+use super::{PLAIN_CHALLENGE, StoreFault, unauthorized};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extent {
+    #[serde(default)]
+    everywhere: Switch,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+enum Switch {
+    #[default]
+    #[serde(rename = "0", alias = "false")]
+    Off,
+    #[serde(rename = "1", alias = "true")]
+    On,
+}
+
+/// Signing out when nobody is signed in is no error: the layer takes a dead cookie away. To end
+/// sessions elsewhere one has to be somebody.
+pub(super) async fn logout(
+    Extension(client): Extension<Client>,
+    Query(extent): Query<Extent>,
+    session: Option<Session>,
+) -> Result<Response, StoreFault> {
+    let everywhere = extent.everywhere == Switch::On;
+    let Some(session) = session else {
+        if everywhere {
+            return Ok(unauthorized("unauthorized", PLAIN_CHALLENGE));
+        }
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    if everywhere {
+        session.sign_out_everywhere().await?;
+    } else {
+        session.sign_out().await?;
+    }
+    audit::sign_out(session.issuer(), session.handle(), everywhere, client.0);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,132 @@
+//! For browsers and clients: sign in, sign out, look at one's sessions.
+//!
+//! | Request | Answer |
+//! |---|---|
+//! | `POST /auth/login` with a DID token | 204 and the cookie; JSON if `Accept` asks for it |
+//! | `POST /auth/logout`, `?everywhere=1` | 204, the cookie is taken away |
+//! | `GET /auth/session` | who is signed in, as JSON |
+//! | `GET /auth/sessions` | all of this issuer's sessions |
+//! | `DELETE /auth/sessions/{handle}` | ends one of them |
+//! | `POST /auth/challenge` | a challenge for bound login |
+//! | `GET /auth/jwks.json` | the public key of assertions |
+
+mod jwks;
+mod login;
+mod logout;
+mod sessions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
+
+use super::assertion::Signer;
+use super::audit;
+use super::peer::Client;
+
+pub(crate) fn router(auth: &DidAuth, signer: Option<&Arc<Signer>>) -> Router {
+    // Nobody is signed in by asking who they are, or by signing out; nor by the wrong method:
+    // the layers stand around the handlers alone.
+    let known = || auth.layer().without_sign_in();
+    let challenges = auth.clone();
+    let mut router = Router::new()
+        .route("/auth/login", post(login::login).route_layer(auth.layer()))
+        .route("/auth/logout", post(logout::logout).route_layer(known().optional()))
+        .route("/auth/session", get(sessions::current).route_layer(known()))
+        .route("/auth/sessions", get(sessions::list).route_layer(known()))
+        .route("/auth/sessions/{handle}", delete(sessions::end).route_layer(known()))
+        .route("/auth/challenge", post(async move || challenges.challenge()));
+    if let Some(signer) = signer {
+        let keys = get(jwks::serve).with_state(Arc::clone(signer));
+        router = router.route("/auth/jwks.json", keys);
+    }
+    router.layer(middleware::from_fn(watch))
+}
+
+/// Writes refusals down, and keeps answers about one visitor out of caches.
+async fn watch(request: Request, next: Next) -> Response {
+    let client = client(&request);
+    let mut response = next.run(request).await;
+    if let Some(rejection) = response.extensions().get::<Rejection>()
+        && !matches!(rejection, Rejection::MissingCredentials)
+    {
+        audit::refusal(rejection.name(), client.0, "auth");
+    }
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);
+    response
+}
+
+fn client(request: &Request) -> Client {
+    request.extensions().get::<Client>().copied().unwrap_or(Client(None))
+}
+
+/// A session, as its owner gets to see it. A handle is no secret: it opens nothing.
+fn describe(session: &Session) -> Value {
+    json!({
+        "issuer": session.issuer(),
+        "address": session.address().to_string(),
+        // Nothing where a token authenticates its request alone.
+        "session": session.handle(),
+        "created": session.created_at().as_secs(),
+        "expires": session.expires_at().as_secs(),
+    })
+}
+
+/// The same in a list.
+fn describe_listed(record: &SessionRecord, current: bool) -> Value {
+    json!({
+        "session": record.handle,
+        "created": record.created_at.as_secs(),
+        "last_seen": record.last_seen.as_secs(),
+        "expires": record.expires_at.as_secs(),
+        "current": current,
+    })
+}
+
+/// A store that cannot answer is a 503; one that does not know what it is asked, a 501.
+#[derive(Debug)]
+struct StoreFault(StoreError);
+
+impl From<StoreError> for StoreFault {
+    fn from(error: StoreError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for StoreFault {
+    fn into_response(self) -> Response {
+        if matches!(self.0, StoreError::Unsupported) {
+            return error(StatusCode::NOT_IMPLEMENTED, "not_implemented");
+        }
+        tracing::error!(error = %self.0, "store failed");
+        let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        response
+    }
+}
+
+/// 401 with this challenge (RFC 6750 section 3).
+fn unauthorized(word: &str, challenge: &'static str) -> Response {
+    let mut response = error(StatusCode::UNAUTHORIZED, word);
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
+
+/// The challenge for whoever sent nothing.
+const PLAIN_CHALLENGE: &str = "Bearer realm=\"magic\"";
+
+/// `{"error":"…"}`, as the layer's own rejections have it.
+fn error(status: StatusCode, word: &str) -> Response {
+    (status, axum::Json(json!({ "error": word }))).into_response()
+}
+
+#[cfg(test)]
+mod tests;

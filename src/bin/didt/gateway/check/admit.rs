@@ -1,0 +1,25 @@
+//! Does the rule admit whoever is calling?
+
+use tower_didt::{Session, Timestamp};
+
+use super::super::policy::{Access, Rule};
+use super::refusal::Refusal;
+
+/// Checks what the layer does not know of: a list of issuers, and how old a session may be.
+pub(super) fn admit(rule: &Rule, session: Option<&Session>, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(issuers) = &rule.issuers {
+        let session = session.ok_or(Refusal::Nobody)?;
+        if !issuers.contains(&session.issuer()) {
+            return Err(Refusal::IssuerNotAllowed);
+        }
+    }
+    if let Access::Fresh(max_age) = rule.access {
+        let session = session.ok_or(Refusal::Nobody)?;
+        // A token without a session says when it was issued by its holder's word alone.
+        let fresh = session.handle().is_some() && now.since(session.created_at()) < max_age;
+        if !fresh {
+            return Err(Refusal::Stale { max_age: max_age.as_secs() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! What the upstream is told about the caller.
+
+use http::{HeaderMap, HeaderValue};
+use tower_didt::{Session, Timestamp};
+
+use super::super::assertion::Signer;
+use super::super::config::IdentityHeaders;
+use super::refusal::Refusal;
+
+/// Writes every identity header, empty where there is nothing to say: a header that is missing
+/// from the answer would let the client's own value through at some gateways (GHSA-7r4p-vjf4-gxv4,
+/// CVE-2026-31908).
+pub(super) fn write(
+    headers: &mut HeaderMap,
+    names: &IdentityHeaders,
+    session: Option<&Session>,
+    signer: Option<&Signer>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    for name in names.all() {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
+    let Some(session) = session else { return Ok(()) };
+    let mut set = |name, value: String| {
+        let value = HeaderValue::try_from(value).map_err(|_| Refusal::Unsigned)?;
+        headers.insert(name, value);
+        Ok(())
+    };
+    set(&names.issuer, session.issuer().to_string())?;
+    set(&names.address, session.address().to_string())?;
+    set(&names.expires, session.expires_at().as_secs().to_string())?;
+    if let Some(handle) = session.handle() {
+        set(&names.session, handle.to_string())?;
+    }
+    if let Some(signer) = signer {
+        set(&names.assertion, signer.sign(session, now).map_err(|_| Refusal::Unsigned)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! nginx and HAProxy: the configuration sets `X-Original-Method` and `X-Original-URL`.
+//!
+//! nginx's `auth_request` tells neither by itself; HAProxy's is a script of ours that tells the
+//! same. `X-Original-URL` is `scheme://host/path?query`, raw as the client sent it. nginx sends
+//! no `Upgrade` in subrequests: `X-Original-Upgrade` stands for it, empty if there is none.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use http::header::UPGRADE;
+use http::request::Parts;
+
+use super::Checks;
+use super::question::{Kind, Original, Question, told};
+use super::refusal::Refusal;
+
+const METHOD: &str = "x-original-method";
+const URL: &str = "x-original-url";
+const UPGRADED: &str = "x-original-upgrade";
+
+pub(super) fn router() -> Router<Arc<Checks>> {
+    let answer = |kind| {
+        any(async move |State(checks): State<Arc<Checks>>, request: Request| -> Response {
+            let (head, _) = request.into_parts();
+            let question = Question::new(kind, &head, original(&head));
+            checks.check(question).await.map(Body::from)
+        })
+    };
+    Router::new()
+        .route("/check/nginx", answer(Kind::Nginx))
+        .route("/check/haproxy", answer(Kind::Haproxy))
+}
+
+fn original(head: &Parts) -> Result<Original, Refusal> {
+    let url = told(&head.headers, URL)?;
+    let (scheme, host, uri) = split(&url).ok_or(Refusal::Untold)?;
+    let mut headers = head.headers.clone();
+    if let Some(upgrade) = head.headers.get(UPGRADED).filter(|value| !value.is_empty()) {
+        headers.insert(UPGRADE, upgrade.clone());
+    }
+    Ok(Original { method: told(&head.headers, METHOD)?, scheme, host, uri, headers })
+}
+
+/// Scheme, host, and all from the first slash on. Nothing is decoded or skipped.
+fn split(url: &Bytes) -> Option<(Bytes, Bytes, Bytes)> {
+    let colon = url.windows(3).position(|window| window == b"://")?;
+    let host = colon + 3;
+    let slash = url.get(host..)?.iter().position(|byte| *byte == b'/')? + host;
+    Some((url.slice(..colon), url.slice(host..slash), url.slice(slash..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_cut_at_its_first_slash_and_at_nothing_else() {
+        let rows: [(&str, Option<[&str; 3]>); 8] = [
+            ("https://a.example/b?c=d", Some(["https", "a.example", "/b?c=d"])),
+            ("http://a.example:8080//b#c", Some(["http", "a.example:8080", "//b#c"])),
+            ("https://a.example/b?u=http://c/d", Some(["https", "a.example", "/b?u=http://c/d"])),
+            ("https://user@a.example/b", Some(["https", "user@a.example", "/b"])),
+            ("https:///b", Some(["https", "", "/b"])),
+            ("https://a.example?b=/c", Some(["https", "a.example?b=", "/c"])),
+            ("https://a.example", None),
+            ("/b", None),
+        ];
+        for (url, expected) in rows {
+            let parts = split(&Bytes::from_static(url.as_bytes()));
+            let expected = expected.map(|[a, b, c]| {
+                (
+                    Bytes::from_static(a.as_bytes()),
+                    Bytes::from_static(b.as_bytes()),
+                    Bytes::from_static(c.as_bytes()),
+                )
+            });
+            assert_eq!(parts, expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A gateway's question: who asks, and about which request.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+
+use super::super::peer::{Client, Peer};
+use super::super::policy::Target;
+use super::refusal::Refusal;
+
+/// What the crate's layer looks at. No other header of a client's takes part in its decision.
+const CREDENTIALS: [HeaderName; 5] =
+    [AUTHORIZATION, COOKIE, ORIGIN, HeaderName::from_static("sec-fetch-site"), UPGRADE];
+
+/// A question as it came in.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(super) kind: Kind,
+    /// The proxy that asks.
+    pub(super) peer: Peer,
+    /// The address that the request comes from, as far as trusted proxies tell.
+    pub(super) client: Option<IpAddr>,
+    pub(super) original: Result<Original, Refusal>,
+}
+
+impl Question {
+    /// A question that came by HTTP. A request without a known peer is nobody's.
+    pub(super) fn new(kind: Kind, head: &Parts, original: Result<Original, Refusal>) -> Self {
+        let peer = head.extensions.get::<Peer>().copied();
+        let client = head.extensions.get::<Client>().and_then(|client| client.0);
+        match peer {
+            Some(peer) => Self { kind, peer, client, original },
+            None => Self { kind, peer: Peer::Unix, client, original: Err(Refusal::UntrustedProxy) },
+        }
+    }
+}
+
+/// Which kind of gateway asks. Told by the endpoint, never guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Nginx,
+    Haproxy,
+    Caddy,
+    Traefik,
+    Envoy,
+}
+
+impl Kind {
+    /// For logs.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+        }
+    }
+
+    /// The status that says the same to this gateway. nginx understands 401 and 403 as denials and
+    /// makes 500 of everything else: right where nothing is known, wrong for a bad request.
+    pub(super) fn status(self, status: StatusCode) -> StatusCode {
+        match (self, status) {
+            (Self::Nginx, StatusCode::UNAUTHORIZED) => status,
+            (Self::Nginx, status) if status.is_client_error() => StatusCode::FORBIDDEN,
+            _ => status,
+        }
+    }
+}
+
+/// The request that a gateway asks about, as the gateway tells it: unchecked bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Original {
+    pub(super) method: Bytes,
+    /// `http` or `https`.
+    pub(super) scheme: Bytes,
+    /// With a port where it has one.
+    pub(super) host: Bytes,
+    /// Path and query, as the client sent them.
+    pub(super) uri: Bytes,
+    /// The client's headers, as far as the gateway passes them on, and the gateway's own.
+    pub(super) headers: HeaderMap,
+}
+
+impl Original {
+    /// The request for the crate's layer: its target in canonical form, and its credentials.
+    pub(super) fn request(&self, target: &Target) -> Result<Request<()>, Refusal> {
+        let host = HeaderValue::try_from(target.host.as_str()).map_err(|_| Refusal::Untold)?;
+        let builder = Request::builder().method(target.method.clone()).uri(target.path.as_str());
+        let mut request = builder.body(()).map_err(|_| Refusal::Untold)?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        for name in CREDENTIALS {
+            for value in self.headers.get_all(&name) {
+                headers.append(&name, value.clone());
+            }
+        }
+        // Traefik's ForwardAuth takes `Upgrade` out of its questions, and others may be set up to.
+        // The key comes with every handshake (RFC 6455 section 4.1), and no page can set it.
+        if !headers.contains_key(UPGRADE) && self.headers.contains_key(SEC_WEBSOCKET_KEY) {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        Ok(request)
+    }
+}
+
+/// The value of a header that the gateway sets. Twice is as bad as missing: one of the two may be
+/// the client's.
+pub(super) fn told(headers: &HeaderMap, name: &str) -> Result<Bytes, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if !value.is_empty() => Ok(Bytes::copy_from_slice(value.as_bytes())),
+        _ => Err(Refusal::Untold),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upgrade(header: Option<(HeaderName, &'static str)>) -> Option<HeaderValue> {
+        let mut original = Original::default();
+        if let Some((name, value)) = header {
+            original.headers.insert(name, HeaderValue::from_static(value));
+        }
+        let target = Target::new(b"GET", b"https", b"example.com", b"/").expect("canonical");
+        let request = original.request(&target).expect("a request");
+        request.headers().get(UPGRADE).cloned()
+    }
+
+    /// Their `Origin` is checked although they are `GET`.
+    #[test]
+    fn a_websocket_is_known_by_its_key_where_the_gateway_tells_no_upgrade() {
+        assert_eq!(upgrade(None), None);
+        let websocket = Some(HeaderValue::from_static("websocket"));
+        assert_eq!(upgrade(Some((SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="))), websocket);
+        let other = Some(HeaderValue::from_static("h2c"));
+        assert_eq!(upgrade(Some((UPGRADE, "h2c"))), other);
+    }
+}

@@ -1,0 +1,93 @@
+//! Headers of a client's that say two things: one to us and another to somebody else on the way.
+
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE};
+use http::{HeaderMap, HeaderName};
+
+use super::super::config::IdentityHeaders;
+use super::refusal::Refusal;
+
+/// Refuses a request with headers that could pass for ours at the upstream, or that have a proxy
+/// drop a header on the way.
+///
+/// - A client that sends an identity header, under its name or one that some servers take for it
+///   (`X_Auth_Issuer`, `X.Auth.Issuer`, any case). A gateway that is set up well overwrites the
+///   former; no gateway overwrites the latter.
+/// - `Connection` that names an identity header or a credential: proxies remove what it names
+///   (RFC 9110 section 7.6.1), after the check.
+pub(super) fn check(headers: &HeaderMap, identity: &IdentityHeaders) -> Result<(), Refusal> {
+    let is_identity = |name: &[u8]| identity.all().iter().any(|ours| looks_like(name, ours));
+    if headers.keys().any(|name| is_identity(name.as_str().as_bytes())) {
+        return Err(Refusal::IdentityFromClient);
+    }
+    let connection = headers.get_all(CONNECTION).iter();
+    let mut named = connection.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let protected = |name: &[u8]| {
+        let name = name.trim_ascii();
+        is_identity(name) || looks_like(name, &AUTHORIZATION) || looks_like(name, &COOKIE)
+    };
+    if named.any(protected) { Err(Refusal::ConnectionNamesHeader) } else { Ok(()) }
+}
+
+/// Whether some server might read `name` as `ours`: CGI and its heirs make `_` of every `-`, and
+/// some of every `.`, and none minds the case.
+fn looks_like(name: &[u8], ours: &HeaderName) -> bool {
+    let fold = |byte: u8| match byte {
+        b'_' | b'.' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    };
+    let ours = ours.as_str().as_bytes();
+    name.len() == ours.len() && name.iter().zip(ours).all(|(a, b)| fold(*a) == fold(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn screened(name: &'static str, value: &'static str) -> Result<(), &'static str> {
+        let mut headers = HeaderMap::new();
+        headers.append(name, HeaderValue::from_static(value));
+        check(&headers, &IdentityHeaders::default()).map_err(|refusal| refusal.name())
+    }
+
+    /// CVE-2025-64484, CVE-2026-33433, GHSA-f59h-q822-g45g.
+    #[test]
+    fn look_alikes_of_identity_headers_are_refused() {
+        for name in
+            ["x-auth-issuer", "x_auth_issuer", "x.auth.issuer", "x-auth_address", "x_auth.session"]
+        {
+            assert_eq!(screened(name, "v"), Err("identity_from_client"), "{name}");
+        }
+        for name in
+            ["x-auth-issuer2", "x-auth-user", "xauthissuer", "authorization", "x--auth-issuer"]
+        {
+            assert_eq!(screened(name, "v"), Ok(()), "{name}");
+        }
+    }
+
+    /// GHSA-w9mr-28mw-j8hg, GHSA-62c8-mh53-4cqv, CVE-2025-48865.
+    #[test]
+    fn connection_must_not_name_what_the_upstream_relies_on() {
+        for value in
+            ["X-Auth-Issuer", "close, x_auth_issuer", "keep-alive,\tCookie", "AUTHORIZATION "]
+        {
+            assert_eq!(screened("connection", value), Err("connection_names_header"), "{value}");
+        }
+        for value in ["close", "keep-alive, Upgrade", "", "x-auth", ", ,"] {
+            assert_eq!(screened("connection", value), Ok(()), "{value}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_operators_own_choice_are_guarded_alike() {
+        let identity = IdentityHeaders {
+            issuer: HeaderName::from_static("remote-user"),
+            ..IdentityHeaders::default()
+        };
+        let mut headers = HeaderMap::new();
+        headers.append("remote_user", HeaderValue::from_static("v"));
+        assert!(check(&headers, &identity).is_err());
+        assert!(check(&headers, &IdentityHeaders::default()).is_ok());
+    }
+}

@@ -1,0 +1,129 @@
+//! The order of steps: from a request's head to a decision.
+
+mod longest_age;
+mod resume;
+mod sign_in;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+
+pub(super) use self::longest_age::LongestAge;
+use super::bound_login::BoundLogin;
+use super::credentials::{CookieValue, Credentials};
+use super::decision::{Deciding, Decision};
+use super::issuer_keys::IssuerKeys;
+use super::login::LoginHook;
+use super::origin::TrustedOrigins;
+use super::proof_cache::ProofCache;
+use super::rejection::Responder;
+use super::session::Identity;
+use super::{Rejection, Replay, Session, SessionCookie};
+use crate::{Clock, Issuer, Lifetimes, SessionRecord, SessionStore, StoreError, Verifier};
+
+/// Everything that a decision needs. One gate is shared by all clones of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(super) verifier: Verifier,
+    pub(super) longest_age: LongestAge,
+    pub(super) proofs: ProofCache,
+    pub(super) keys: IssuerKeys,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lifetimes: Lifetimes,
+    pub(super) max_sessions: Option<NonZeroUsize>,
+    pub(super) replay: Replay,
+    pub(super) cookie: SessionCookie,
+    pub(super) origins: TrustedOrigins,
+    pub(super) bound_login: BoundLogin,
+    pub(super) hook: Option<LoginHook>,
+    pub(super) responder: Responder,
+}
+
+/// What a layer asks of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Rejects whoever has no credentials.
+    pub(super) required: bool,
+    /// Makes a session of a new token.
+    pub(super) signs_in: bool,
+}
+
+/// Put into the extensions of a request that passes without credentials, so that
+/// an extractor can tell it from a request that no layer has seen.
+#[derive(Clone)]
+pub(crate) struct Anonymous(
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only an extractor asks"))]
+    pub(super) Arc<Gate>,
+);
+
+impl Anonymous {
+    /// The response that a rejection by this gate gets.
+    #[cfg(feature = "axum")]
+    pub(crate) fn respond(&self, rejection: Rejection) -> Response<Bytes> {
+        self.0.respond(rejection)
+    }
+}
+
+impl Gate {
+    /// Decides about a request.
+    ///
+    /// Explicit credentials win: where there is a token, it alone decides whether
+    /// the request passes, however good the cookie beside it is.
+    pub(super) fn decide(self: &Arc<Self>, request: &Parts, asked: Asked) -> Deciding {
+        // A layer of this gate has decided already, further out.
+        if let Some(session) = request.extensions.get::<Session>()
+            && session.is_of(self)
+        {
+            return Deciding::Done(Decision::pass(session.clone()));
+        }
+        let credentials = match Credentials::read(&request.headers, self.cookie.name()) {
+            Ok(credentials) => credentials,
+            Err(rejection) => return Deciding::Done(Decision::reject(rejection)),
+        };
+        let now = self.clock.now();
+        match (credentials.token, credentials.cookie) {
+            (Some(token), cookie) => self.decide_token(token, cookie, request, asked, now),
+            (None, CookieValue::Ticket(ticket)) => {
+                self.decide_cookie(ticket, request, asked.required, now)
+            }
+            (None, CookieValue::Ambiguous) => {
+                Deciding::Done(self.without_session(Rejection::UnknownSession, asked.required))
+            }
+            (None, CookieValue::Absent) if asked.required => {
+                Deciding::Done(Decision::reject(Rejection::MissingCredentials))
+            }
+            (None, CookieValue::Absent) => Deciding::Done(Decision::anonymous()),
+        }
+    }
+
+    /// Lists an issuer's sessions that are alive.
+    pub(super) async fn sessions_of(
+        &self,
+        issuer: Issuer,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let now = self.clock.now();
+        let sessions = self.store.sessions_of(issuer, now).await?;
+        let alive = |record: &Arc<SessionRecord>| self.lifetimes.check(record, now).is_ok();
+        Ok(sessions.into_iter().filter(alive).map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// Turns a rejection into the response that its sender gets.
+    pub(super) fn respond(&self, rejection: Rejection) -> Response<Bytes> {
+        self.responder.respond(rejection)
+    }
+
+    fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {
+        Session::new(Arc::clone(self), Identity::Session(record))
+    }
+}
+
+impl fmt::Debug for Anonymous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Anonymous")
+    }
+}

@@ -1,0 +1,100 @@
+//! A cookie alone: is its session alive?
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::super::decision::{CookieChange, Deciding, Decision};
+use super::super::{Rejection, observe};
+use super::Gate;
+use crate::{SessionRecord, StoreError, Timestamp};
+
+impl Gate {
+    pub(super) fn decide_cookie(
+        self: &Arc<Self>,
+        ticket: &str,
+        request: &Parts,
+        required: bool,
+        now: Timestamp,
+    ) -> Deciding {
+        if let Err(rejection) = self.origins.check_cookie_use(request) {
+            return Deciding::Done(Decision::reject(rejection));
+        }
+        // The common case, a store that knows at once, costs no allocation.
+        match self.store.load(ticket, now).try_now() {
+            Ok(loaded) => match self.resume(loaded, required, now) {
+                Resumed::Decided(decision) => Deciding::Done(decision),
+                Resumed::Refresh(record) => {
+                    let gate = Arc::clone(self);
+                    Deciding::waiting(async move { gate.refresh(record, now).await })
+                }
+            },
+            Err(loading) => {
+                let gate = Arc::clone(self);
+                Deciding::waiting(async move {
+                    match gate.resume(loading.await, required, now) {
+                        Resumed::Decided(decision) => decision,
+                        Resumed::Refresh(record) => gate.refresh(record, now).await,
+                    }
+                })
+            }
+        }
+    }
+
+    fn resume(
+        self: &Arc<Self>,
+        loaded: Result<Option<Arc<SessionRecord>>, StoreError>,
+        required: bool,
+        now: Timestamp,
+    ) -> Resumed {
+        Resumed::Decided(match self.living(loaded, now) {
+            Ok(record) if self.lifetimes.refresh_due(&record, now) => {
+                return Resumed::Refresh(record);
+            }
+            Ok(record) => Decision::pass(self.session(record)),
+            Err(rejection) => self.without_session(rejection, required),
+        })
+    }
+
+    /// The record of a session that is alive.
+    pub(super) fn living(
+        &self,
+        loaded: Result<Option<Arc<SessionRecord>>, StoreError>,
+        now: Timestamp,
+    ) -> Result<Arc<SessionRecord>, Rejection> {
+        let record = loaded?.ok_or(Rejection::UnknownSession)?;
+        self.lifetimes.check(&record, now)?;
+        Ok(record)
+    }
+
+    /// Writes down that the session is in use. If that fails, the session is
+    /// alive all the same; it may only end by idleness sooner than it should.
+    async fn refresh(self: Arc<Self>, record: Arc<SessionRecord>, now: Timestamp) -> Decision {
+        let touched = self.store.touch(&record, now).await;
+        let renewed = match touched {
+            Ok(touched) => touched.renewed,
+            Err(error) => {
+                observe::refresh_failed(&error);
+                None
+            }
+        };
+        let cookie = renewed.and_then(|ticket| self.cookie.set(&ticket, &record, now));
+        Decision::pass(self.session(record)).setting(cookie)
+    }
+
+    /// A cookie that opens nothing: taken away, and where signing in is optional
+    /// the request goes on without a session. A store that cannot tell is neither.
+    pub(super) fn without_session(&self, rejection: Rejection, required: bool) -> Decision {
+        let cookie =
+            if rejection.spoils_cookie() { CookieChange::Clear } else { CookieChange::Keep };
+        let verdict =
+            if rejection.spoils_cookie() && !required { Ok(None) } else { Err(rejection) };
+        Decision { verdict, cookie, clear_challenge: false }
+    }
+}
+
+/// What a loaded session leads to.
+enum Resumed {
+    Decided(Decision),
+    Refresh(Arc<SessionRecord>),
+}

@@ -1,0 +1,235 @@
+//! A token, perhaps with a cookie: who signed it, and is a session made of it?
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::super::bound_login::{Presented, Unbound};
+use super::super::credentials::CookieValue;
+use super::super::decision::{Deciding, Decision};
+use super::super::login::LoginError;
+use super::super::session::Identity;
+use super::super::{Login, Rejection, Replay, Session};
+use super::{Asked, Gate};
+use crate::{
+    Minted, NewSession, SessionData, SessionRecord, StoreError, Timestamp, TokenMark, VerifiedClaim,
+};
+
+/// What is known of somebody who presents a verified token.
+struct Visitor {
+    claim: VerifiedClaim,
+    /// The session of the cookie beside the token.
+    previous: Result<Option<Arc<SessionRecord>>, StoreError>,
+    challenge: Result<Presented, Unbound>,
+    /// What the application's hook is asked, where there is one.
+    login: Option<Login>,
+}
+
+impl Gate {
+    pub(super) fn decide_token(
+        self: &Arc<Self>,
+        token: &[u8],
+        cookie: CookieValue<'_>,
+        request: &Parts,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Deciding {
+        let claim = match self.proofs.verify(&self.verifier, &self.keys, token, now) {
+            Ok(claim) => claim,
+            Err(error) => return Deciding::Done(Decision::reject(error.into())),
+        };
+        if asked.signs_in
+            && self.store.remembers()
+            && let Err(rejection) = self.origins.check_login(request)
+        {
+            return Deciding::Done(Decision::reject(rejection));
+        }
+        if cookie == CookieValue::Absent && self.asks_nobody() {
+            return self.decide_plain(claim, asked, now);
+        }
+        let loading = match cookie {
+            CookieValue::Ticket(ticket) => Some(self.store.load(ticket, now)),
+            CookieValue::Absent | CookieValue::Ambiguous => None,
+        };
+        let challenge = self.bound_login.presented(&request.headers, &self.cookie, now);
+        let login = self.hook.as_ref().map(|_| Login::new(claim.clone(), request.clone()));
+        let gate = Arc::clone(self);
+        Deciding::waiting(async move {
+            let previous = match loading {
+                Some(loading) => loading.await,
+                None => Ok(None),
+            };
+            let visitor = Visitor { claim, previous, challenge, login };
+            gate.admit(visitor, asked, now).await.unwrap_or_else(Decision::reject)
+        })
+    }
+
+    /// Whether a verified token is all that it takes.
+    fn asks_nobody(&self) -> bool {
+        self.hook.is_none() && self.replay == Replay::Authenticate && self.bound_login.is_off()
+    }
+
+    /// The common case, a token alone and nobody to ask: costs no allocation where the store
+    /// knows at once.
+    fn decide_plain(
+        self: &Arc<Self>,
+        claim: VerifiedClaim,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Deciding {
+        let data = SessionData::NONE;
+        if !asked.signs_in {
+            return Deciding::Done(self.pass_token(claim, data, now));
+        }
+        let session = self.new_session(&claim, data.clone(), None, now);
+        match self.store.mint(session, now).try_now() {
+            Ok(minted) => Deciding::Done(
+                self.minted(claim, data, minted, now).unwrap_or_else(Decision::reject),
+            ),
+            Err(minting) => {
+                let gate = Arc::clone(self);
+                Deciding::waiting(async move {
+                    let minted = minting.await;
+                    gate.minted(claim, data, minted, now).unwrap_or_else(Decision::reject)
+                })
+            }
+        }
+    }
+
+    /// A verified token: keeps the issuer's session if the cookie has one, else
+    /// makes one where the route signs in, at most once per token.
+    async fn admit(
+        self: Arc<Self>,
+        visitor: Visitor,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Result<Decision, Rejection> {
+        let Visitor { claim, previous, challenge, login } = visitor;
+        let token = self.mark(&claim);
+        if self.replay == Replay::SingleUse && self.store.is_used(token, now).await? {
+            return Err(Rejection::TokenUsed);
+        }
+        // A cookie that opens nothing is no reason to refuse a good token.
+        let previous = match self.living(previous, now) {
+            Ok(record) => Some(record),
+            Err(rejection) if rejection.spoils_cookie() => None,
+            Err(rejection) => return Err(rejection),
+        };
+        if let Some(record) = &previous
+            && record.issuer == claim.issuer()
+        {
+            self.use_up(token, now).await?;
+            return Ok(Decision::pass(self.session(Arc::clone(record))));
+        }
+
+        let challenge = self.bound_login.check(&self.verifier, claim.signed(), challenge)?;
+        let data = self.ask_application(login).await?;
+        if !asked.signs_in {
+            self.check_unused(challenge, now).await?;
+            self.use_up(token, now).await?;
+            return Ok(self.pass_token(claim, data, now));
+        }
+        if let Some(challenge) = challenge
+            && !self.store.claim(challenge, now).await?
+        {
+            return Err(Rejection::UnboundLogin(Unbound::ChallengeUsed));
+        }
+        self.check_newest(token, now).await?;
+        let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
+        let minted = self.store.mint(session, now).await;
+        let decision = self.minted(claim, data, minted, now)?;
+        // Where nothing is remembered, the challenge goes with the next request again.
+        let clear_challenge = challenge.is_some() && self.store.remembers();
+        Ok(Decision { clear_challenge, ..decision })
+    }
+
+    fn new_session(
+        &self,
+        claim: &VerifiedClaim,
+        data: SessionData,
+        previous: Option<&SessionRecord>,
+        now: Timestamp,
+    ) -> NewSession {
+        NewSession::new(self.mark(claim), self.lifetimes.end_of_session(now))
+            .with_data(data)
+            .replacing(previous)
+            .with_max_per_issuer(self.max_sessions)
+    }
+
+    /// What a mint leads to: a cookie the first time, none afterwards.
+    fn minted(
+        self: &Arc<Self>,
+        claim: VerifiedClaim,
+        data: SessionData,
+        minted: Result<Minted, StoreError>,
+        now: Timestamp,
+    ) -> Result<Decision, Rejection> {
+        match minted? {
+            Minted::Session { ticket, record } => {
+                let cookie = self.cookie.set(&ticket, &record, now);
+                Ok(Decision::pass(self.session(record)).setting(cookie))
+            }
+            Minted::AlreadyUsed if self.replay == Replay::SingleUse => Err(Rejection::TokenUsed),
+            Minted::AlreadyUsed | Minted::NotKept => Ok(self.pass_token(claim, data, now)),
+        }
+    }
+
+    /// The token authenticates its request and nothing more.
+    fn pass_token(
+        self: &Arc<Self>,
+        claim: VerifiedClaim,
+        data: SessionData,
+        now: Timestamp,
+    ) -> Decision {
+        let identity = Identity::Token { claim, seen: now, data };
+        Decision::pass(Session::new(Arc::clone(self), identity))
+    }
+
+    /// Notes an accepted token that becomes no session, where that matters.
+    async fn use_up(&self, token: TokenMark, now: Timestamp) -> Result<(), Rejection> {
+        if self.replay == Replay::SingleUse && !self.store.claim(token, now).await? {
+            return Err(Rejection::TokenUsed);
+        }
+        self.check_newest(token, now).await
+    }
+
+    /// Notes an accepted token, where only the newest is good.
+    async fn check_newest(&self, token: TokenMark, now: Timestamp) -> Result<(), Rejection> {
+        if self.replay == Replay::NewestOnly && !self.store.advance(token, now).await? {
+            return Err(Rejection::TokenSuperseded);
+        }
+        Ok(())
+    }
+
+    /// A challenge that nobody has signed in with. It stays good for signing in.
+    async fn check_unused(
+        &self,
+        challenge: Option<TokenMark>,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        match challenge {
+            Some(challenge) if self.store.is_used(challenge, now).await? => {
+                Err(Rejection::UnboundLogin(Unbound::ChallengeUsed))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the application wants to attach, or its refusal. Asked before anything
+    /// is minted, so that a refusal uses no token up.
+    async fn ask_application(&self, login: Option<Login>) -> Result<SessionData, Rejection> {
+        match (&self.hook, login) {
+            (Some(hook), Some(login)) => hook.call(login).await.map_err(|error| match error {
+                LoginError::Refused(refusal) => Rejection::Refused(refusal),
+                LoginError::Data(error) => Rejection::UnusableSessionData(Arc::new(error)),
+            }),
+            _ => Ok(SessionData::NONE),
+        }
+    }
+
+    /// A used token has to be remembered for as long as any verifier accepts it that
+    /// shares the store.
+    fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
+        TokenMark::new(claim, self.verifier.end_of(claim.claim(), self.longest_age.get()))
+    }
+}

@@ -1,0 +1,394 @@
+//! What holds behind every gateway.
+
+use tower_didt::testing::Wallet;
+
+use crate::support::{Change, Gateway, Received, Reply, Site, Store, bearer, needs};
+
+const ISSUER: &str = "x-auth-issuer";
+const ADDRESS: &str = "x-auth-address";
+const SESSION: &str = "x-auth-session";
+const EXPIRES: &str = "x-auth-expires";
+const ASSERTION: &str = "x-auth-assertion";
+const IDENTITY: [&str; 5] = [ISSUER, ADDRESS, SESSION, EXPIRES, ASSERTION];
+
+/// What attackers send in place of an identity.
+const SPOOFED: &str = "did:ethr:0xSPOOFED";
+
+/// Signing in gives the session cookie, with it requests pass and the upstream is told who sent
+/// them, and after signing out the old cookie is refused at once.
+pub(crate) fn signing_in_and_out(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    let mine = [("Cookie", &*format!("theme=dark; {cookie}; lang=en"))];
+
+    let reply = site.get("/orders?page=2", &mine);
+    let received = passed(&site, &reply);
+    assert_eq!(received.target(), "/orders?page=2");
+    is_session_of("alice", &received);
+    let cookies = received.values("cookie").join("; ");
+    assert!(cookies.contains("theme=dark") && cookies.contains("lang=en"), "{received:?}");
+    if gateway.removes_session_cookie {
+        assert_eq!(cookies, "theme=dark; lang=en");
+    }
+    let alone = passed(&site, &site.get("/", &[("Cookie", &*cookie)]));
+    if gateway.removes_session_cookie {
+        assert!(alone.values("cookie").iter().all(|value| value.is_empty()), "{alone:?}");
+    }
+
+    let reply = site.request_with_body("POST", "/orders", &mine, "four");
+    let received = passed(&site, &reply);
+    assert_eq!(received.body_bytes(), 4, "the body is the application's");
+    is_session_of("alice", &received);
+
+    let reply = site.request("POST", "/auth/logout", &mine);
+    assert!(matches!(reply.status, 200 | 204), "{reply:?}");
+    refused(&site, &site.get("/", &mine), 401);
+}
+
+/// A token alone passes, and does not reach the upstream.
+pub(crate) fn a_token_alone_passes(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let token = bearer("alice");
+    let received = passed(&site, &site.get("/api", &[("Authorization", &token)]));
+    is_issuer("alice", &received);
+    assert!(received.values("authorization").iter().all(|value| value.is_empty()), "{received:?}");
+    // Explicit credentials win over a good cookie.
+    let cookie = site.sign_in("alice");
+    let headers = [("Cookie", &*cookie), ("Authorization", "Bearer nonsense")];
+    refused(&site, &site.get("/api", &headers), 401);
+}
+
+/// Without credentials only what is public passes, and the upstream is told that nobody is
+/// signed in: by empty headers, or by none.
+pub(crate) fn strangers(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    for target in ["/", "/orders", "/publicity", "/public", "/check/nginx", "/_didt_check"] {
+        let reply = site.get(target, &[("X-Original-URL", "http://localhost/public/")]);
+        assert_eq!(reply.received().map(|received| received.target().to_owned()), None);
+        assert!(matches!(reply.status, 401 | 404), "{target}: {reply:?}");
+        if reply.status == 401 {
+            refused(&site, &reply, 401);
+        }
+    }
+    let expired = [("Cookie", "__Host-didt=0123456789abcdef")];
+    refused(&site, &site.get("/", &expired), 401);
+    // OPTIONS is authorised like any other method.
+    refused(&site, &site.request("OPTIONS", "/", &[("Origin", "https://evil.example")]), 401);
+
+    let received = passed(&site, &site.get("/public/logo.svg", &[]));
+    is_nobody(&received);
+}
+
+/// What clients say of themselves is refused or replaced, however it is spelled.
+pub(crate) fn spoofed_identities(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    for name in [
+        "X-Auth-Issuer",
+        "x-auth-issuer",
+        "X-AUTH-ADDRESS",
+        "X-Auth-Session",
+        "X-Auth-Expires",
+        "X-Auth-Assertion",
+        "X_Auth_Issuer",
+        "X_AUTH_ISSUER",
+        "X.Auth.Issuer",
+        "X-Auth_Issuer",
+        "X-Auth.Assertion",
+    ] {
+        let spoof = (name, SPOOFED);
+        if let Some(received) = site.get("/public/", &[spoof]).received() {
+            is_nobody(&received);
+        }
+        if let Some(received) = site.get("/", &[("Cookie", &*cookie), spoof]).received() {
+            is_session_of("alice", &received);
+        }
+        if let Some(received) = site.get("/", &[("Cookie", &*cookie), spoof, spoof]).received() {
+            is_session_of("alice", &received);
+        }
+        refused_somehow(&site.get("/", &[spoof]));
+    }
+}
+
+/// A `Connection` that names a header has it removed on the way: neither a credential before the
+/// check nor its answer after it may be lost like that.
+pub(crate) fn connection_names_a_header(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    for name in IDENTITY.into_iter().chain(["X-Auth-Issuer", "X_Auth_Issuer", "X-Forwarded-Uri"]) {
+        let trick = ("Connection", &*format!("close, {name}"));
+        let reply = site.get("/", &[("Cookie", &*cookie), trick]);
+        match reply.received() {
+            Some(received) => is_session_of("alice", &received),
+            None => refused_somehow(&reply),
+        }
+    }
+    // Whoever has a credential removed is a stranger at most, not somebody else.
+    for name in ["Cookie", "Authorization", "X-Original-URL", "X-Forwarded-Host"] {
+        let trick = ("Connection", &*format!("close, {name}"));
+        let headers = [("Cookie", &*cookie), ("Authorization", "Bearer nonsense"), trick];
+        refused_somehow(&site.get("/", &headers));
+    }
+}
+
+/// Two credentials are none: nobody can say which of them counts where.
+pub(crate) fn two_credentials(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let (alice, bob) = (site.sign_in("alice"), site.sign_in("bob"));
+    let (a, b) = (bearer("alice"), bearer("bob"));
+    for headers in [
+        &[("Cookie", &*alice), ("Cookie", &*bob)][..],
+        &[("Cookie", &*format!("{alice}; {bob}"))],
+        &[("Cookie", &*format!("{alice},{bob}"))],
+        &[("Authorization", &*a), ("Authorization", &*b)],
+        &[("Authorization", &*format!("{a}, {b}"))],
+        &[("Cookie", &*alice), ("Authorization", &*a), ("Authorization", "Basic eDp5")],
+    ] {
+        refused_somehow(&site.get("/", headers));
+    }
+}
+
+/// A target that two readers could take for different ones is refused, or is for both the same.
+pub(crate) fn tricks_with_paths(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    for target in [
+        "/public/../orders",
+        "/public/..",
+        "/public/./../orders",
+        "/public/%2e%2e/orders",
+        "/public/%2E%2E/orders",
+        "/public/..%2forders",
+        "/public/..%2Forders",
+        "/public/..%5corders",
+        "/public/..\\orders",
+        "/public/%252e%252e/orders",
+        "/public//../orders",
+        "//public/",
+        "/public/..;/orders",
+        "/orders#/public/",
+        "/orders#/../public/",
+        "/orders?/public/",
+        "/orders/..%2fpublic/",
+        "/orders%23/public/",
+        "/public/\u{ff}",
+        "/public/%ff",
+        "/public/%00",
+        "/public/%zz",
+        "/PUBLIC/",
+        "/auth/../orders",
+        "/auth/%2e%2e/orders",
+        "/auth/..%2forders",
+        "http://127.0.0.1/public/",
+        "http://public.example/orders",
+        "*",
+        "public/",
+        "",
+    ] {
+        // As Latin-1: one byte for each character.
+        let raw: Vec<u8> =
+            format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", site.host())
+                .chars()
+                .map(|character| u8::try_from(u32::from(character)).expect("Latin-1"))
+                .collect();
+        let reply = site.send(&raw);
+        if let Some(received) = reply.received() {
+            let path = received.target().split('?').next().unwrap_or_default().to_ascii_lowercase();
+            assert!(path.starts_with("/public/"), "{target:?} passed as {received:?}");
+            for trick in
+                ["..", "//", "%2e", "%2f", "%5c", "\\", "%25", "%00", "#", ";", "%zz", "\u{ff}"]
+            {
+                assert!(!path.contains(trick), "{target:?} passed as {received:?}");
+            }
+            is_nobody(&received);
+        }
+    }
+}
+
+/// Rules are for hosts. A request that says two is refused, or has one for all.
+pub(crate) fn two_hosts(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    let host = site.host();
+    for head in [
+        format!("GET http://other.example/public/ HTTP/1.1\r\nHost: {host}\r\n"),
+        format!("GET /public/ HTTP/1.1\r\nHost: {host}\r\nHost: other.example\r\n"),
+        "GET /public/ HTTP/1.1\r\n".to_owned(),
+        format!("GET /public/ HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Host: other.example\r\n"),
+        format!("GET /public/ HTTP/1.1\r\nHost: {host}, other.example\r\n"),
+    ] {
+        let reply =
+            site.send(format!("{head}Cookie: {cookie}\r\nConnection: close\r\n\r\n").as_bytes());
+        if let Some(received) = reply.received() {
+            let hosts = received.values("host");
+            let forwarded = received.values("x-forwarded-host");
+            assert_eq!(hosts.len(), 1, "{received:?}");
+            assert!(
+                forwarded.is_empty() || forwarded == hosts || gateway.name.starts_with("envoy"),
+                "{head}: {received:?}"
+            );
+        }
+    }
+}
+
+/// Another site's page may neither use the cookie nor open a WebSocket with it.
+pub(crate) fn other_sites(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    let mine = ("Cookie", &*cookie);
+    let origin = format!("http://{}", site.host());
+    for (name, value) in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+    ] {
+        let reply = site.request("POST", "/orders", &[mine, (name, value)]);
+        refused(&site, &reply, 403);
+    }
+    let reply = site.request("POST", "/auth/logout", &[mine, ("Sec-Fetch-Site", "cross-site")]);
+    assert_eq!(reply.status, 403, "signing somebody out is theirs: {reply:?}");
+    for own in [("Sec-Fetch-Site", "same-origin"), ("Origin", &*origin)] {
+        passed(&site, &site.request("POST", "/orders", &[mine, own]));
+    }
+    let upgrade = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Origin", "https://evil.example"),
+    ];
+    let head: String = upgrade.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let raw =
+        format!("GET /chat HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\n{head}\r\n", site.host());
+    let reply = site.send_and_read_head(raw.as_bytes());
+    assert_eq!(reply.status, 403, "{reply:?}");
+    // A link from another site is no harm.
+    passed(
+        &site,
+        &site.get("/", &[mine, ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")]),
+    );
+}
+
+/// Without `didt serve` nobody passes, not even to what is public.
+pub(crate) fn didt_is_down(gateway: &Gateway) {
+    let mut site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    passed(&site, &site.get("/", &[("Cookie", &*cookie)]));
+    site.didt.kill();
+    for headers in [&[("Cookie", &*cookie)][..], &[("Authorization", &*bearer("alice"))], &[]] {
+        for target in ["/", "/public/"] {
+            let reply = site.get(target, headers);
+            assert!(reply.received().is_none(), "{reply:?}");
+            assert!(reply.status >= 500, "{reply:?}");
+        }
+    }
+}
+
+/// Without the store's server nobody is let in, and nobody is told that they are signed out.
+pub(crate) fn the_store_is_down(gateway: &Gateway) {
+    needs!("redis-server");
+    let mut site = Site::with(gateway, Store::Redis, &[]);
+    let cookie = site.sign_in("alice");
+    passed(&site, &site.get("/", &[("Cookie", &*cookie)]));
+    site.redis.as_mut().expect("redis").kill();
+    let reply = site.get("/", &[("Cookie", &*cookie)]);
+    assert!(reply.received().is_none(), "{reply:?}");
+    assert!(reply.status >= 500, "{reply:?}");
+    assert_eq!(reply.session_cookie(), None, "the cookie stays");
+    // What needs no session needs no store.
+    is_nobody(&passed(&site, &site.get("/public/", &[])));
+}
+
+/// `didt doctor` finds nothing to complain of.
+pub(crate) fn doctor_is_content(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let (code, text) = site.doctor();
+    assert_eq!(code, 0, "{text}");
+}
+
+/// `didt doctor` finds what is wrong with a changed configuration, and names it.
+pub(crate) fn doctor_finds(gateway: &Gateway, changes: &[Change<'_>], named: &str) {
+    let site = Site::with(gateway, Store::Memory, changes);
+    let (code, text) = site.doctor();
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains(named), "{named:?} is not in:\n{text}");
+}
+
+/// The request reached the upstream.
+#[track_caller]
+fn passed(site: &Site, reply: &Reply) -> Received {
+    assert_eq!(reply.status, 200, "{reply:?}\n{}\n{}", site.didt.log(), site.gateway_log());
+    reply.received().expect("the upstream answers")
+}
+
+/// The request did not reach the upstream, and the answer says why.
+#[track_caller]
+fn refused(site: &Site, reply: &Reply, status: u16) {
+    assert_eq!(reply.status, status, "{reply:?}\n{}", site.didt.log());
+    assert!(reply.received().is_none(), "{reply:?}");
+    assert_eq!(reply.session_cookie(), None, "{reply:?}");
+    if status == 401 {
+        assert!(reply.header("www-authenticate").is_some(), "RFC 9110 section 11.6.1: {reply:?}");
+    }
+}
+
+/// By whom and with what status does not matter.
+#[track_caller]
+fn refused_somehow(reply: &Reply) {
+    assert!(reply.received().is_none(), "{reply:?}");
+    assert!((400..500).contains(&reply.status), "{reply:?}");
+}
+
+#[track_caller]
+fn is_issuer(user: &str, received: &Received) {
+    let issuer = Wallet::from_seed(user).issuer();
+    assert_eq!(received.values(ISSUER), [issuer.to_string()], "{received:?}");
+    assert_eq!(received.values(ADDRESS), [issuer.address().to_string()], "{received:?}");
+    is_not_spoofed(received);
+}
+
+#[track_caller]
+fn is_session_of(user: &str, received: &Received) {
+    is_issuer(user, received);
+    let [session] = received.values(SESSION)[..] else { panic!("{received:?}") };
+    assert!(
+        session.len() == 64 && session.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{session}"
+    );
+    let [expires] = received.values(EXPIRES)[..] else { panic!("{received:?}") };
+    assert!(expires.parse::<u64>().is_ok(), "{expires}");
+}
+
+#[track_caller]
+fn is_nobody(received: &Received) {
+    for name in IDENTITY {
+        let values = received.values(name);
+        assert!(values.len() <= 1 && values.iter().all(|value| value.is_empty()), "{received:?}");
+    }
+    is_not_spoofed(received);
+}
+
+#[track_caller]
+fn is_not_spoofed(received: &Received) {
+    assert!(received.headers().all(|(_, value)| !value.contains(SPOOFED)), "{received:?}");
+}
+
+/// One test for each of the above.
+macro_rules! tests {
+    ($gateway:ident) => {
+        behaviour::tests!($gateway:
+            signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
+            connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites,
+            didt_is_down, the_store_is_down, doctor_is_content);
+    };
+    ($gateway:ident: $($behaviour:ident),*) => {
+        $(
+            #[test]
+            fn $behaviour() {
+                needs!($gateway.program);
+                behaviour::$behaviour(&$gateway);
+            }
+        )*
+    };
+}
+pub(crate) use tests;

@@ -1,0 +1,64 @@
+//! The gateways: which files they read, and how they are started.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A gateway whose files lie in a folder of `examples/gateways`.
+pub(crate) struct Gateway {
+    /// The folder.
+    pub(crate) name: &'static str,
+    pub(crate) program: &'static str,
+    /// Without `didt.toml`, which each has.
+    pub(crate) files: &'static [&'static str],
+    /// Starts it in the foreground, in a directory with the files. Without it the requests of
+    /// the test go to `didt serve`.
+    pub(crate) command: Option<fn(program: &Path, directory: &Path) -> Command>,
+    /// Whether the upstream is kept from seeing the session cookie.
+    pub(crate) removes_session_cookie: bool,
+}
+
+impl Gateway {
+    /// The program's file.
+    pub(crate) fn find(&self) -> Option<PathBuf> {
+        find(self.program)
+    }
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    if program == "envoy"
+        && let Some(file) = std::env::var_os("DIDT_TEST_ENVOY")
+    {
+        return Some(file.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian's users do not have the folder of daemons in their path.
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+/// Whether a program is there. Without it the test says that it is not run.
+pub(crate) fn available(program: &str, test: &str) -> bool {
+    if find(program).is_some() {
+        return true;
+    }
+    let required = std::env::var_os("TOWER_DIDT_REQUIRE_GATEWAYS");
+    assert!(required.is_none_or(|value| value != "1"), "{program} is required");
+    // Past the capture of passing tests, so that it is seen.
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: there is no {program}");
+    false
+}
+
+/// Ends the test early where one of these programs is missing.
+macro_rules! needs {
+    ($($program:expr),*) => {
+        $(
+            if !crate::support::available($program, concat!(module_path!(), " line ", line!())) {
+                return;
+            }
+        )*
+    };
+}
+pub(crate) use needs;
