@@ -9,6 +9,7 @@
 //! ```
 
 pub(crate) mod assertion;
+pub(crate) mod arguments;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod check;
