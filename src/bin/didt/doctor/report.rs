@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::bench::Bench;
 use super::finding::{Finding, Found, Severity, Stop};
 
+/// What is shown to people of one probe.
+const MAX_FOUND: usize = 8;
+
 /// What came of an examination.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -138,8 +141,11 @@ impl Line {
             Word::Unknown => writeln!(out, "could not tell: {}", self.found.join("; ")),
             Word::Failed | Word::Warning => {
                 writeln!(out, "{}: not so: {}", self.severity, self.claim)?;
-                for found in &self.found {
+                for found in self.found.iter().take(MAX_FOUND) {
                     writeln!(out, "    found  {found}")?;
+                }
+                if let Some(more @ 1..) = self.found.len().checked_sub(MAX_FOUND) {
+                    writeln!(out, "    found  and {more} more: --json has them all")?;
                 }
                 writeln!(out, "    why    {}", self.why.unwrap_or_default())?;
                 for Mend { gateway, text } in self.mend {

@@ -53,8 +53,10 @@ impl Echo {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let listener = TcpListener::bind(self.listen).await?;
+            // Before the line: whoever has read it may tell us to stop.
+            let stopped = server::stopped()?;
             complain(format_args!("echo listens on http://{}", listener.local_addr()?));
-            server::serve(listener, server::stopped()?).await;
+            server::serve(listener, stopped).await;
             Ok(ExitCode::SUCCESS)
         })
     }

@@ -63,17 +63,25 @@ pub(super) async fn serve(listener: TcpListener, stopped: impl Future<Output = (
     let _ = timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
 }
 
-/// Completes when the process is told to stop.
+/// Completes when the process is told to stop, from now on.
+#[cfg(unix)]
 pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
     Ok(async move {
-        #[cfg(unix)]
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
-        #[cfg(not(unix))]
+    })
+}
+
+/// Completes at Ctrl-C.
+#[cfg(not(unix))]
+pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })
 }

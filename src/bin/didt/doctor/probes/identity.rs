@@ -61,10 +61,12 @@ pub(super) fn faults(bench: &Bench, session: &Session, seen: &Seen) -> Vec<Strin
 }
 
 /// Caddy's, where the check's answer has no such header; and the like of others.
+pub(super) fn is_placeholder(value: &str) -> bool {
+    value.contains("{http.") || value.starts_with('$') || value.contains("%[") || value == "-"
+}
+
+/// The identity headers that have one.
 fn placeholders(bench: &Bench, seen: &Seen) -> Vec<String> {
-    let is_placeholder = |value: &str| {
-        value.contains("{http.") || value.starts_with('$') || value.contains("%[") || value == "-"
-    };
     let headers = bench.identity.iter().flat_map(|name| seen.alike(name));
     let literal = headers.filter(|(_, value)| is_placeholder(value));
     literal.map(|(name, value)| format!("{name} is the literal placeholder {value:?}")).collect()

@@ -1,6 +1,6 @@
 //! Does what a client says of itself reach the upstream?
 
-use super::{Probe, at};
+use super::{Probe, at, identity};
 use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity, Stop};
 use crate::doctor::report::Mend;
@@ -50,8 +50,8 @@ pub(super) const PUBLIC: Probe = Probe {
             let mut wrong = try_one(bench, "a plain request", &plain).await?;
             if let Some(seen) = seen(bench.ask(&plain).await?) {
                 for name in &bench.identity {
-                    for (name, _) in seen.alike(name).filter(|(_, value)| !value.is_empty()) {
-                        wrong.push(format!("{name:?} is not empty though nobody is signed in"));
+                    for (header, value) in seen.alike(name).filter(|(_, value)| !value.is_empty()) {
+                        wrong.push(not_empty(header, value));
                     }
                 }
             }
@@ -114,16 +114,20 @@ async fn try_one(bench: &Bench, name: &str, request: &Request) -> Result<Vec<Str
             for (header, value) in seen.alike(identity) {
                 if value.contains(SPOOFED) {
                     wrong.push(format!("{name} reaches the upstream as {header:?}"));
-                } else if value.contains("{http.") {
-                    wrong.push(format!(
-                        "{header:?} reaches the upstream as a literal placeholder of Caddy"
-                    ));
                 }
             }
         }
     }
     wrong.dedup();
     Ok(wrong)
+}
+
+fn not_empty(header: &str, value: &str) -> String {
+    if identity::is_placeholder(value) {
+        format!("{header:?} reaches the upstream as the literal placeholder {value:?}")
+    } else {
+        format!("{header:?} is not empty though nobody is signed in")
+    }
 }
 
 fn seen(reply: Reply) -> Option<Seen> {
