@@ -3,8 +3,6 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -15,6 +13,7 @@ use super::credentials::{CookieValue, Credentials};
 use super::decision::{CookieChange, Deciding, Decision};
 use super::issuer_keys::IssuerKeys;
 use super::login::{LoginError, LoginHook};
+use super::longest_age::LongestAge;
 use super::origin::TrustedOrigins;
 use super::proof_cache::ProofCache;
 use super::rejection::Responder;
@@ -42,29 +41,6 @@ pub(crate) struct Gate {
     pub(super) bound_login: BoundLogin,
     pub(super) hook: Option<LoginHook>,
     pub(super) responder: Responder,
-}
-
-/// The oldest token that any clone of one `DidAuth` accepts. Clones share their store, so
-/// a token must be marked alike by all of them, or it would be new to each.
-#[derive(Clone, Debug)]
-pub(super) struct LongestAge(Arc<AtomicU64>);
-
-impl LongestAge {
-    pub(super) fn new(max_age: Duration) -> Self {
-        let longest = Self(Arc::default());
-        longest.allow(max_age);
-        longest
-    }
-
-    /// Rounds up to whole seconds: remembering for longer does no harm.
-    pub(super) fn allow(&self, max_age: Duration) {
-        let rounded_up = max_age.as_secs().saturating_add(u64::from(max_age.subsec_nanos() > 0));
-        self.0.fetch_max(rounded_up, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// Put into the extensions of a request that passes without credentials, so that
