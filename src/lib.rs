@@ -105,6 +105,8 @@ mod did;
 mod middleware;
 #[cfg(feature = "session")]
 mod session;
+#[cfg(feature = "session")]
+mod sync;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
