@@ -270,11 +270,11 @@ pub(crate) enum LogLevel {
 
 /// A text that stays out of logs, wiped when dropped.
 #[derive(Clone)]
-pub(crate) struct Secret(zeroize::Zeroizing<String>);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     pub(crate) fn new(text: String) -> Self {
-        Self(zeroize::Zeroizing::new(text))
+        Self(Zeroizing::new(text))
     }
 
     pub(crate) fn expose(&self) -> &str {
