@@ -3,9 +3,13 @@
 mod arguments;
 mod batch;
 #[cfg(feature = "gateway")]
+mod check_config;
+#[cfg(feature = "gateway")]
 mod doctor;
 #[cfg(feature = "gateway")]
 mod echo;
+#[cfg(feature = "gateway")]
+mod explain;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod inspect;
@@ -41,6 +45,10 @@ enum Command {
     Doctor(doctor::Doctor),
     #[cfg(feature = "gateway")]
     Echo(echo::Echo),
+    #[cfg(feature = "gateway")]
+    CheckConfig(check_config::CheckConfig),
+    #[cfg(feature = "gateway")]
+    Explain(explain::Explain),
 }
 
 const EXAMPLES: &str = "\
@@ -67,6 +75,10 @@ fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "gateway")]
         Command::Echo(echo) => echo.run(),
+        #[cfg(feature = "gateway")]
+        Command::CheckConfig(check) => check.run(),
+        #[cfg(feature = "gateway")]
+        Command::Explain(explain) => explain.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tower_didt::{
-    ConfigError, DidAuth, MemoryLedger, MemoryStore, RedisConfigError, RedisStore, SealedStore,
-    SessionStore, Verifier,
+    ConfigError, DidAuth, MemoryLedger, MemoryStore, RedisConfigError, RedisStore,
+    RedisStoreBuilder, SealedStore, SessionStore, Verifier,
 };
 
 use super::config::{Config, Store};
@@ -26,7 +26,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, RedisConfigError> {
             (Arc::new(redis.clone()), Some(redis))
         }
         Store::Sealed { keys, ledger } => {
-            let redis = ledger.as_ref().map(|builder| builder.open()).transpose()?;
+            let redis = ledger.as_ref().map(RedisStoreBuilder::open).transpose()?;
             let sealed = match &redis {
                 Some(redis) => SealedStore::new(keys.clone(), redis.clone()),
                 None => SealedStore::new(keys.clone(), MemoryLedger::new()),

@@ -8,6 +8,7 @@
 //! config ─► all of them
 //! ```
 
+pub(crate) mod arguments;
 pub(crate) mod assertion;
 pub(crate) mod audit;
 pub(crate) mod auth;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tower_didt::{ConfigError, RedisConfigError, RedisStore, SystemClock};
 use tracing::{error, info, warn};
 
@@ -17,6 +18,10 @@ use super::measures::Measures;
 use super::server::{BindError, Bound, Server, Stopper, Tls, TlsError};
 use super::{log, private, public, systemd};
 use crate::complain;
+
+/// What logs and metrics call the listeners.
+const PUBLIC: &str = "public";
+const PRIVATE: &str = "private";
 
 /// Connections at a time to the private listener: probes and a few people. They come out of no
 /// other limit, so that a crowd at the public one keeps no probe waiting.
@@ -45,7 +50,7 @@ pub(crate) async fn run(config: Config) -> Result<(), StartError> {
 
     let stoppers = Stoppers { public: Stopper::new(), private: Stopper::new() };
     let public = Server {
-        name: "public",
+        name: PUBLIC,
         bound: Bound::to(&config.public.listen).await.map_err(StartError::Bind)?,
         tls: tls.clone(),
         router: public::router(&config, &auth, Arc::new(SystemClock))
@@ -54,7 +59,7 @@ pub(crate) async fn run(config: Config) -> Result<(), StartError> {
     };
     let private = match &config.private {
         Some(PrivateListener { listen, admin_secret }) => Some(Server {
-            name: "private",
+            name: PRIVATE,
             bound: Bound::to(listen).await.map_err(StartError::Bind)?,
             tls: None,
             router: private::router(&auth, measures, stoppers.public.stop(), admin_secret.as_ref()),
@@ -89,40 +94,88 @@ async fn serve(
     tls: Option<&Tls>,
     shutdown_timeout: Duration,
 ) {
-    let mut serving = tokio::spawn(public.serve(stoppers.public.stop()));
-    let private = private.map(|server| tokio::spawn(server.serve(stoppers.private.stop())));
+    let mut servers = Servers(JoinSet::new());
+    servers.begin(public, &stoppers.public);
+    if let Some(private) = private {
+        servers.begin(private, &stoppers.private);
+    }
     systemd::ready();
-
-    while let Order::Reload = signals.next().await {
-        systemd::reloading();
-        reload(tls);
-        systemd::ready();
+    loop {
+        let order = tokio::select! {
+            order = signals.next() => order,
+            // Nobody told it to.
+            () = servers.end_of(None) => Order::Stop,
+        };
+        match order {
+            Order::Stop => break,
+            Order::Reload => {
+                systemd::reloading();
+                reload(tls);
+                systemd::ready();
+            }
+        }
     }
     systemd::stopping();
     info!("stopping");
-    stoppers.public.finish();
-    tokio::select! {
-        _ = &mut serving => {}
-        () = signals.stop() => warn!("told twice to stop: dropping what is in flight"),
-        () = tokio::time::sleep(shutdown_timeout) => {
-            warn!("not all that was in flight was finished in time");
-        }
-    }
-    stoppers.public.end();
-    stoppers.private.finish();
-    if let Some(mut private) = private {
-        tokio::select! {
-            _ = &mut private => {}
-            () = signals.stop() => {}
-            () = tokio::time::sleep(PRIVATE_FAREWELL) => {}
-        }
-        stoppers.private.end();
-        let _ = private.await;
-    }
-    if !serving.is_finished() {
-        let _ = serving.await;
-    }
+    servers.end(PUBLIC, &stoppers.public, &mut signals, shutdown_timeout).await;
+    servers.end(PRIVATE, &stoppers.private, &mut signals, PRIVATE_FAREWELL).await;
     info!("stopped");
+}
+
+/// The servers that run, by their names.
+struct Servers(JoinSet<&'static str>);
+
+impl Servers {
+    fn begin(&mut self, server: Server, stopper: &Stopper) {
+        let (name, stop) = (server.name, stopper.stop());
+        self.0.spawn(async move {
+            server.serve(stop).await;
+            name
+        });
+    }
+
+    /// Ends one: what is in flight may be finished within this time, unless there is another signal.
+    async fn end(
+        &mut self,
+        name: &'static str,
+        stopper: &Stopper,
+        signals: &mut Signals,
+        limit: Duration,
+    ) {
+        stopper.finish();
+        let finished = tokio::select! {
+            biased;
+            () = self.end_of(Some(name)) => true,
+            () = signals.stop() => {
+                warn!("told again to stop: dropping what is in flight");
+                false
+            }
+            () = sleep(limit) => {
+                warn!(listener = name, "not all that was in flight was finished in time");
+                false
+            }
+        };
+        stopper.end();
+        if !finished {
+            self.end_of(Some(name)).await;
+        }
+    }
+
+    /// Waits until this one has ended, or any of them. One that has panicked takes the process
+    /// along: half a server is worse than one that is started again.
+    async fn end_of(&mut self, wanted: Option<&'static str>) {
+        while let Some(ended) = self.0.join_next().await {
+            match ended {
+                Ok(name) if wanted.is_none_or(|wanted| wanted == name) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn reload(tls: Option<&Tls>) {
@@ -140,7 +193,7 @@ fn announce(server: &Server) {
     match server.bound.at() {
         Listen::Tcp(address) => complain(format_args!("{name} listener on {scheme}://{address}")),
         Listen::Unix(path) => {
-            complain(format_args!("{name} listener on {scheme}+unix:{}", path.display()))
+            complain(format_args!("{name} listener on {scheme}+unix:{}", path.display()));
         }
     }
 }

@@ -2,7 +2,6 @@ use std::net::IpAddr;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use tower_didt::Clock;
 
 use super::super::config::IdentityHeaders;
 use super::super::peer::Peer;

@@ -18,10 +18,9 @@ const MAX_PENDING_RESETS: usize = 20;
 /// Streams that were reset for a client's mistakes, before its connection is closed; h2's own number.
 const MAX_ERROR_RESETS: usize = 1024;
 
-/// How much a client may send that nobody has read, of one request and of all on a
-/// connection: the size that RFC 9113 begins with, and a few of them.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+/// How much a client may send that nobody has read, of one request and of all on a connection:
+/// about what RFC 9113 begins with (section 6.9.2). hyper's own number is a mebibyte, times all connections.
+const WINDOW: u32 = 64 * 1024;
 
 /// HTTP/1.1, and HTTP/2 where TLS agreed on it or a client begins with its preface. A head
 /// that is too large, or has more than 100 fields, is answered with 431.
@@ -40,8 +39,8 @@ pub(super) fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_ERROR_RESETS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
     builder
 }
