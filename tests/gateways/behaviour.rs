@@ -1,5 +1,6 @@
 //! What holds behind every gateway.
 
+use serde_json::Value;
 use tower_didt::testing::Wallet;
 
 use crate::support::{Change, Gateway, Received, Reply, Site, Store, bearer, needs};
@@ -314,11 +315,25 @@ pub(crate) fn doctor_is_content(gateway: &Gateway) {
 }
 
 /// `didt doctor` finds what is wrong with a changed configuration, and names it.
-pub(crate) fn doctor_finds(gateway: &Gateway, changes: &[Change<'_>], named: &str) {
-    let site = Site::with(gateway, Store::Memory, changes);
+pub(crate) fn doctor_finds(gateway: &Gateway, changes: &[Change<'_>], probe: &str) {
+    finds(&Site::with(gateway, Store::Memory, changes), probe);
+}
+
+/// The same for what shows only while `didt serve` is down.
+pub(crate) fn doctor_finds_with_didt_down(gateway: &Gateway, changes: &[Change<'_>], probe: &str) {
+    let mut site = Site::with(gateway, Store::Memory, changes);
+    site.didt.kill();
+    finds(&site, probe);
+}
+
+fn finds(site: &Site, probe: &str) {
     let (code, text) = site.doctor();
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains(named), "{named:?} is not in:\n{text}");
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    let probes = report["probes"].as_array().expect("probes");
+    let failed = probes.iter().filter(|found| found["outcome"] == "failed");
+    let failed: Vec<_> = failed.map(|found| found["name"].as_str().expect("a name")).collect();
+    assert!(failed.contains(&probe), "{probe:?} is not among {failed:?} in {text}");
 }
 
 /// The request reached the upstream.

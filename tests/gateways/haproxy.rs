@@ -23,3 +23,35 @@ const HAPROXY: Gateway = Gateway {
 };
 
 behaviour::tests!(HAPROXY);
+
+/// The mistakes that are made with HAProxy.
+mod mistakes {
+    use super::*;
+
+    /// The first characters of the rule that denies whatever is not allowed.
+    const LAST_RULE: &str = "    http-request return status 503";
+
+    #[test]
+    fn no_rule_that_denies_what_is_not_allowed() {
+        needs!(HAPROXY.program);
+        let change = ("haproxy.cfg", LAST_RULE, "    #");
+        behaviour::doctor_finds_with_didt_down(&HAPROXY, &[change], "guarded");
+    }
+
+    #[test]
+    fn no_rules_after_the_check() {
+        needs!(HAPROXY.program);
+        let changes = [
+            ("haproxy.cfg", LAST_RULE, "    #"),
+            ("haproxy.cfg", "    http-request return status 401", "    #"),
+        ];
+        behaviour::doctor_finds(&HAPROXY, &changes, "guarded");
+    }
+
+    #[test]
+    fn a_script_that_sets_only_some_headers() {
+        needs!(HAPROXY.program);
+        let change = ("didt.lua", "\"x-auth-issuer\", \"x-auth-address\"", "\"x-auth-address\"");
+        behaviour::doctor_finds(&HAPROXY, &[change], "identity");
+    }
+}

@@ -20,3 +20,54 @@ const NGINX: Gateway = Gateway {
 };
 
 behaviour::tests!(NGINX);
+
+/// The mistakes that are made with nginx.
+mod mistakes {
+    use super::*;
+
+    #[test]
+    fn a_header_that_is_not_set() {
+        needs!(NGINX.program);
+        let line = "        proxy_set_header X-Auth-Issuer    $didt_issuer;\n";
+        behaviour::doctor_finds(&NGINX, &[("didt.conf", line, "")], "identity");
+    }
+
+    #[test]
+    fn a_location_that_is_not_asked_about() {
+        needs!(NGINX.program);
+        let change =
+            ("didt.conf", "    location / {\n", "    location / {\n        auth_request off;\n");
+        behaviour::doctor_finds(&NGINX, &[change], "guarded");
+    }
+
+    #[test]
+    fn a_return_in_a_guarded_location() {
+        needs!(NGINX.program);
+        let added =
+            "    location = /private {\n        return 200 secret;\n    }\n\n    location / {\n";
+        behaviour::doctor_finds(&NGINX, &[("didt.conf", "    location / {\n", added)], "guarded");
+    }
+
+    #[test]
+    fn answers_of_the_check_in_a_cache_that_does_not_know_of_the_cookie() {
+        needs!(NGINX.program);
+        let zone = "proxy_cache_path cache keys_zone=checks:1m;\n\nupstream didt {";
+        let cache = "        internal;\n        proxy_cache checks;\n        proxy_cache_valid any 1m;\n        \
+                     proxy_cache_key $request_uri;\n        proxy_ignore_headers Cache-Control Set-Cookie;\n        \
+                     proxy_pass http://didt/check/nginx;";
+        let changes = [
+            ("didt.conf", "upstream didt {", zone),
+            ("didt.conf", "        internal;\n        proxy_pass http://didt/check/nginx;", cache),
+        ];
+        behaviour::doctor_finds(&NGINX, &changes, "shared-cache");
+    }
+
+    #[test]
+    fn two_hosts_in_one_request() {
+        needs!(NGINX.program);
+        // Rules for one host, pages of another.
+        let change = ("didt.conf", "    if ($didt_two_hosts) {\n        return 400;\n    }\n", "");
+        let policy = ("didt.toml", "paths = [\"/public/**\"]", "hosts = [\"didt-doctor.invalid\"]");
+        behaviour::doctor_finds(&NGINX, &[change, policy], "hosts");
+    }
+}

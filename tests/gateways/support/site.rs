@@ -148,7 +148,7 @@ impl Site {
     pub(crate) fn doctor(&self) -> (i32, String) {
         let url = |path| format!("http://{}{path}", self.host());
         let output = Command::new(env!("CARGO_BIN_EXE_didt"))
-            .args(["doctor", &url("/private"), "--public", &url("/public/")])
+            .args(["doctor", "--json", &url("/private"), "--public", &url("/public/")])
             .args(["--seed", "doctor", "--audience", AUDIENCE])
             .output()
             .expect("didt runs");
