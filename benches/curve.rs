@@ -5,23 +5,16 @@
 //! cargo bench -p tower-didt-benches --features libsecp256k1
 //! ```
 
-use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
-use http::{Request, Response};
 use k256::ecdsa::VerifyingKey;
 use secp256k1::Message;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature};
 use sha3::{Digest, Keccak256};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{DidAuth, DidToken, IssuerKey, NoSessions, Timestamp, Verifier};
-use tower_didt_benches::Rounds;
+use tower_didt_benches::calls::{Bare, bearer, pass};
+use tower_didt_benches::{AUDIENCE, Rounds};
 use tower_layer::Layer;
-use tower_service::Service;
 
-const AUDIENCE: &str = "did:magic:f54168e9-9ce9-47f2-81c8-7cb2a96b26ba";
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 /// So many issuers take turns: no figure is that of one lucky signature, or of a
@@ -118,18 +111,11 @@ fn main() {
     });
     let auth =
         DidAuth::new(verifier.clone()).with_store(NoSessions).with_clock(FixedClock::at(NOW));
-    let mut service = auth.layer().layer(Accept);
+    let mut service = auth.layer().layer(Bare);
     let mut next = each();
-    let request = move || {
-        let credentials = format!("Bearer {}", next().token);
-        Request::builder().header("authorization", credentials).body(String::new())
-    };
+    let request = move || bearer(&next().token);
     rounds.add("request to the layer, token seen before", request, move |request| {
-        let response = service.call(request.expect("a request"));
-        match pin!(response).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(response)) => assert_eq!(response.status(), 200),
-            _ => panic!("nothing here waits"),
-        }
+        pass(&mut service, request);
     });
 
     rounds.run();
@@ -151,22 +137,4 @@ fn recover_in_k256(hash: &[u8; 32], signature: &[u8; 65]) -> [u8; 65] {
 fn address(key: &[u8; 65]) -> [u8; 20] {
     let hash: [u8; 32] = Keccak256::digest(&key[1..]).into();
     *hash.last_chunk().expect("longer")
-}
-
-/// Answers every request that gets through.
-#[derive(Clone)]
-struct Accept;
-
-impl Service<Request<String>> for Accept {
-    type Response = Response<String>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<String>) -> Self::Future {
-        ready(Ok(Response::new(String::new())))
-    }
 }

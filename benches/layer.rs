@@ -1,116 +1,82 @@
-//! What the layer adds to a service, in process: `cargo bench --bench layer`.
+//! What the layer adds to a service, in process.
 //!
-//! All variants take turns in short rounds, so that a machine whose speed drifts
-//! treats them alike. Printed are medians over the rounds.
+//! ```text
+//! cargo bench -p tower-didt-benches --bench layer
+//! cargo bench -p tower-didt-benches --bench layer --features observed
+//! ```
+//!
+//! All variants take turns in short rounds, each beside the bare service with the same
+//! request, so that a machine whose speed drifts treats them alike. Printed are medians
+//! over the rounds.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its result")]
-
-use std::convert::Infallible;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use http::{Request, Response};
-use tower::{Layer, Service, service_fn};
+use http::Request;
 use tower_didt::testing::Wallet;
 use tower_didt::{
     DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, SessionStore,
     Verifier,
 };
+use tower_didt_benches::calls::{Bare, Guarded, bearer, now, request, signed_in};
+use tower_didt_benches::{AUDIENCE, median};
+use tower_layer::Layer;
+use tower_service::Service;
 
-const AUDIENCE: &str = "did:magic:bench";
+const ROUNDS: usize = 300;
+const CALLS: u32 = 1_000;
 
-const ROUNDS: usize = 60;
-const CALLS: u32 = 2_000;
+fn main() {
+    let token = Wallet::from_seed("alice").token(AUDIENCE).mint();
+    let keys = SealingKeys::generate().expect("randomness");
+    let memory = auth(MemoryStore::new());
+    let sealed = auth(SealedStore::new(keys, MemoryLedger::new()));
+    let none = auth(NoSessions);
+    let guarded = |auth: &DidAuth| auth.layer().layer(Bare);
 
-async fn inner(request: Request<()>) -> Result<Response<()>, Infallible> {
-    black_box(&request);
-    Ok(Response::new(()))
-}
+    // Name, request, service, status.
+    let mut variants: Vec<(&str, Request<()>, Guarded, u16)> = vec![
+        ("session cookie, memory store", signed_in(&memory, &token), guarded(&memory), 200),
+        ("session cookie, sealed store", signed_in(&sealed, &token), guarded(&sealed), 200),
+        ("token seen before, memory store", bearer(&token), guarded(&memory), 200),
+        ("token seen before, no sessions", bearer(&token), guarded(&none), 200),
+        ("no credentials, optional", empty(), memory.layer().optional().layer(Bare), 200),
+        ("no credentials, required (401)", empty(), guarded(&memory), 401),
+    ];
+    for (name, request, service, status) in &mut variants {
+        let Ok(response) = now(service.call(request.clone()));
+        assert_eq!(response.status().as_u16(), *status, "{name}");
+    }
 
-/// Drives a future that is never pending.
-fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("memory answers at once"),
+    let mut base = Vec::new();
+    let mut added = vec![Vec::new(); variants.len()];
+    for _ in 0..ROUNDS {
+        for ((_, request, service, _), added) in variants.iter_mut().zip(&mut added) {
+            let bare = time(&mut Bare, request);
+            base.push(bare);
+            added.push(time(service, request) - bare);
+        }
+    }
+    println!("bare service: {:.0} ns a call (with the copy of the request)", median(base));
+    println!("added by the layer, median of {ROUNDS} rounds of {CALLS} calls:");
+    for ((name, ..), added) in variants.into_iter().zip(added) {
+        println!("  {name:<34} {:>6.0} ns", median(added));
     }
 }
 
-fn request(name: &'static str, value: &str) -> Request<()> {
-    Request::builder().header(name, value).body(()).expect("a request")
-}
-
-/// A service with sessions in `store`, a token, and the cookie made of it.
-fn signed_in(store: impl SessionStore) -> (DidAuth, Request<()>, Request<()>) {
-    let auth = DidAuth::new(Verifier::new(AUDIENCE)).with_store(store);
-    let token = Wallet::from_seed("alice").token(AUDIENCE).mint();
-    let bearer = request("authorization", &format!("Bearer {token}"));
-    let response = now(auth.layer().layer(service_fn(inner)).call(bearer.clone())).expect("passes");
-    let cookie = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
-    let pair = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or("none=");
-    let cookie = request("cookie", pair);
-    (auth, bearer, cookie)
-}
-
-/// Nanoseconds per call.
-fn time(call: &mut dyn FnMut()) -> f64 {
+/// Nanoseconds a call.
+fn time<S: Service<Request<()>>>(service: &mut S, request: &Request<()>) -> f64 {
     let started = Instant::now();
     for _ in 0..CALLS {
-        call();
+        drop(black_box(now(service.call(request.clone()))));
     }
     started.elapsed().as_nanos() as f64 / f64::from(CALLS)
 }
 
-fn main() {
-    let (memory, bearer, cookie) = signed_in(MemoryStore::new());
-    let (none, ..) = signed_in(NoSessions);
-    let keys = SealingKeys::generate().expect("randomness");
-    let (sealed, _, sealed_cookie) = signed_in(SealedStore::new(keys, MemoryLedger::new()));
-    let mut bare = service_fn(inner);
-    let mut with_memory = memory.layer().layer(service_fn(inner));
-    let mut with_none = none.layer().layer(service_fn(inner));
-    let mut with_sealed = sealed.layer().layer(service_fn(inner));
-    let mut optional = memory.layer().optional().layer(service_fn(inner));
-    let empty = Request::builder().header("accept", "*/*").body(()).expect("a request");
-
-    let mut run = |request: &Request<()>, which: u8| {
-        let request = request.clone();
-        match which {
-            0 => drop(black_box(now(bare.call(request)))),
-            1 => drop(black_box(now(with_memory.call(request)))),
-            2 => drop(black_box(now(with_none.call(request)))),
-            3 => drop(black_box(now(with_sealed.call(request)))),
-            _ => drop(black_box(now(optional.call(request)))),
-        }
-    };
-    // Name, request, service, and the service that it is compared with.
-    let variants: [(&str, &Request<()>, u8); 6] = [
-        ("session cookie, memory store", &cookie, 1),
-        ("session cookie, sealed store", &sealed_cookie, 3),
-        ("token seen before, memory store", &bearer, 1),
-        ("token seen before, no sessions", &bearer, 2),
-        ("no credentials, optional", &empty, 4),
-        ("no credentials, required (401)", &empty, 1),
-    ];
-    let mut added = vec![Vec::new(); variants.len()];
-    let mut base = Vec::new();
-    for _ in 0..ROUNDS {
-        for (index, (_, request, service)) in variants.iter().enumerate() {
-            let bare = time(&mut || run(request, 0));
-            let guarded = time(&mut || run(request, *service));
-            base.push(bare);
-            added.get_mut(index).expect("one for each").push(guarded - bare);
-        }
-    }
-    println!("bare service: {:.0} ns a call (with the copy of the request)", median(&mut base));
-    println!("added by the layer, median of {ROUNDS} rounds of {CALLS} calls:");
-    for ((name, ..), mut added) in variants.into_iter().zip(added) {
-        println!("  {name:<34} {:>6.0} ns", median(&mut added));
-    }
+fn auth(store: impl SessionStore) -> DidAuth {
+    DidAuth::new(Verifier::new(AUDIENCE)).with_store(store)
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+fn empty() -> Request<()> {
+    request("accept", "*/*")
 }

@@ -7,6 +7,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use crate::median;
+
 const ROUNDS: usize = 1000;
 
 /// Few, so that a turn is rarely interrupted.
@@ -74,9 +76,4 @@ impl<'a> Rounds<'a> {
             println!("{name:<48} {:>10.2} {:>7.3}", median(times) / 1e3, median(ratios));
         }
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

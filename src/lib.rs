@@ -49,7 +49,7 @@
 //!    for this browser's challenge; and the on-login hook, where it is asked, agrees. A cookie beside it does not matter.
 //! 2. It carries no token but the cookie of a living session; and, for unsafe methods and
 //!    WebSocket upgrades, no page of a foreign origin caused it.
-//! 3. The layer is [optional](DidLayer::optional), and it carries no token and no cookie of a
+//! 3. The layer is [optional][`DidLayer::optional`], and it carries no token and no cookie of a
 //!    living session.
 //!
 //! Everything else is a [`Rejection`]; its documentation and [`DidAuth`]'s say what the client is
@@ -81,13 +81,22 @@
 //! | `metrics` | | counters and latencies, see below |
 //! | `libsecp256k1` | | the same verdicts from the C library of that name, faster; needs a C compiler |
 //! | `cli` | | the `didt` command line |
+//! | `gateway` | | `didt serve`, which answers gateways such as nginx; adds nothing to the library |
 //!
 //! # Watching it
 //!
-//! With `tracing`: the spans `decide` and, for a store that has to be waited for, `store`; the
-//! events `passed` (debug) and `rejected` (info) per request, with the outcome, the
-//! reason and the issuer; `store` (info) per session minted, claimed or revoked, and
-//! `store failed` (error). With `metrics`:
+//! With `tracing`, each request is one line. `tracing_subscriber::fmt()` with the most verbose
+//! level `DEBUG` writes, here without time and module:
+//!
+//! ```text
+//!  INFO rejected outcome="missing_credentials" reason=no credentials were sent cookie="kept"
+//! DEBUG passed outcome="session" issuer=did:ethr:0x328809Bc894f92807417D2dAD6b7C998c1aFdac6 cookie="set"
+//!  INFO rejected outcome="audience_mismatch" reason=made for audience "did:magic:other", but expected "did:magic:my-app" cookie="kept"
+//! ```
+//!
+//! `passed` is at level `debug`, `rejected` at `info`. Beside them: `store` (info) per session minted,
+//! claimed or revoked, `store failed` (error), and the spans `decide` and, for a store that has
+//! to be waited for, `store`. With `metrics`:
 //!
 //! | Name | Kind | Labels |
 //! |---|---|---|
@@ -97,6 +106,32 @@
 //!
 //! None of them ever holds a token, a cookie or a session id.
 
+// Without these features the links above have nothing to lead to in the documentation built here.
+#![cfg_attr(
+    not(feature = "layer"),
+    doc = "
+
+[`Session::issuer`]: https://docs.rs/tower-didt/latest/tower_didt/struct.Session.html#method.issuer
+[`Replay::SingleUse`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Replay.html#variant.SingleUse
+[`BoundLogin`]: https://docs.rs/tower-didt/latest/tower_didt/struct.BoundLogin.html
+[`DidLayer::optional`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidLayer.html#method.optional
+[`Rejection`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Rejection.html
+[`DidAuth`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidAuth.html
+[`DidLayer`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidLayer.html
+[`Session`]: https://docs.rs/tower-didt/latest/tower_didt/struct.Session.html
+[`Rejection::name`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Rejection.html#method.name
+"
+)]
+#![cfg_attr(
+    not(feature = "session"),
+    doc = "
+
+[`MemoryStore`]: https://docs.rs/tower-didt/latest/tower_didt/struct.MemoryStore.html
+[`SessionStore`]: https://docs.rs/tower-didt/latest/tower_didt/trait.SessionStore.html
+[`NoSessions`]: https://docs.rs/tower-didt/latest/tower_didt/struct.NoSessions.html
+[`OnceOnly`]: https://docs.rs/tower-didt/latest/tower_didt/struct.OnceOnly.html
+"
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod did;
@@ -104,6 +139,8 @@ mod did;
 mod middleware;
 #[cfg(feature = "session")]
 mod session;
+#[cfg(feature = "session")]
+mod sync;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

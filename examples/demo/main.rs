@@ -52,9 +52,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (port, listeners) = listen(args.port).await?;
     let (acceptor, certificate) = certificate::self_signed()?;
 
-    // The page binds its tokens; the lines for curl do not.
-    let auth =
-        DidAuth::new(Verifier::new(audience.as_str())).with_bound_login(BoundLogin::optional());
+    // The page binds its tokens; the lines for curl do not. Why somebody was refused is for
+    // developers alone: a release build does not tell.
+    let auth = DidAuth::new(Verifier::new(audience.as_str()))
+        .with_bound_login(BoundLogin::optional())
+        .with_debug_reasons(cfg!(debug_assertions));
     let demo = Arc::new(Demo {
         wallet: Wallet::from_seed("a test wallet of the demo"),
         guide: Guide::new(port, certificate.path(), &audience),

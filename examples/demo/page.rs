@@ -46,11 +46,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'";
 
-/// Magic's SDK is a script from Magic's site that opens a frame there.
-const POLICY_WITH_MAGIC: &str = "default-src 'none'; script-src 'self' https://auth.magic.link; \
-     style-src 'self' 'unsafe-inline'; img-src 'self'; frame-src https://auth.magic.link; \
-     connect-src 'self' https://*.magic.link; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
+/// Magic's SDK is one script, of one version, that opens a frame at Magic's site.
+const POLICY_WITH_MAGIC: &str = "default-src 'none'; \
+     script-src 'self' https://cdn.jsdelivr.net/npm/magic-sdk@33.13.0/dist/magic.js; \
+     style-src 'self'; img-src 'self'; frame-src https://auth.magic.link; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) fn router() -> Router<Arc<Demo>> {
     Router::new().route("/page/config.json", get(config)).route("/page/{*path}", get(file))

@@ -92,7 +92,7 @@ impl Verifier {
     }
 
     /// Refuses tokens that were issued longer ago than this, whatever their `ext` says.
-    /// Defaults to no cap here; [`DidAuth`](crate::DidAuth) sets one of its own.
+    /// Defaults to no cap here; `DidAuth` sets one of its own.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);

@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use super::bound_login::BoundLogin;
 use super::challenge::Challenge;
-use super::gate::{Gate, LongestAge};
+use super::gate::Gate;
 use super::issuer_keys::{self, IssuerKeys};
 use super::login::LoginHook;
+use super::longest_age::LongestAge;
 use super::origin::TrustedOrigins;
 use super::proof_cache::{self, ProofCache};
 use super::rejection::Responder;

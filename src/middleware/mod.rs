@@ -21,6 +21,7 @@ mod gate;
 mod issuer_keys;
 mod layer;
 mod login;
+mod longest_age;
 mod observe;
 mod origin;
 mod proof_cache;

@@ -11,7 +11,7 @@ use crate::{Issuer, Timestamp};
 /// Remembers which tokens were used, in another store, and keeps no sessions.
 ///
 /// For applications that have sessions of their own, such as tower-sessions': with
-/// [`Replay::SingleUse`](crate::Replay) every token signs in once.
+/// `Replay::SingleUse` every token signs in once.
 ///
 /// ```
 /// # #[cfg(feature = "layer")] {

@@ -70,6 +70,66 @@ fn credentials_in_other_places() {
     assert_eq!(server.passed(), 0);
 }
 
+/// Names that some reader on the way, or CGI's `HTTP_…` variables, take for the real ones
+/// (CVE-2025-64484, CVE-2026-33433: `X_Auth_User` for `X-Auth-User`): only `Authorization` and
+/// `Cookie` are credentials, whatever stands beside them.
+#[test]
+fn header_names_that_only_look_the_same() {
+    let server = Server::start();
+    let bearer = format!("Bearer {}", server.token("mallory"));
+    let cookie = format!("__Host-didt={}", server.sign_in("mallory"));
+    let before = server.passed();
+    for name in ["authorization_", "_authorization", "authorization-", "http_authorization"] {
+        server.get("/me", &[(name, &bearer)]).assert_refused(401);
+    }
+    for name in ["cookie2", "cookie_", "cookies", "set-cookie", "http_cookie", "x-cookie"] {
+        server.get("/me", &[(name, &cookie)]).assert_refused(401);
+    }
+    for name in ["Authorizat\u{131}on", "Authorization\u{a0}", "Coo\u{212a}ie"] {
+        let raw = format!("GET /me HTTP/1.1\r\nHost: {HOST}\r\n{name}: {bearer}\r\n\r\n");
+        let reply = server.send(raw.as_bytes());
+        reply.assert_refused(if reply.status == 400 { 400 } else { 401 });
+    }
+    assert_eq!(server.passed(), before);
+    // Nor do they take anything away from the real ones.
+    let alice = format!("Bearer {}", server.token("alice"));
+    let reply = server.get("/me", &[("authorization", &alice), ("authorization_", &bearer)]);
+    assert_eq!((reply.status, reply.body), (200, issuer("alice").to_string()));
+}
+
+/// `Connection` names the credentials: a proxy on the way would drop them, and the request is
+/// nobody's (GHSA-w9mr-28mw-j8hg, CVE-2025-48865). Here nothing is dropped, and a bad token
+/// stays bad: it is not outvoted by the cookie beside it.
+#[test]
+fn credentials_named_by_connection() {
+    let server = Server::start();
+    let cookie = format!("__Host-didt={}", server.sign_in("alice"));
+    for named in ["authorization", "close, Authorization", "cookie, authorization"] {
+        let headers = [("connection", named), ("authorization", "Bearer x"), ("cookie", &cookie)];
+        server.get("/me", &headers).assert_refused(401);
+        server.get("/open", &headers).assert_refused(401);
+    }
+}
+
+/// More headers than anybody sends, the credentials last: the server's own limit answers, or
+/// they are read, and the server lives on (RFC 6585 section 5).
+#[test]
+fn too_many_headers() {
+    let server = Server::start();
+    let ticket = server.sign_in("alice");
+    for count in [90, 1_000, 20_000] {
+        let filler: String = (0..count).map(|n| format!("X-{n}: {n}\r\n")).collect();
+        let raw =
+            format!("GET /me HTTP/1.1\r\nHost: {HOST}\r\n{filler}Authorization: Bearer x\r\n\r\n");
+        let mut connection = server.connect();
+        let _ = std::io::Write::write_all(&mut connection.0, raw.as_bytes());
+        if let Some(reply) = connection.read() {
+            reply.assert_refused(if count < 100 { 401 } else { 431 });
+        }
+    }
+    assert!(server.opens(&ticket));
+}
+
 /// A header as trailer arrives after the decision and counts for nothing (RFC 9110 section 6.5.1).
 #[test]
 fn authorization_as_a_trailer() {

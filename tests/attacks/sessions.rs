@@ -124,6 +124,32 @@ fn a_token_under_two_policies_of_one_store() {
     }
 }
 
+/// Limits that count a name as it is written are evaded by writing it in another way
+/// (CVE-2025-24806, Authelia): an issuer is one however its digits are written.
+#[test]
+fn one_issuer_under_many_spellings() {
+    let two = std::num::NonZeroUsize::new(2).expect("two");
+    let limited = |auth: tower_didt::DidAuth| auth.with_max_sessions_per_issuer(two);
+    let server = Server::with(limited, |router| router);
+    let (wallet, alice) = (Wallet::from_seed("alice"), issuer("alice").to_string());
+    let digits = alice.strip_prefix("did:ethr:0x").expect("an issuer");
+    let spellings = [digits.to_owned(), digits.to_lowercase(), digits.to_uppercase()];
+    let tickets: Vec<_> = (0..6)
+        .map(|n| {
+            let spelling = format!("did:ethr:0x{}", spellings[n % 3]);
+            let token = wallet.token(AUDIENCE).issued_at(START).set("iss", spelling).mint();
+            let reply = server.get("/me", &[("authorization", &format!("Bearer {token}"))]);
+            assert_eq!((reply.status, &*reply.body), (200, &*alice));
+            reply.ticket().expect("a session")
+        })
+        .collect();
+    let alive = tickets.iter().filter(|ticket| server.opens(ticket)).count();
+    assert_eq!(alive, 2, "a limit per spelling");
+    let cookie = format!("__Host-didt={}", tickets[5]);
+    assert_eq!(server.request("POST", "/everywhere", &[("cookie", &cookie)]).status, 200);
+    assert!(tickets.iter().all(|ticket| !server.opens(ticket)), "one spelling lives on");
+}
+
 /// After signing out the cookie is worth nothing on the server, whatever the browser keeps
 /// (ASVS 5.0, 7.4.1).
 #[test]

@@ -13,6 +13,7 @@
 
 mod support;
 
+mod caches;
 mod claims;
 mod encodings;
 mod garbage;

@@ -22,9 +22,12 @@ function element(name, properties, ...children) {
 
 const time = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+// In development the server says why it refuses; see `with_debug_reasons`.
 function tell(what, answer, good) {
+  const reason = answer?.body?.error_description;
   const request = answer && element("span", { className: "request" },
-    element("code", {}, `${answer.method} ${answer.path.replace(/[0-9a-f]{56}(?=\/)/, "…")} → `, element("b", {}, String(answer.status))));
+    element("code", {}, `${answer.method} ${answer.path.replace(/[0-9a-f]{56}(?=\/)/, "…")} → `, element("b", {}, String(answer.status))),
+    ...(reason ? [` ${reason}`] : []));
   at("log").prepend(element("li", { className: good ? "good" : "bad" }, what, ...(request ? [request] : [])));
   while (at("log").children.length > LOGGED) at("log").lastChild.remove();
   at("quiet").hidden = true;
@@ -36,29 +39,30 @@ async function show() {
   at("wallet").textContent = wallet.issuer;
   at("audience").textContent = config.audience;
   at("magic").hidden = !config.magic_key;
-  at("nobody").hidden = Boolean(session);
+  at("status").textContent = session ? "You are signed in." : "You are not signed in.";
   at("somebody").hidden = !session;
   at("issuer").textContent = session?.issuer ?? "";
   at("expires").textContent = session ? time(session.expires_at) : "";
   at("no-sessions").hidden = Boolean(session);
-  at("list").hidden = !session;
+  at("sessions").hidden = !session;
   at("rows").replaceChildren(...(list?.ok ? list.body.map(row) : []));
-  for (const id of ["sign-out", "everywhere"]) at(id).disabled = !session;
+  for (const id of ["sign-out", "sign-out-everywhere"]) at(id).disabled = !session;
   // Only the wallet's own sessions can be added to from here.
   at("other-device").disabled = session?.issuer !== wallet.issuer;
   at("replay").disabled = !last;
+  at("no-token").hidden = Boolean(last);
 }
 
 function row({ session, this_one, created_at, last_seen }) {
   const handle = session.slice(0, 8);
-  const action = this_one
-    ? element("span", { className: "here" }, "this browser")
-    : element("button", { type: "button", onclick: run(() => revoke(session)), ariaLabel: `Sign out session ${handle}` }, "Sign out");
-  return element("tr", {},
-    element("td", {}, element("code", { title: session }, `${handle}…`)),
-    element("td", {}, element("time", {}, time(created_at))),
-    element("td", {}, element("time", {}, time(last_seen))),
-    element("td", {}, action));
+  const label = `Sign out session ${handle}${this_one ? ", this browser" : ""}`;
+  const action = element("button", { type: "button", onclick: run(() => revoke(session)), ariaLabel: label }, "Sign out");
+  const cell = (...children) => element("td", { role: "cell" }, ...children);
+  return element("tr", { role: "row" },
+    cell(element("code", { title: session }, `${handle}…`), ...(this_one ? [" ", element("span", { className: "here" }, "this browser")] : [])),
+    cell(element("time", {}, time(created_at))),
+    cell(element("time", {}, time(last_seen))),
+    cell(action));
 }
 
 // ---- what is done ------------------------------------------------------------------
@@ -133,7 +137,7 @@ function run(action) {
     }
     // What has the focus may have gone: it must not get lost.
     if (!button.isConnected || button.disabled) {
-      (at("everywhere").disabled ? at("sign-in") : at("everywhere")).focus();
+      (at("sign-out-everywhere").disabled ? at("sign-in") : at("sign-out-everywhere")).focus();
     }
   };
 }
@@ -143,7 +147,7 @@ at("new-wallet").onclick = run(newWallet);
 at("magic").onsubmit = run(signInWithMagic);
 at("call").onclick = run(call);
 at("sign-out").onclick = run(() => signOut(false));
-at("everywhere").onclick = run(() => signOut(true));
+at("sign-out-everywhere").onclick = run(() => signOut(true));
 at("replay").onclick = run(replay);
 at("other-device").onclick = run(otherDevice);
 

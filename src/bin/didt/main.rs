@@ -3,10 +3,20 @@
 mod arguments;
 mod batch;
 #[cfg(feature = "gateway")]
+mod check_config;
+#[cfg(feature = "gateway")]
+mod doctor;
+#[cfg(feature = "gateway")]
+mod echo;
+#[cfg(feature = "gateway")]
+mod explain;
+#[cfg(feature = "gateway")]
 mod gateway;
 mod inspect;
 mod keygen;
 mod mint;
+#[cfg(feature = "gateway")]
+mod serve;
 mod verdict;
 mod verify;
 
@@ -29,6 +39,16 @@ enum Command {
     Verify(verify::Verify),
     Mint(mint::Mint),
     Keygen(keygen::Keygen),
+    #[cfg(feature = "gateway")]
+    Serve(serve::Serve),
+    #[cfg(feature = "gateway")]
+    Doctor(doctor::Doctor),
+    #[cfg(feature = "gateway")]
+    Echo(echo::Echo),
+    #[cfg(feature = "gateway")]
+    CheckConfig(check_config::CheckConfig),
+    #[cfg(feature = "gateway")]
+    Explain(explain::Explain),
 }
 
 const EXAMPLES: &str = "\
@@ -49,6 +69,16 @@ fn main() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::Mint(mint) => mint.run(),
         Command::Keygen(keygen) => keygen.run(),
+        #[cfg(feature = "gateway")]
+        Command::Serve(serve) => serve.run(),
+        #[cfg(feature = "gateway")]
+        Command::Doctor(doctor) => doctor.run(),
+        #[cfg(feature = "gateway")]
+        Command::Echo(echo) => echo.run(),
+        #[cfg(feature = "gateway")]
+        Command::CheckConfig(check) => check.run(),
+        #[cfg(feature = "gateway")]
+        Command::Explain(explain) => explain.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.

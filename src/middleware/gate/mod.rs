@@ -1,6 +1,5 @@
 //! The order of steps: from a request's head to a decision.
 
-mod longest_age;
 mod resume;
 mod sign_in;
 
@@ -12,12 +11,12 @@ use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 
-pub(super) use self::longest_age::LongestAge;
 use super::bound_login::BoundLogin;
 use super::credentials::{CookieValue, Credentials};
 use super::decision::{Deciding, Decision};
 use super::issuer_keys::IssuerKeys;
 use super::login::LoginHook;
+use super::longest_age::LongestAge;
 use super::origin::TrustedOrigins;
 use super::proof_cache::ProofCache;
 use super::rejection::Responder;

@@ -1,8 +1,9 @@
 //! Which tokens were used.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
+use crate::sync::Mutex;
 use crate::{ClaimDigest, Timestamp, TokenMark};
 
 /// The used tokens, bounded in number, and never wrong about one of them.

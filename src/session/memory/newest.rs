@@ -1,8 +1,9 @@
 //! Which token of an issuer was issued last.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
+use crate::sync::Mutex;
 use crate::{Issuer, Timestamp, TokenMark};
 
 /// When the newest token of each issuer was issued, bounded in number.

@@ -19,10 +19,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::changes::Changes;
 use super::endpoint::{Endpoint, SharedDialer, driven};
 use super::fault::Fault;
 use super::keys::Keys;
-use super::local::Changes;
 use super::trace;
 
 /// How long to wait before connecting again: at first, and at most.

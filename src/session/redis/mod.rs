@@ -4,6 +4,7 @@
 //! same slot. So every change is one command or one script: there is no index
 //! to fall behind, and ending all sessions is to remove one key.
 
+mod changes;
 mod check;
 mod cluster;
 mod config;
@@ -31,11 +32,12 @@ use std::time::Duration;
 use redis::Value;
 use tokio::time::timeout;
 
+use self::changes::Changes;
 pub use self::check::RedisWarning;
 pub use self::config::{RedisConfigError, RedisConnectError, RedisStoreBuilder};
 use self::fault::Fault;
 use self::keys::Keys;
-use self::local::{Changes, Copies};
+use self::local::Copies;
 use self::script::Request;
 use self::stored::Stored;
 use self::topology::{Answer, Topology};

@@ -1,13 +1,14 @@
 //! The ledger in this process's memory.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::ledger::{Birth, RevocationLedger, SealedSession};
 use super::revocations::Revocations;
 use crate::session::memory::{Ledger as UsedTokens, Newest as NewestTokens};
 use crate::session::{StoreFuture, TokenMark};
+use crate::sync::RwLock;
 use crate::{Issuer, Timestamp};
 
 /// How many used tokens are remembered by default; some 20 MiB when full.

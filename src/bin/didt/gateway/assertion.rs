@@ -172,3 +172,133 @@ impl std::error::Error for InvalidKey {}
 /// An assertion could not be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsigned(());
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+    use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
+
+    use super::super::config::Secret;
+    use super::super::test_support::{
+        Gateway, PROXY, START, alice, bearer, config, empty, get, with_cookie,
+    };
+    use super::*;
+
+    fn settings(key: impl Into<String>) -> Assertion {
+        Assertion {
+            issuer: "https://auth.example.com".to_owned(),
+            audience: "https://api.example.com".to_owned(),
+            lifetime: Duration::from_secs(60),
+            key: Secret::new(key.into()),
+        }
+    }
+
+    fn generate(algorithm: &'static rcgen::SignatureAlgorithm) -> String {
+        rcgen::KeyPair::generate_for(algorithm).expect("a key").serialize_pem()
+    }
+
+    fn decode(part: &str) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(part).expect("base64")
+    }
+
+    fn json_of(part: &str) -> Value {
+        serde_json::from_slice(&decode(part)).expect("JSON")
+    }
+
+    /// Checks an assertion with the key that the key set names, and gives its claims.
+    fn verify(assertion: &str, jwks: &Value) -> Value {
+        let parts: Vec<_> = assertion.split('.').collect();
+        let [header, claims, signature] = parts[..] else { panic!("three parts: {assertion}") };
+        let (header, jwk) = (json_of(header), &jwks["keys"][0]);
+        assert_eq!((&header["kid"], &header["alg"]), (&jwk["kid"], &jwk["alg"]));
+        assert_eq!(header["typ"], "JWT");
+        let coordinate = |name: &str| decode(jwk[name].as_str().expect(name));
+        let (signed, _) = assertion.rsplit_once('.').expect("a signature");
+        let verified = if header["alg"] == "ES256" {
+            let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+            let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+            key.verify(signed.as_bytes(), &decode(signature))
+        } else {
+            let key = UnparsedPublicKey::new(&ED25519, coordinate("x"));
+            key.verify(signed.as_bytes(), &decode(signature))
+        };
+        verified.expect("the key set's key signed it");
+        json_of(claims)
+    }
+
+    #[tokio::test]
+    async fn an_assertion_vouches_for_the_caller_under_a_key_that_is_served() {
+        for (algorithm, name) in [(&PKCS_ECDSA_P256_SHA256, "ES256"), (&PKCS_ED25519, "EdDSA")] {
+            let mut config = config();
+            config.assertion = Some(settings(generate(algorithm)));
+            let gateway = Gateway::new(config);
+            let keys = gateway.send(PROXY, empty(get("/auth/jwks.json"))).await;
+            assert_eq!(keys.header("content-type"), Some("application/jwk-set+json"));
+            assert_eq!(keys.header("cache-control"), Some("public, max-age=300"));
+            let keys = keys.json();
+            assert_eq!(keys["keys"][0]["alg"], name);
+            assert_eq!(keys["keys"][0].get("d"), None, "{name}: the private half stays here");
+
+            let question = || {
+                get("/check/nginx")
+                    .header("x-original-method", "GET")
+                    .header("x-original-url", "https://app.example.com/app")
+            };
+            let cookie = gateway.sign_in(&alice()).await;
+            let answer = gateway.send(PROXY, empty(with_cookie(question(), &cookie))).await;
+            let claims = verify(answer.header("x-auth-assertion").expect("one"), &keys);
+            let expected = json!({
+                "iss": "https://auth.example.com",
+                "aud": "https://api.example.com",
+                "sub": alice().issuer(),
+                "address": alice().issuer().address().to_string(),
+                "sid": answer.header("x-auth-session"),
+                "iat": START.as_secs(),
+                "exp": START.as_secs() + 60,
+            });
+            assert_eq!(claims, expected, "{name}");
+
+            // A token that expires sooner than the assertion would.
+            let alice = alice();
+            let token = alice.token(super::super::test_support::AUDIENCE);
+            let token = token.issued_at(START).lifespan(Duration::from_secs(20)).mint();
+            let answer = gateway.send(PROXY, empty(bearer(question(), &token))).await;
+            let claims = verify(answer.header("x-auth-assertion").expect("one"), &keys);
+            assert_eq!(claims["exp"], START.as_secs() + 20, "{name}");
+            assert_eq!(claims.get("sid"), None, "{name}");
+
+            let denied = gateway.send(PROXY, empty(question())).await;
+            assert_eq!(denied.status, StatusCode::UNAUTHORIZED);
+            assert_eq!(denied.header("x-auth-assertion"), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_p_256_or_ed25519_key_will_do() {
+        let pkcs1 = "-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n";
+        for bad in ["", "secret", pkcs1, &generate(&PKCS_ECDSA_P384_SHA384)] {
+            assert!(Signer::new(&settings(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    /// RFC 7638 section 3.1 has its example for RSA; RFC 8037 appendix A.3 for Ed25519.
+    #[test]
+    fn a_keys_id_is_its_thumbprint() {
+        let jwk = json!({
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        });
+        assert_eq!(thumbprint(&jwk), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn nothing_shows_the_private_key() {
+        let pem = generate(&PKCS_ED25519);
+        let settings = settings(pem.clone());
+        let signer = Signer::new(&settings).expect("a key");
+        let line = pem.lines().nth(1).expect("a line of base64");
+        assert!(!format!("{settings:?} {signer:?}").contains(line));
+    }
+}

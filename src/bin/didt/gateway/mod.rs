@@ -1,18 +1,28 @@
 //! `didt serve`: answers a gateway's question whether a request may pass.
 //!
 //! ```text
-//! server ─► public ─┬─ auth     for browsers and clients: sign in, sign out, list sessions
-//!        │          └─ check    for gateways, one endpoint per kind
-//!        │               original ─► screen ─► policy ─► session ─► access ─► identity
-//!        └► private             on a listener of its own: health, metrics, administration
+//! run ─► server ─► public ─┬─ auth     for browsers and clients: sign in, sign out, list sessions
+//!          │               └─ check    for gateways, one endpoint per kind
+//!          │                    original ─► screen ─► policy ─► session ─► access ─► identity
+//!          └───► private           on a listener of its own: health, metrics, administration
 //! config ─► all of them
 //! ```
 
+pub(crate) mod arguments;
 pub(crate) mod assertion;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod check;
 pub(crate) mod config;
+mod did_auth;
+mod log;
+mod measures;
 pub(crate) mod peer;
 pub(crate) mod policy;
+mod private;
 pub(crate) mod public;
+pub(crate) mod run;
+mod server;
+mod systemd;
+#[cfg(test)]
+mod test_support;

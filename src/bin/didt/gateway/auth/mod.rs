@@ -32,21 +32,16 @@ use super::audit;
 use super::peer::Client;
 
 pub(crate) fn router(auth: &DidAuth, signer: Option<&Arc<Signer>>) -> Router {
-    let signs_in = Router::new().route("/auth/login", post(login::login)).route_layer(auth.layer());
-    // Nobody is signed in by asking who they are, or by signing out.
-    let members = Router::new()
-        .route("/auth/session", get(sessions::current))
-        .route("/auth/sessions", get(sessions::list))
-        .route("/auth/sessions/{handle}", delete(sessions::end))
-        .route_layer(auth.layer().without_sign_in());
-    let anybody = Router::new()
-        .route("/auth/logout", post(logout::logout))
-        .route_layer(auth.layer().without_sign_in().optional());
+    // Nobody is signed in by asking who they are, or by signing out; nor by the wrong method:
+    // the layers stand around the handlers alone.
+    let known = || auth.layer().without_sign_in();
     let challenges = auth.clone();
     let mut router = Router::new()
-        .merge(signs_in)
-        .merge(members)
-        .merge(anybody)
+        .route("/auth/login", post(login::login).route_layer(auth.layer()))
+        .route("/auth/logout", post(logout::logout).route_layer(known().optional()))
+        .route("/auth/session", get(sessions::current).route_layer(known()))
+        .route("/auth/sessions", get(sessions::list).route_layer(known()))
+        .route("/auth/sessions/{handle}", delete(sessions::end).route_layer(known()))
         .route("/auth/challenge", post(async move || challenges.challenge()));
     if let Some(signer) = signer {
         let keys = get(jwks::serve).with_state(Arc::clone(signer));
@@ -132,3 +127,6 @@ const PLAIN_CHALLENGE: &str = "Bearer realm=\"magic\"";
 fn error(status: StatusCode, word: &str) -> Response {
     (status, axum::Json(json!({ "error": word }))).into_response()
 }
+
+#[cfg(test)]
+mod tests;

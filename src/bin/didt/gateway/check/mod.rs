@@ -30,7 +30,7 @@ use axum::Router;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::{Clock, DidAuth, Rejection, Session};
 
@@ -107,7 +107,7 @@ impl Checks {
         let (head, body) = answer.into_parts();
         let Some(Caller(session)) = head.extensions.get::<Caller>() else {
             // What the layer makes itself is there at once.
-            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
             return Ok(Response::from_parts(head, body));
         };
         let cookie = head.headers.get(SET_COOKIE);
@@ -153,3 +153,6 @@ async fn introduce(request: Request<()>) -> Result<Response<Empty<Bytes>>, Infal
     response.extensions_mut().insert(Caller(session));
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;

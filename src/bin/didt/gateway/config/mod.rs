@@ -1,23 +1,73 @@
 //! Everything that `didt serve` was told, read and checked.
 //!
 //! ```text
-//! file (TOML) ─┐
-//! environment ─┼─► merged ─► file::* (shapes) ─► effective: Config
-//! flags ───────┘
+//! file (TOML) ─► document ─┬─────────────► rules ─► Policy ─┐
+//!                          ▼                                │
+//! environment, flags ─► settings ─► sections, one by one ───┴─► Config, and what to say about it
 //! ```
 
+mod disk;
+mod document;
+mod invalid;
+mod keys;
+mod origin;
+mod rules;
+mod sections;
+mod settings;
+mod value;
+
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderName;
 use tower_didt::{
     Audiences, BoundLogin, Lifetimes, RedisStoreBuilder, Replay, SealingKeys, SessionCookie,
 };
+use zeroize::Zeroizing;
 
+pub(crate) use self::disk::read as read_file;
+use self::document::Document;
+pub(crate) use self::document::MAX_FILE_LEN;
+pub(crate) use self::invalid::Invalid;
+pub(crate) use self::keys::VARIABLE_PREFIX;
+pub(crate) use self::origin::Origin;
+pub(crate) use self::settings::Setting;
+use self::settings::Settings;
 use super::peer::TrustedProxies;
 use super::policy::Policy;
+
+/// Where settings come from.
+pub(crate) struct Sources<'a> {
+    /// The name and the text of the policy file.
+    pub(crate) file: Option<(&'a str, &'a str)>,
+    /// All environment variables whose names begin with [`VARIABLE_PREFIX`].
+    pub(crate) variables: Vec<(String, String)>,
+    /// Keys and values of `--set`; the last word counts.
+    pub(crate) flags: Vec<(String, String)>,
+    /// Reads the files that settings name: [`read_file`], but in tests.
+    pub(crate) read: fn(&Path) -> io::Result<Zeroizing<Vec<u8>>>,
+}
+
+/// The settings, and what to tell about them.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// Every key once, in a fixed order; the rules are not among them.
+    pub(crate) settings: Vec<Setting>,
+}
+
+impl Loaded {
+    pub(crate) fn new(sources: &Sources<'_>) -> Result<Self, Invalid> {
+        let document = sources.file.map(|(name, text)| Document::parse(name, text));
+        let mut document = document.transpose()?;
+        let mut settings = Settings::new(sources, document.as_mut())?;
+        let config = Config::read(&mut settings, document)?;
+        Ok(Self { config, settings: settings.into_explained() })
+    }
+}
 
 /// The settings of a gateway, all of them checked.
 #[derive(Debug)]
@@ -35,6 +85,39 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
+}
+
+impl Config {
+    fn read(settings: &mut Settings<'_>, document: Option<Document<'_>>) -> Result<Self, Invalid> {
+        let audiences = sections::audiences(settings)?;
+        let trusted_proxies = sections::trusted_proxies(settings)?;
+        let trusted_origins = sections::trusted_origins(settings)?;
+        let (public, private) = sections::listen(settings)?;
+        let cookie = sections::cookie(settings)?;
+        let sessions = sections::sessions(settings)?;
+        let store = sections::store(settings)?;
+        sections::check_together(settings, &sessions, &store)?;
+        let identity = sections::identity(settings)?;
+        let assertion = sections::assertion(settings)?;
+        let limits = sections::limits(settings)?;
+        let log = sections::log(settings)?;
+        let policy = rules::policy(settings, document, sessions.lifetimes.absolute())?;
+        Ok(Self {
+            audiences,
+            public,
+            private,
+            trusted_proxies,
+            trusted_origins,
+            cookie,
+            sessions,
+            store,
+            identity,
+            assertion,
+            policy,
+            limits,
+            log,
+        })
+    }
 }
 
 /// Where browsers and gateways connect.
@@ -187,11 +270,11 @@ pub(crate) enum LogLevel {
 
 /// A text that stays out of logs, wiped when dropped.
 #[derive(Clone)]
-pub(crate) struct Secret(zeroize::Zeroizing<String>);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     pub(crate) fn new(text: String) -> Self {
-        Self(zeroize::Zeroizing::new(text))
+        Self(Zeroizing::new(text))
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -204,3 +287,6 @@ impl std::fmt::Debug for Secret {
         f.write_str("Secret(…)")
     }
 }
+
+#[cfg(test)]
+mod tests;

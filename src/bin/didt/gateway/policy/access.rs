@@ -1,5 +1,6 @@
 //! What a rule asks of whoever is calling.
 
+use std::fmt;
 use std::time::Duration;
 
 /// What a rule asks for.
@@ -13,4 +14,30 @@ pub(crate) enum Access {
     Required,
     /// A session younger than this. A token alone is none.
     Fresh(Duration),
+}
+
+impl Access {
+    /// The word for it in the policy file and in logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Optional => "optional",
+            Self::Required => "required",
+            Self::Fresh(_) => "fresh",
+        }
+    }
+}
+
+/// A phrase for people.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("nothing (public)"),
+            Self::Optional => f.write_str("nothing, but refuses bad credentials (optional)"),
+            Self::Required => f.write_str("a session or a token (required)"),
+            Self::Fresh(age) => {
+                write!(f, "a session younger than {} (fresh)", humantime::format_duration(*age))
+            }
+        }
+    }
 }

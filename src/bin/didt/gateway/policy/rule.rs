@@ -36,6 +36,15 @@ impl Rule {
     pub(crate) fn matches(&self, target: &Target) -> bool {
         self.requests.hit(target).is_ok()
     }
+
+    /// A phrase for people: what it asks for, and of whom.
+    pub(crate) fn asks_for(&self) -> String {
+        match self.issuers.as_ref().map(HashSet::len) {
+            None => self.access.to_string(),
+            Some(1) => format!("{} of the one issuer listed", self.access),
+            Some(count) => format!("{} of one of {count} issuers", self.access),
+        }
+    }
 }
 
 /// Which requests a rule is about: those whose host, method and path are all among these. `None`

@@ -1,23 +1,24 @@
-//! How long a used token has to be remembered.
+//! The oldest token that any clone of one `DidAuth` accepts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::sync::{AtomicU64, Ordering};
 
 /// The oldest token that any clone of one `DidAuth` accepts. Clones share their store, so
 /// a token must be marked alike by all of them, or it would be new to each.
 #[derive(Clone, Debug)]
-pub(in super::super) struct LongestAge(Arc<AtomicU64>);
+pub(super) struct LongestAge(Arc<AtomicU64>);
 
 impl LongestAge {
-    pub(in super::super) fn new(max_age: Duration) -> Self {
-        let longest = Self(Arc::default());
+    pub(super) fn new(max_age: Duration) -> Self {
+        let longest = Self(Arc::new(AtomicU64::new(0)));
         longest.allow(max_age);
         longest
     }
 
     /// Rounds up to whole seconds: remembering for longer does no harm.
-    pub(in super::super) fn allow(&self, max_age: Duration) {
+    pub(super) fn allow(&self, max_age: Duration) {
         let rounded_up = max_age.as_secs().saturating_add(u64::from(max_age.subsec_nanos() > 0));
         self.0.fetch_max(rounded_up, Ordering::Relaxed);
     }

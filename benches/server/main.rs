@@ -1,0 +1,69 @@
+//! A server on a free port of the loopback, one thread, that answers `/` with a few bytes.
+//!
+//! ```text
+//! bench-server bare|memory|sealed|none     serves until its input ends
+//! bench-server mint COUNT                  as many tokens, each of another issuer, one a line
+//! ```
+//!
+//! `bare` is axum alone; the others have the layer around it, with that store. Prints its
+//! address first.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::thread;
+
+use axum::Router;
+use axum::routing::get;
+use tower_didt::testing::Wallet;
+use tower_didt::{
+    DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, Verifier,
+};
+use tower_didt_benches::AUDIENCE;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("mint") => mint(arguments.next().unwrap_or_default().parse()?),
+        Some(kind) => {
+            let app = app(kind)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(serve(app))
+        }
+        None => Err("what to serve?".into()),
+    }
+}
+
+fn app(kind: &str) -> Result<Router, Failure> {
+    let app = Router::new().route("/", get(async || "hello\n"));
+    let auth = DidAuth::new(Verifier::new(AUDIENCE));
+    let auth = match kind {
+        "bare" => return Ok(app),
+        "memory" => auth.with_store(MemoryStore::new()),
+        "sealed" => {
+            auth.with_store(SealedStore::new(SealingKeys::generate()?, MemoryLedger::new()))
+        }
+        "none" => auth.with_store(NoSessions),
+        _ => return Err("no such kind of server".into()),
+    };
+    Ok(app.layer(auth.layer()))
+}
+
+async fn serve(app: Router) -> Result<(), Failure> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("http://{}", listener.local_addr()?);
+    // Whoever started this holds the other end of its input: it never outlives them.
+    thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    Ok(axum::serve(listener, app).await?)
+}
+
+fn mint(count: usize) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for seed in 0..count {
+        writeln!(out, "{}", Wallet::from_seed(seed.to_string()).token(AUDIENCE).mint())?;
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,90 @@
+//! The routes, and who may use them.
+
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tower_didt::{DidAuth, Issuer, Login, Refusal, Session, StoreError, Verifier};
+
+use crate::users::{User, Users};
+
+#[derive(Clone)]
+pub struct Service {
+    users: Users,
+    auth: DidAuth,
+    administrator: Issuer,
+}
+
+pub fn router(client_id: &str, administrator: Issuer, users: Users) -> Router {
+    let table = users.clone();
+    let auth = DidAuth::new(Verifier::new(client_id))
+        .with_on_login(move |login: Login| admit(table.clone(), login));
+    Router::new()
+        .route("/sign-in", post(profile))
+        .route("/profile", get(profile).put(rename))
+        .route("/sign-out", post(sign_out))
+        .route("/users/{issuer}/ban", post(ban))
+        .route_layer(auth.layer())
+        .with_state(Service { users, auth, administrator })
+}
+
+/// The hook: asked whenever a token signs in, before there is a session.
+async fn admit(users: Users, login: Login) -> Result<(), Refusal> {
+    match users.sign_in(login.issuer()).await {
+        Ok(user) if user.banned => Err(Refusal::forbidden()),
+        // Nothing is attached to the session: what is in the table may change.
+        Ok(_) => Ok(()),
+        // 503, and the token is not used up.
+        Err(_) => Err(Refusal::unavailable()),
+    }
+}
+
+/// A handler that takes a `User` has one, as the table has it now.
+impl FromRequestParts<Service> for User {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Response> {
+        let session = Session::from_request_parts(parts, service).await;
+        let session = session.map_err(IntoResponse::into_response)?;
+        match service.users.find(session.issuer()).await {
+            Ok(Some(user)) if !user.banned => Ok(user),
+            Ok(_) => Err(StatusCode::FORBIDDEN.into_response()),
+            Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+        }
+    }
+}
+
+async fn profile(user: User) -> Json<User> {
+    Json(user)
+}
+
+async fn rename(State(service): State<Service>, user: User, name: String) -> StatusCode {
+    match service.users.rename(&user, &name).await {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+async fn sign_out(session: Session) -> Result<(), StoreError> {
+    session.sign_out().await
+}
+
+async fn ban(
+    State(service): State<Service>,
+    session: Session,
+    Path(issuer): Path<Issuer>,
+) -> Result<StatusCode, StoreError> {
+    if session.issuer() != service.administrator {
+        return Ok(StatusCode::FORBIDDEN);
+    }
+    // The row first: from here on nobody signs in. Then the sessions that there are,
+    // for a living session is not put to the hook again.
+    match service.users.ban(issuer).await {
+        Ok(true) => service.auth.sign_out_everywhere(issuer).await?,
+        Ok(false) => return Ok(StatusCode::NOT_FOUND),
+        Err(_) => return Ok(StatusCode::SERVICE_UNAVAILABLE),
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

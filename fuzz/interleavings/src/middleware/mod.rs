@@ -1,0 +1,31 @@
+#[path = "../../../../src/middleware/longest_age.rs"]
+mod longest_age;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loom::thread;
+
+use self::longest_age::LongestAge;
+use crate::support::all_orders;
+
+/// Clones are configured while others are in use: the longest age is never forgotten, or a
+/// mark might be dropped while its token is still good somewhere.
+pub fn the_longest_age_only_grows() -> usize {
+    all_orders(|| {
+        let longest = Arc::new(LongestAge::new(Duration::from_secs(5)));
+        let threads = [10, 20].map(|seconds| {
+            let longest = Arc::clone(&longest);
+            thread::spawn(move || {
+                longest.allow(Duration::from_secs(seconds));
+                assert!(longest.get() >= Duration::from_secs(seconds));
+            })
+        });
+        let (one, two) = (longest.get(), longest.get());
+        assert!(one <= two);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert_eq!(longest.get(), Duration::from_secs(20));
+    })
+}

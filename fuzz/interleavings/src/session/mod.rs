@@ -1,0 +1,5 @@
+pub(crate) use tower_didt::{SessionHandle, StoreFuture, TokenMark};
+
+pub mod memory;
+pub mod redis;
+pub mod sealed;

@@ -1,0 +1,93 @@
+#[path = "../../../../src/session/sealed/ledger.rs"]
+mod ledger;
+#[path = "../../../../src/session/sealed/memory_ledger.rs"]
+mod memory_ledger;
+#[path = "../../../../src/session/sealed/revocations.rs"]
+mod revocations;
+
+use std::time::Duration;
+
+use loom::sync::Mutex;
+use loom::thread;
+
+use self::ledger::{Birth, RevocationLedger, SealedSession};
+use self::memory_ledger::MemoryLedger;
+use super::{SessionHandle, StoreFuture};
+use crate::support::{NOW, all_orders, issued};
+use crate::{Issuer, Timestamp};
+
+const LONGEST: Duration = Duration::from_secs(604_800);
+
+fn now<T>(answer: StoreFuture<T>) -> T {
+    answer.try_now().unwrap_or_else(|_| panic!("at once")).expect("an answer")
+}
+
+fn session(issuer: Issuer, birth: Birth) -> SealedSession {
+    let handle = SessionHandle::from_bytes([1; 32]);
+    SealedSession { issuer, handle, birth, expires_at: Timestamp::MAX }
+}
+
+/// One token in two threads: one birth.
+pub fn a_token_is_claimed_once() -> usize {
+    let token = issued("alice", 0);
+    all_orders(move || {
+        let ledger = MemoryLedger::new();
+        let other = ledger.clone();
+        let other = thread::spawn(move || now(other.claim(token, NOW)).is_some());
+        let own = now(ledger.claim(token, NOW)).is_some();
+        assert!(own != other.join().expect("no panic"));
+    })
+}
+
+/// Signing in while another device signs out everywhere. A session that was made before the
+/// end began has ended when it returns; one made after it lives; and none that has ended ever
+/// lives again.
+pub fn sessions_made_before_the_end_of_all_have_ended_after_it() -> usize {
+    let (token, next) = (issued("alice", 0), issued("alice", 1));
+    let issuer = token.issuer;
+    all_orders(move || {
+        let ledger = MemoryLedger::new();
+        let made = std::sync::Arc::new(Mutex::new(None));
+        let (ending, seen) = (ledger.clone(), std::sync::Arc::clone(&made));
+        let ending = thread::spawn(move || {
+            let before = *seen.lock().expect("no panic");
+            now(ending.end_all(issuer, LONGEST, NOW));
+            if let Some(before) = before {
+                assert!(now(ending.has_ended(before, NOW)), "older, and alive");
+            }
+        });
+        let birth = now(ledger.claim(token, NOW)).expect("a new token");
+        *made.lock().expect("no panic") = Some(session(issuer, birth));
+        let has_ended = now(ledger.has_ended(session(issuer, birth), NOW));
+        ending.join().expect("no panic");
+        assert!(!has_ended || now(ledger.has_ended(session(issuer, birth), NOW)), "revived");
+        let younger = now(ledger.claim(next, NOW)).expect("a new token");
+        assert!(!now(ledger.has_ended(session(issuer, younger), NOW)), "still-born");
+    })
+}
+
+/// Sessions end in a ledger that has room for one end: each has ended for whoever ended it,
+/// for all time.
+pub fn an_ended_session_stays_ended_when_there_is_no_room() -> usize {
+    let (alice, bob) = (issued("alice", 0), issued("bob", 0));
+    all_orders(move || {
+        let ledger = MemoryLedger::with_limits(10, 1);
+        let sessions = [alice, bob].map(|token| {
+            let birth = now(ledger.claim(token, NOW)).expect("a new token");
+            session(token.issuer, birth)
+        });
+        let threads = sessions.map(|session| {
+            let ledger = ledger.clone();
+            thread::spawn(move || {
+                now(ledger.end(session, NOW));
+                assert!(now(ledger.has_ended(session, NOW)));
+            })
+        });
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        for session in sessions {
+            assert!(now(ledger.has_ended(session, NOW)));
+        }
+    })
+}

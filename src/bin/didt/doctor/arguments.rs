@@ -1,0 +1,153 @@
+//! The command line of `didt doctor`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use http::HeaderName;
+use tower_didt::testing::Wallet;
+
+use super::bench::Bench;
+use super::session::Tokens;
+use super::wire::{Connector, Roots, Url};
+use crate::arguments;
+
+/// Longer than any token that is accepted.
+const MAX_TOKEN_FILE: u64 = 64 * 1024;
+
+/// Probe a running gateway, as a client, for the mistakes that gateways allow
+///
+/// Asks for a guarded route in all the ways that have got past gateways, and looks at what came
+/// through. The upstream of the routes must be `didt echo` while you do this. It signs in and out
+/// again, and changes nothing else.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Doctor {
+    /// A route that needs a session
+    #[arg(value_name = "URL")]
+    guarded: Url,
+
+    /// A route that everybody may reach, under a rule `public`, at the same gateway
+    #[arg(long, value_name = "URL")]
+    public: Option<Url>,
+
+    /// Where sign-in is: PREFIX/login, PREFIX/logout, PREFIX/session
+    #[arg(long, value_name = "PREFIX", default_value = "/auth", value_parser = prefix)]
+    auth: String,
+
+    /// A header that tells the upstream who is calling; can be repeated, and the first has the
+    /// issuer [default: X-Auth-Issuer, -Address, -Session, -Expires, -Assertion]
+    #[arg(long = "identity-header", value_name = "NAME")]
+    identity: Vec<HeaderName>,
+
+    /// For each exchange
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = arguments::seconds)]
+    timeout: Duration,
+
+    /// Trust the certificates in this PEM file, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// One JSON object in place of the list
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    session: SignIn,
+}
+
+/// How to get a session. Without these, what needs one is skipped.
+#[derive(Args)]
+#[command(next_help_heading = "Signing in")]
+struct SignIn {
+    /// A fresh DID token, unused: the text, `-` for standard input, or the name of a file.
+    /// A command line can be read by other users of the machine: prefer the latter two
+    #[arg(long, value_name = "TOKEN|-|FILE")]
+    token: Option<OsString>,
+
+    /// In place of a token: mint TEST tokens of this user, for a test set-up
+    #[arg(long, requires = "audience", conflicts_with = "token")]
+    seed: Option<String>,
+
+    /// Whom the test tokens are for: the gateway's Magic client id
+    #[arg(
+        long,
+        value_name = "AUD",
+        requires = "seed",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    audience: Option<String>,
+}
+
+const HELP: &str = r#"Output:
+  One line a probe: ✓ passed, ✗ failed, ! a warning, – skipped, ? could not tell. With a failure
+  stands what was found, why it matters, and how to mend it. Tokens and cookies are never shown.
+
+Examples:
+  didt echo --listen 127.0.0.1:3000                  the upstream, for as long as you look
+  didt doctor https://example.org/private --public https://example.org/public --token token.txt
+  didt doctor http://127.0.0.1:8080/private --seed alice --audience did:magic:my-app
+
+Exit codes:
+  0  all passed; warnings and what was skipped do not count
+  1  something failed, or could not be told
+  2  the command line is wrong, or nothing answers at the URL"#;
+
+impl Doctor {
+    pub(super) fn bench(self) -> Result<Bench, String> {
+        if let Some(public) = &self.public
+            && !self.guarded.is_beside(public)
+        {
+            return Err("--public must be at the same gateway: same scheme, host and port".into());
+        }
+        let roots = self.ca.as_deref().map_or(Roots::System, Roots::File);
+        let connector = Connector::new(&roots, self.timeout)?;
+        let names = self.identity.iter().map(|name| name.as_str().to_owned());
+        let mut identity: Vec<_> = names.collect();
+        if identity.is_empty() {
+            identity = IDENTITY.map(str::to_owned).to_vec();
+        }
+        let tokens = self.session.tokens()?;
+        Ok(Bench::new(self.guarded, self.public, self.auth, identity, tokens, connector))
+    }
+}
+
+const IDENTITY: [&str; 5] =
+    ["x-auth-issuer", "x-auth-address", "x-auth-session", "x-auth-expires", "x-auth-assertion"];
+
+impl SignIn {
+    fn tokens(self) -> Result<Tokens, String> {
+        if let (Some(seed), Some(audience)) = (&self.seed, self.audience) {
+            return Ok(Tokens::Minted { wallet: Wallet::from_seed(seed), audience });
+        }
+        let Some(argument) = self.token else { return Ok(Tokens::None) };
+        let path = PathBuf::from(&argument);
+        let token = match std::fs::metadata(&path) {
+            // A token is longer than a file's name can be.
+            Ok(file) if file.len() <= MAX_TOKEN_FILE => {
+                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            Ok(_) => return Err(format!("{} is too long for a token", path.display())),
+            Err(_) => arguments::read_token(argument).map_err(|error| error.to_string())?,
+        };
+        let token = String::from_utf8(token).map_err(|_| "the token is no text")?;
+        let token = token.trim();
+        // What cannot stand in a header would make another request of this one.
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("the token is empty, or has blanks in it".to_owned());
+        }
+        Ok(Tokens::One(token.to_owned()))
+    }
+}
+
+/// Reads `/auth`.
+fn prefix(text: &str) -> Result<String, &'static str> {
+    let text = text.trim_end_matches('/');
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
+    if !text.is_empty() && (!text.starts_with('/') || !text.bytes().all(plain)) {
+        return Err("expected a path such as /auth");
+    }
+    Ok(text.to_owned())
+}

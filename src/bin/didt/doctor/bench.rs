@@ -1,0 +1,211 @@
+//! What all probes share: the gateway, one session there, and how an answer is judged.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::OnceCell;
+
+use super::finding::Stop;
+use super::seen::Seen;
+use super::session::{Session, Tokens, issuer_of, session_cookie};
+use super::wire::{Answer, Connector, Error, Request, Url};
+
+/// The gateway under examination.
+pub(super) struct Bench {
+    pub(super) guarded: Url,
+    public: Option<Url>,
+    auth: String,
+    /// Lower case; the first has the issuer.
+    pub(super) identity: Vec<String>,
+    tokens: Tokens,
+    connector: Connector,
+    counter: AtomicU64,
+    secrets: Mutex<Vec<String>>,
+    signed_in: OnceCell<Result<Answer, Stop>>,
+    session: OnceCell<Result<Session, Stop>>,
+    signed_out: OnceCell<Result<Answer, Stop>>,
+}
+
+/// How far a request came.
+pub(super) enum Reply {
+    /// `didt echo` answered, or a cache in its name.
+    Upstream(Answer),
+    /// What was asked for was given, by somebody else.
+    Given(Answer),
+    Refused(Answer),
+    /// The connection was closed without an answer: refused, rudely.
+    Closed,
+}
+
+impl Bench {
+    pub(super) fn new(
+        guarded: Url,
+        public: Option<Url>,
+        auth: String,
+        identity: Vec<String>,
+        tokens: Tokens,
+        connector: Connector,
+    ) -> Self {
+        Self {
+            guarded,
+            public,
+            auth,
+            identity,
+            tokens,
+            connector,
+            counter: AtomicU64::new(0),
+            secrets: Mutex::default(),
+            signed_in: OnceCell::new(),
+            session: OnceCell::new(),
+            signed_out: OnceCell::new(),
+        }
+    }
+
+    /// Whether anybody is there.
+    pub(super) async fn knock(&self) -> Result<(), Error> {
+        self.connector.send(&self.guarded, &Request::get(&self.guarded)).await.map(drop)
+    }
+
+    /// Sends a request and judges the answer. An outage is no refusal: nothing can be told.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Reply, Stop> {
+        let answer = match self.connector.send(&self.guarded, request).await {
+            Ok(answer) => answer,
+            Err(Error::Closed) => return Ok(Reply::Closed),
+            Err(error) => return Err(error.into()),
+        };
+        if Seen::marks(&answer) {
+            return Ok(Reply::Upstream(answer));
+        }
+        match answer.status {
+            429 => Err(Stop::unknown("the gateway limits the rate of requests (429)")),
+            status @ (500 | 502 | 503 | 504) => Err(Stop::unknown(format!(
+                "the gateway answers {status}: something behind it is down, or it cannot make sense of an answer"
+            ))),
+            _ if answer.is_given() => Ok(Reply::Given(answer)),
+            _ => Ok(Reply::Refused(answer)),
+        }
+    }
+
+    /// Sends a request that must not get through: `Some` says how it did.
+    pub(super) async fn must_refuse(
+        &self,
+        what: &str,
+        request: &Request,
+    ) -> Result<Option<String>, Stop> {
+        Ok(match self.ask(request).await? {
+            Reply::Upstream(_) => Some(format!("{what} reaches the upstream")),
+            Reply::Given(answer) => Some(format!("{what} is answered with {}", answer.status)),
+            Reply::Refused(_) | Reply::Closed => None,
+        })
+    }
+
+    pub(super) fn public(&self) -> Result<&Url, Stop> {
+        self.public.as_ref().ok_or_else(|| Stop::skipped("it needs a public route: --public"))
+    }
+
+    /// A fresh token, if they are minted; else the one that there is.
+    pub(super) fn token(&self) -> Result<String, Stop> {
+        let token = match &self.tokens {
+            Tokens::None => {
+                return Err(Stop::skipped("it needs a session: --token, or --seed and --audience"));
+            }
+            Tokens::One(token) => token.clone(),
+            Tokens::Minted { wallet, audience } => wallet.token(audience.as_str()).mint(),
+        };
+        self.keep_secret(&token);
+        Ok(token)
+    }
+
+    /// The answer to the one sign-in.
+    pub(super) async fn signed_in(&self) -> Result<&Answer, Stop> {
+        let answer = self.signed_in.get_or_init(|| async {
+            let token = self.token()?;
+            let request = Request::to("POST", &self.guarded)
+                .target(self.auth_path("/login"))
+                .header("Authorization", format!("Bearer {token}"));
+            let answer = self.connector.send(&self.guarded, &request).await?;
+            if Seen::marks(&answer) || !answer.is_given() {
+                let status = answer.status;
+                let path = self.auth_path("/login");
+                return Err(Stop::unknown(format!("sign-in at {path} answers {status}")));
+            }
+            if let Some((_, value)) = session_cookie(&answer) {
+                self.keep_secret(value);
+            }
+            Ok(answer)
+        });
+        answer.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// The one session, which has been seen to reach the upstream.
+    pub(super) async fn session(&self) -> Result<&Session, Stop> {
+        let session = self.session.get_or_init(|| async {
+            let answer = self.signed_in().await?;
+            let (cookie_name, value) = session_cookie(answer)
+                .ok_or_else(|| Stop::unknown("signing in brought no cookie to the client"))?;
+            let cookie = format!("{cookie_name}={value}");
+            let plain = Request::get(&self.guarded).header("Cookie", &cookie);
+            let seen = match self.ask(&plain).await? {
+                Reply::Upstream(answer) => Seen::read(&answer),
+                Reply::Given(answer) | Reply::Refused(answer) => {
+                    return Err(Stop::unknown(format!(
+                        "with a session, {} answers {} and not as didt echo",
+                        self.guarded, answer.status
+                    )));
+                }
+                Reply::Closed => return Err(Error::Closed.into()),
+            };
+            let seen = seen.ok_or_else(|| Stop::unknown("didt echo's answer came garbled"))?;
+            let who = Request::get(&self.guarded)
+                .target(self.auth_path("/session"))
+                .header("Cookie", &cookie);
+            let who = self.connector.send(&self.guarded, &who).await?;
+            let issuer = issuer_of(&who);
+            Ok(Session { cookie, cookie_name: cookie_name.to_owned(), issuer, seen })
+        });
+        session.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// Signs the one session out: no probe that needs it may come later.
+    pub(super) async fn signed_out(&self) -> Result<&Answer, Stop> {
+        let answer = self.signed_out.get_or_init(|| async {
+            let session = self.session().await?;
+            let request = Request::to("POST", &self.guarded)
+                .target(self.auth_path("/logout"))
+                .header("Cookie", &session.cookie);
+            let answer = self.connector.send(&self.guarded, &request).await?;
+            if Seen::marks(&answer) || answer.status >= 400 {
+                let status = answer.status;
+                let path = self.auth_path("/logout");
+                return Err(Stop::unknown(format!("sign-out at {path} answers {status}")));
+            }
+            Ok(answer)
+        });
+        answer.await.as_ref().map_err(Clone::clone)
+    }
+
+    pub(super) fn auth_path(&self, path: &str) -> String {
+        format!("{}{path}", self.auth)
+    }
+
+    /// A text that no other run or request has: caches have not seen it.
+    pub(super) fn unique(&self) -> String {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        format!("didt-doctor-{:x}-{:x}-{number}", std::process::id(), since.as_nanos())
+    }
+
+    /// `text` without tokens and cookies, should an answer have repeated them.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[…]"))
+    }
+
+    fn keep_secret(&self, secret: &str) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !secrets.iter().any(|known| known == secret) {
+            secrets.push(secret.to_owned());
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a probe may come to.
+
+use super::probes::Probe;
+use super::wire;
+
+/// What came of a probe.
+pub(super) struct Finding {
+    pub(super) probe: &'static Probe,
+    pub(super) outcome: Outcome,
+}
+
+/// What a probe says.
+pub(super) type Outcome = Result<Found, Stop>;
+
+/// A probe that got to its end.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// With what was looked at.
+    Passed(String),
+    /// With what is wrong, one sentence each.
+    Failed(Vec<String>),
+}
+
+/// A probe that did not. Never taken for a pass.
+#[derive(Clone, Debug)]
+pub(super) enum Stop {
+    /// It needs what the command line does not have.
+    Skipped(String),
+    /// It got an answer that says nothing, or none.
+    Unknown(String),
+}
+
+impl Found {
+    /// Passed if nothing is wrong.
+    pub(super) fn unless(wrong: Vec<String>, passed: impl Into<String>) -> Self {
+        if wrong.is_empty() { Self::Passed(passed.into()) } else { Self::Failed(wrong) }
+    }
+}
+
+impl Stop {
+    pub(super) fn skipped(reason: impl Into<String>) -> Self {
+        Self::Skipped(reason.into())
+    }
+
+    pub(super) fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown(reason.into())
+    }
+}
+
+impl From<wire::Error> for Stop {
+    fn from(error: wire::Error) -> Self {
+        Self::Unknown(error.to_string())
+    }
+}
+
+/// How bad a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// Anybody gets in, or becomes somebody else.
+    Critical,
+    /// A safeguard is missing.
+    Serious,
+    /// Worth knowing; does not fail the examination.
+    Warning,
+}
+
+impl Severity {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Serious => "serious",
+            Self::Warning => "warning",
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Credentials that two readers could read differently.
+
+use super::{Probe, at, everywhere};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "ambiguous-credentials",
+    severity: Severity::Serious,
+    claim: "credentials that are sent twice are refused",
+    why: "Where the gateway asks about one and the upstream reads the other, a request passes as \
+          one user and acts as another.",
+    mend: &[
+        at("nginx", "1.23 or newer, which refuses a second Authorization; pass Cookie on as it is"),
+        at(
+            "HAProxy",
+            "`http-request deny if { req.hdr_cnt(authorization) gt 1 }`, and do not \
+                       join or pick headers in the script",
+        ),
+        everywhere(
+            "pass all Authorization and Cookie headers to the check as they came: `didt \
+                    serve` refuses duplicates",
+        ),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    let plain = || Request::get(&bench.guarded);
+    let mut wrong = Vec::new();
+
+    let (name, real) = (&session.cookie_name, &session.cookie);
+    let other = format!("{name}=another");
+    let cookies = [
+        plain().header("Cookie", format!("{real}; {other}")),
+        plain().header("Cookie", format!("{other}; {real}")),
+        plain().header("Cookie", real).header("Cookie", &other),
+        plain().header("Cookie", &other).header("Cookie", real),
+    ];
+    for request in &cookies {
+        wrong.extend(bench.must_refuse("a request with two session cookies", request).await?);
+    }
+
+    let bearer = || bench.token().map(|token| format!("Bearer {token}"));
+    let single = plain().header("Authorization", bearer()?);
+    if !matches!(bench.ask(&single).await?, Reply::Upstream(_)) {
+        wrong.dedup();
+        return if wrong.is_empty() {
+            Err(Stop::unknown(
+                "two cookies are refused; of two tokens nothing can be told, as one \
+                               alone does not pass either",
+            ))
+        } else {
+            Ok(Found::Failed(wrong))
+        };
+    }
+    let token = bearer()?;
+    let tokens = [
+        plain().header("Authorization", &token).header("Authorization", &token),
+        plain().header("Authorization", &token).header("Authorization", "Bearer another"),
+        plain().header("Authorization", "Basic YTpi").header("Authorization", &token),
+        plain().header("Authorization", format!("{token}, {token}")),
+        plain().header("Authorization", format!("{token}, Basic YTpi")),
+        plain().header("Authorization", format!("Basic YTpi, {token}")),
+    ];
+    for request in &tokens {
+        wrong.extend(bench.must_refuse("a request with two credentials", request).await?);
+    }
+    wrong.dedup();
+    Ok(Found::unless(wrong, format!("{} doubles are refused", cookies.len() + tokens.len())))
+}

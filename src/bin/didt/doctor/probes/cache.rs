@@ -1,0 +1,45 @@
+//! Is one user's answer given to another?
+
+use super::{Probe, at, everywhere};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "shared-cache",
+    severity: Severity::Critical,
+    claim: "what was answered to a session is not answered to others",
+    why: "A cache that does not know of the cookie hands one user's page to everybody, also after \
+          that user has signed out.",
+    mend: &[
+        at(
+            "nginx",
+            "no `proxy_cache` in guarded locations, or `$didt_session` (the check's \
+                     X-Auth-Session) in `proxy_cache_key` and `proxy_no_cache` where it is empty; \
+                     for the check itself `proxy_cache off`",
+        ),
+        at("Varnish, CDN", "`Cache-Control: private` from the upstream, and no rule against it"),
+        everywhere("never cache the check's answers"),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    let mut wrong = Vec::new();
+    for cache in ["", "&cache=60"] {
+        let target = format!("{}?{}{cache}", bench.guarded.path, bench.unique());
+        let plain = Request::get(&bench.guarded).target(target);
+        let signed_in = plain.clone().header("Cookie", &session.cookie);
+        if !matches!(bench.ask(&signed_in).await?, Reply::Upstream(_)) {
+            return Err(Stop::unknown("the session does not pass with a query"));
+        }
+        let stranger = format!("{}=another", session.cookie_name);
+        let cacheable = if cache.is_empty() { "" } else { " (Cache-Control: public)" };
+        let what = format!("without a cookie, what a session has just asked for{cacheable}");
+        wrong.extend(bench.must_refuse(&what, &plain).await?);
+        let what = format!("with another cookie, what a session has just asked for{cacheable}");
+        wrong.extend(bench.must_refuse(&what, &plain.header("Cookie", stranger)).await?);
+    }
+    Ok(Found::unless(wrong, "a session's answers are given to nobody else"))
+}

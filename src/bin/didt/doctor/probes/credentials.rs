@@ -1,0 +1,42 @@
+//! Does the upstream get to see credentials that it has no use for?
+
+use super::{Probe, at};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::seen::Seen;
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "upstream-credentials",
+    severity: Severity::Warning,
+    claim: "session cookie and token stay at the gateway",
+    why: "An upstream that sees them can act as the user everywhere, and so can whoever reads its \
+          logs.",
+    mend: &[
+        at(
+            "nginx",
+            "`proxy_set_header Authorization \"\";`, and Cookie through a `map` that takes \
+                     the session cookie out",
+        ),
+        at("Caddy", "`header_up -Authorization` and a replacement in `header_up Cookie`"),
+        at("HAProxy", "`http-request del-header Authorization`, and `replace-header Cookie`"),
+        at("Envoy", "`request_headers_to_remove: [authorization]`; the cookie by Lua"),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    let mut wrong = Vec::new();
+    if session.seen.all("cookie").iter().any(|cookie| cookie.contains(&session.cookie)) {
+        wrong.push(format!("the upstream sees the cookie {}", session.cookie_name));
+    }
+    let token =
+        Request::get(&bench.guarded).header("Authorization", format!("Bearer {}", bench.token()?));
+    if let Reply::Upstream(answer) = bench.ask(&token).await?
+        && Seen::read(&answer).is_some_and(|seen| !seen.all("authorization").is_empty())
+    {
+        wrong.push("the upstream sees Authorization".to_owned());
+    }
+    Ok(Found::unless(wrong, "the upstream sees neither"))
+}

@@ -1,0 +1,63 @@
+//! Is a client believed that claims to ask for something else?
+
+use super::{Probe, at};
+use crate::doctor::bench::Bench;
+use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "forwarded-headers",
+    severity: Severity::Critical,
+    claim: "a client's own X-Forwarded-* and X-Original-* open nothing",
+    why: "The check decides by what these headers say. A client that can set them asks about the \
+          public page and gets the private one.",
+    mend: &[
+        at(
+            "nginx",
+            "set X-Original-URL, X-Original-Method, X-Original-Upgrade and all \
+                     X-Forwarded-* in the check's location: what is not set passes through",
+        ),
+        at("Traefik", "no `trustForwardHeader`, no `forwardedHeaders.insecure`"),
+        at("Caddy", "`trusted_proxies` only for proxies that really stand in front"),
+        at("HAProxy", "let the script send its own values only"),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let claimed = bench.public().map_or("/", |public| public.path.as_str());
+    let host = &bench.guarded.authority;
+    let url = format!("{}{claimed}", bench.guarded.origin());
+    let claims: Vec<(&str, &str)> = vec![
+        ("X-Forwarded-Uri", claimed),
+        ("X-Forwarded-Path", claimed),
+        ("X-Forwarded-Prefix", claimed),
+        ("X-Forwarded-Method", "OPTIONS"),
+        ("X-Forwarded-Host", "didt-doctor.invalid"),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Real-IP", "127.0.0.1"),
+        ("X-Original-URL", &url),
+        ("X-Original-URL", claimed),
+        ("X-Original-URI", claimed),
+        ("X-Original-Method", "OPTIONS"),
+        ("X-Rewrite-URL", claimed),
+        ("X-HTTP-Method-Override", "OPTIONS"),
+        ("X-Auth-Request-Redirect", claimed),
+        ("Forwarded", "for=127.0.0.1;proto=https"),
+    ];
+    let plain = || Request::get(&bench.guarded);
+    let mut wrong = Vec::new();
+    for (name, value) in &claims {
+        let what = format!("a request with {name}: {value}");
+        wrong.extend(bench.must_refuse(&what, &plain().header(*name, *value)).await?);
+    }
+    let all = claims.iter().fold(plain(), |request, (name, value)| request.header(*name, *value));
+    wrong.extend(bench.must_refuse("a request with all of them", &all).await?);
+    let one = plain()
+        .header("X-Forwarded-Uri", claimed)
+        .header("X-Forwarded-Host", host)
+        .header("X-Forwarded-Method", "GET");
+    wrong.extend(bench.must_refuse("a request that claims to be another", &one).await?);
+    Ok(Found::unless(wrong, format!("{} claims open nothing", claims.len() + 2)))
+}

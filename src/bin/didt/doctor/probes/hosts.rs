@@ -1,0 +1,51 @@
+//! Two names for the host in one request.
+
+use super::{Probe, at, everywhere};
+use crate::doctor::bench::Bench;
+use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "hosts",
+    severity: Severity::Critical,
+    claim: "a request that names two hosts, or a foreign one, gets past nothing",
+    why: "Where the gateway chooses the route by one name and the check goes by the other, the \
+          rules of one site are applied to another.",
+    mend: &[
+        at(
+            "nginx",
+            "a server block of its own for unknown names (`listen … default_server; return \
+                     421;`), and a refusal where $host and $http_host differ",
+        ),
+        everywhere("list the hosts that are served; refuse all others"),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+const ELSEWHERE: &str = "didt-doctor.invalid";
+
+async fn run(bench: &Bench) -> Outcome {
+    let host = bench.guarded.authority.as_str();
+    let path = bench.guarded.path.as_str();
+    let plain = || Request::get(&bench.guarded);
+    let rows = [
+        ("a foreign Host", plain().hosts(&[ELSEWHERE])),
+        ("Host: localhost", plain().hosts(&["localhost"])),
+        ("two Host headers, the second foreign,", plain().hosts(&[host, ELSEWHERE])),
+        ("two Host headers, the first foreign,", plain().hosts(&[ELSEWHERE, host])),
+        ("two equal Host headers", plain().hosts(&[host, host])),
+        ("no Host", plain().hosts(&[])),
+        ("an absolute target", plain().target(format!("{}{path}", bench.guarded.origin()))),
+        ("an absolute target elsewhere", plain().target(format!("http://{ELSEWHERE}{path}"))),
+        (
+            "an absolute target and a foreign Host",
+            plain().target(format!("{}{path}", bench.guarded.origin())).hosts(&[ELSEWHERE]),
+        ),
+        ("an absolute target of another scheme", plain().target(format!("ftp://{host}{path}"))),
+    ];
+    let mut wrong = Vec::new();
+    for (what, request) in &rows {
+        wrong.extend(bench.must_refuse(&format!("a request with {what}"), request).await?);
+    }
+    Ok(Found::unless(wrong, format!("{} ways to name a host open nothing", rows.len())))
+}

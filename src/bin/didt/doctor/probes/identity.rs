@@ -1,0 +1,73 @@
+//! Does the upstream learn who is calling?
+
+use super::{Probe, at, everywhere};
+use crate::doctor::bench::Bench;
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::seen::Seen;
+use crate::doctor::session::Session;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "identity",
+    severity: Severity::Critical,
+    claim: "the upstream is told the session's issuer, once",
+    why: "It is all that the upstream knows of the caller. A missing value, or a placeholder that \
+          is the same for everybody, makes all users one.",
+    mend: &[
+        at(
+            "nginx",
+            "`auth_request_set $i $upstream_http_x_auth_issuer;` and `proxy_set_header \
+                     X-Auth-Issuer $i;` in the very location that has the `proxy_pass`",
+        ),
+        at(
+            "Caddy",
+            "name the header in `copy_headers`; one that the check's answer has not \
+                     becomes a literal placeholder",
+        ),
+        at("HAProxy", "`http-request set-header X-Auth-Issuer %[var(txn.…)]` after the check"),
+        at("Traefik", "name the header in `authResponseHeaders`"),
+        at("Envoy", "name the header in `allowed_upstream_headers`"),
+        everywhere("the first --identity-header must be the one that has the issuer"),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    if session.issuer.is_none() {
+        let path = bench.auth_path("/session");
+        return Err(Stop::unknown(format!("{path} does not say whose session it is")));
+    }
+    Ok(Found::unless(faults(bench, session, &session.seen), "the upstream is told the issuer"))
+}
+
+/// What is wrong with the identity of a request with this session.
+pub(super) fn faults(bench: &Bench, session: &Session, seen: &Seen) -> Vec<String> {
+    let Some(name) = bench.identity.first() else { return Vec::new() };
+    let mut faults = placeholders(bench, seen);
+    let expected = session.issuer.as_deref();
+    match seen.alike(name).collect::<Vec<_>>()[..] {
+        [] => faults.push(format!("{name} does not reach the upstream")),
+        [(header, value)] if header.eq_ignore_ascii_case(name) => {
+            if value.is_empty() {
+                faults.push(format!("{name} reaches the upstream empty"));
+            } else if expected.is_some_and(|issuer| issuer != value) && faults.is_empty() {
+                faults.push(format!("{name} is {value:?} at the upstream, the session another's"));
+            }
+        }
+        [(header, _)] => faults.push(format!("{name} reaches the upstream as {header:?}")),
+        ref several => faults.push(format!("{name} reaches the upstream {} times", several.len())),
+    }
+    faults
+}
+
+/// Caddy's, where the check's answer has no such header; and the like of others.
+pub(super) fn is_placeholder(value: &str) -> bool {
+    value.contains("{http.") || value.starts_with('$') || value.contains("%[") || value == "-"
+}
+
+/// The identity headers that have one.
+fn placeholders(bench: &Bench, seen: &Seen) -> Vec<String> {
+    let headers = bench.identity.iter().flat_map(|name| seen.alike(name));
+    let literal = headers.filter(|(_, value)| is_placeholder(value));
+    literal.map(|(name, value)| format!("{name} is the literal placeholder {value:?}")).collect()
+}

@@ -1,0 +1,102 @@
+//! Do path tricks get past the rules?
+
+use super::{Probe, at, everywhere, tricks};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::report::Mend;
+use crate::doctor::seen::Seen;
+use crate::doctor::wire::Request;
+
+pub(super) const THROUGH_PUBLIC: Probe = Probe {
+    name: "paths-public",
+    severity: Severity::Critical,
+    claim: "no path that looks public leads to the guarded route",
+    why: "Gateway, check and upstream read paths differently: `..`, encodings, `;`, `#`. A path \
+          that the rules take for public and the upstream for private needs no session.",
+    mend: MEND,
+    run: |bench| {
+        Box::pin(async {
+            let public = bench.public()?;
+            let targets = tricks::through_public(&public.path, &bench.guarded.path);
+            try_all(bench, targets).await
+        })
+    },
+};
+
+pub(super) const AROUND_GUARDED: Probe = Probe {
+    name: "paths-guarded",
+    claim: "no other spelling of the guarded path leads to it",
+    run: |bench| Box::pin(try_all(bench, tricks::around_guarded(&bench.guarded.path))),
+    ..THROUGH_PUBLIC
+};
+
+pub(super) const CASE: Probe = Probe {
+    name: "path-case",
+    severity: Severity::Warning,
+    claim: "the guarded path in capitals does not reach the upstream",
+    why: "It matters where the upstream does not tell capitals from small letters (Windows, IIS, \
+          some frameworks): there it is the guarded page.",
+    mend: &[everywhere(
+        "let the policy's default be `required`, so that unknown paths are guarded",
+    )],
+    run: |bench| Box::pin(case(bench)),
+};
+
+const MEND: &[Mend] = &[
+    at(
+        "nginx",
+        "`proxy_set_header X-Original-URL $scheme://$http_host$request_uri;` in the \
+                 check's location, not $uri; no regular expressions for public locations; \
+                 `merge_slashes on`",
+    ),
+    at(
+        "Caddy",
+        "no `path_regexp` and no `handle_path` for what is public; let `forward_auth` be \
+                 asked about everything",
+    ),
+    at(
+        "HAProxy",
+        "`http-request normalize-uri path-strip-dotdot` is not enough: let the check \
+                   see the raw path",
+    ),
+    at(
+        "Envoy",
+        "`normalize_path: true`, `merge_slashes: true`, \
+                 `path_with_escaped_slashes_action: REJECT_REQUEST`",
+    ),
+    everywhere(
+        "let `didt serve` decide what is public, by its policy: it refuses paths that can \
+                be read in two ways",
+    ),
+];
+
+async fn try_all(bench: &Bench, targets: Vec<String>) -> Outcome {
+    // Where the gateway takes a prefix off, the upstream knows the route by another path.
+    let at_upstream = bench.session().await.ok().map(|session| session.seen.target.clone());
+    let is_guarded = |target: &str| {
+        let paths = [Some(&bench.guarded.path), at_upstream.as_ref()];
+        paths.into_iter().flatten().any(|path| tricks::could_be(target, path))
+    };
+    let mut wrong = Vec::new();
+    for target in &targets {
+        let request = Request::get(&bench.guarded).target(target);
+        if let Reply::Upstream(answer) = bench.ask(&request).await? {
+            let seen = Seen::read(&answer);
+            let seen = seen.ok_or_else(|| Stop::unknown("an answer came garbled"))?.target;
+            if is_guarded(&seen) {
+                wrong.push(format!("{target:?} reaches the upstream as {seen:?}"));
+            }
+        }
+    }
+    Ok(Found::unless(wrong, format!("{} paths lead nowhere", targets.len())))
+}
+
+async fn case(bench: &Bench) -> Outcome {
+    let capitals = bench.guarded.path.to_ascii_uppercase();
+    if capitals == bench.guarded.path {
+        return Err(Stop::skipped("the guarded path has no small letters"));
+    }
+    let request = Request::get(&bench.guarded).target(&capitals);
+    let wrong = bench.must_refuse(&format!("without a session, {capitals}"), &request).await?;
+    Ok(Found::unless(wrong.into_iter().collect(), format!("{capitals} is refused")))
+}

@@ -1,0 +1,99 @@
+//! Are the endpoints that are nobody's business out of reach?
+
+use super::{Probe, at, everywhere};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::wire::{Answer, Request};
+
+pub(super) const PROBE: Probe = Probe {
+    name: "private-endpoints",
+    severity: Severity::Serious,
+    claim: "health, metrics, administration and the checks are not reachable through the gateway",
+    why: "Metrics tell who is signed in and how often; administration ends sessions; a check that \
+          anybody may ask tells which tokens and cookies are good, and believes the headers that \
+          come with the question.",
+    mend: &[
+        at("nginx", "`internal;` in the check's location; pass on nothing but the sign-in prefix"),
+        everywhere(
+            "pass nothing of `didt serve` through but its sign-in endpoints, and keep its \
+                    private listener on an address that the gateway has no route to",
+        ),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+const ENDPOINTS: [(&str, &str); 13] = [
+    ("GET", "/metrics"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/admin/revoke"),
+    ("GET", "/admin/sessions"),
+    ("GET", "/check/nginx"),
+    ("GET", "/check/caddy"),
+    ("GET", "/check/traefik"),
+    ("GET", "/check/haproxy"),
+    ("GET", "/check/envoy"),
+    ("GET", "/check/apisix"),
+    ("GET", "/check"),
+    ("GET", "/_didt_check"),
+];
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = match bench.session().await {
+        Ok(session) => Some(session.cookie.as_str()),
+        Err(Stop::Skipped(_)) => None,
+        Err(stop) => return Err(stop),
+    };
+    let prefixes = ["", &bench.auth_path("")];
+    let mut wrong = Vec::new();
+    for cookie in [None, session] {
+        for prefix in prefixes {
+            for (method, path) in ENDPOINTS {
+                let ask = |path: String| {
+                    let request = Request::to(method, &bench.guarded).target(path);
+                    match cookie {
+                        Some(cookie) => request.header("Cookie", cookie),
+                        None => request,
+                    }
+                };
+                // What the gateway says to a path that nobody knows tells its habits.
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let folder = if folder == "/check" { "" } else { folder };
+                let nobody =
+                    bench.ask(&ask(format!("{prefix}{folder}/{}", bench.unique()))).await?;
+                let target = format!("{prefix}{path}");
+                let reply = bench.ask(&ask(target.clone())).await?;
+                wrong.extend(judge(bench, &format!("{method} {target}"), &reply, &nobody));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    Ok(Found::unless(wrong, format!("{} endpoints are out of reach", ENDPOINTS.len())))
+}
+
+fn judge(bench: &Bench, what: &str, reply: &Reply, nobody: &Reply) -> Option<String> {
+    let (Reply::Given(answer) | Reply::Refused(answer)) = reply else { return None };
+    let tells = |name: &String| answer.has(name);
+    if bench.identity.iter().any(tells) {
+        return Some(format!("{what} tells who is calling: it is a check"));
+    }
+    if matches!(reply, Reply::Given(_)) && !same(answer, nobody) {
+        return Some(format!("{what} is answered with {}", answer.status));
+    }
+    // Administration asks for a secret of its own; an endpoint that is there may refuse the method.
+    let refuses = matches!(answer.status, 400 | 405 | 415 | 422);
+    (refuses && !same(answer, nobody))
+        .then(|| format!("{what} is answered with {}: there is something", answer.status))
+}
+
+/// A gateway that answers every path alike (a single-page app) has no endpoint there.
+fn same(answer: &Answer, nobody: &Reply) -> bool {
+    match nobody {
+        Reply::Given(other) | Reply::Refused(other) => {
+            other.status == answer.status
+                && other.header("content-type") == answer.header("content-type")
+        }
+        Reply::Upstream(_) | Reply::Closed => false,
+    }
+}

@@ -1,0 +1,62 @@
+//! Does signing out end the session at once, and take the cookie away?
+
+use super::{Probe, at, everywhere, sign_in};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "sign-out",
+    severity: Severity::Critical,
+    claim: "a cookie is refused at once when its session was signed out",
+    why: "Whoever signs out on a shared computer, or revokes a stolen session, relies on it. A \
+          cached yes lets the cookie pass until the cache forgets.",
+    mend: &[
+        at("nginx", "no `proxy_cache` in the check's location"),
+        at("Envoy", "no cache filter in front of ext_authz"),
+        everywhere("with sealed sessions on several machines, one ledger of revocations for all"),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    let plain = Request::get(&bench.guarded).header("Cookie", &session.cookie);
+    let target = format!("{}?{}&cache=60", bench.guarded.path, bench.unique());
+    let cached = plain.clone().target(target);
+    for request in [&plain, &cached] {
+        if !matches!(bench.ask(request).await?, Reply::Upstream(_)) {
+            return Err(Stop::unknown("the session does not pass any more"));
+        }
+    }
+    bench.signed_out().await?;
+    let mut wrong = Vec::new();
+    wrong.extend(bench.must_refuse("the cookie of a session that was signed out", &plain).await?);
+    wrong.extend(bench.must_refuse("with it, what was asked for before", &cached).await?);
+    Ok(Found::unless(wrong, "the old cookie is refused at once"))
+}
+
+pub(super) const COOKIE: Probe = Probe {
+    name: "sign-out-cookie",
+    severity: Severity::Serious,
+    claim: "signing out takes the cookie away, with the attributes that it was set with",
+    why: "Browsers refuse to remove a __Host- cookie by a Set-Cookie without Secure and Path=/.",
+    mend: &[everywhere("pass the sign-in endpoints' Set-Cookie to the client unchanged")],
+    run: |bench| Box::pin(cookie(bench)),
+};
+
+async fn cookie(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    let answer = bench.signed_out().await?;
+    let name = &session.cookie_name;
+    let named = |cookie: &str| cookie.split_once('=').is_some_and(|(other, _)| other == name);
+    let Some(cookie) = answer.all("set-cookie").find(|cookie| named(cookie)) else {
+        return Ok(Found::Failed(vec!["signing out sets no cookie".to_owned()]));
+    };
+    let mut wrong = sign_in::faults(answer, name);
+    let empty = cookie.starts_with(&format!("{name}=;"));
+    if !empty || !cookie.to_ascii_lowercase().contains("max-age=0") {
+        wrong.push(format!("{name} is not taken away"));
+    }
+    Ok(Found::unless(wrong, format!("{name} is taken away")))
+}

@@ -1,0 +1,188 @@
+//! Does what a client says of itself reach the upstream?
+
+use super::{Probe, at, identity};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::report::Mend;
+use crate::doctor::seen::Seen;
+use crate::doctor::wire::Request;
+
+pub(super) const STRANGER: Probe = Probe {
+    name: "spoofed-stranger",
+    claim: "identity headers of the client's own do not open the guarded route",
+    run: |bench| {
+        Box::pin(async {
+            let plain = Request::get(&bench.guarded);
+            let (mut wrong, mut count) = (Vec::new(), 0);
+            for (name, request) in spoofed(bench, &plain) {
+                count += 1;
+                wrong.extend(bench.must_refuse(&format!("a request with {name}"), &request).await?);
+            }
+            Ok(Found::unless(wrong, format!("{count} spellings open nothing")))
+        })
+    },
+    ..SIGNED_IN
+};
+
+pub(super) const SIGNED_IN: Probe = Probe {
+    name: "spoofed-identity",
+    severity: Severity::Critical,
+    claim: "with a session, identity headers of the client's own do not reach the upstream",
+    why: "The upstream believes these headers. A client whose value arrives there is whoever it \
+          says it is; `X_Auth_Issuer` and `X.Auth.Issuer` are the same header to CGI, WSGI and \
+          PHP.",
+    mend: MEND,
+    run: |bench| {
+        Box::pin(async {
+            let session = bench.session().await?;
+            let plain = Request::get(&bench.guarded).header("Cookie", &session.cookie);
+            try_all(bench, &plain).await
+        })
+    },
+};
+
+pub(super) const PUBLIC: Probe = Probe {
+    name: "spoofed-public",
+    claim: "on a public route no identity header of the client's own reaches the upstream",
+    run: |bench| {
+        Box::pin(async {
+            let plain = Request::get(bench.public()?);
+            let mut wrong = try_one(bench, "a plain request", &plain).await?;
+            if let Some(seen) = seen(bench.ask(&plain).await?) {
+                for name in &bench.identity {
+                    for (header, value) in seen.alike(name).filter(|(_, value)| !value.is_empty()) {
+                        wrong.push(not_empty(header, value));
+                    }
+                }
+            }
+            match try_all(bench, &plain).await? {
+                Found::Failed(more) => wrong.extend(more),
+                Found::Passed(passed) => return Ok(Found::unless(wrong, passed)),
+            }
+            Ok(Found::Failed(wrong))
+        })
+    },
+    ..SIGNED_IN
+};
+
+const MEND: &[Mend] = &[
+    at(
+        "nginx",
+        "set every identity header with `proxy_set_header`, in every location that has a \
+                 `proxy_pass`, public ones too (there to \"\"); keep `underscores_in_headers off` \
+                 and `ignore_invalid_headers on`",
+    ),
+    at(
+        "Caddy",
+        "`request_header -X-Auth-*`, -X_Auth_*, -X.Auth.* in front of `forward_auth`, and \
+                 all headers in `copy_headers`; without `forward_auth` a route must remove them too",
+    ),
+    at(
+        "HAProxy",
+        "`http-request del-header` with `-m reg -i ^x[-_.]auth[-_.]` before the check: \
+                   it sets only what the answer has, all else survives",
+    ),
+    at(
+        "Traefik",
+        "all of them in `authResponseHeaders`; a `headers` middleware for the spellings \
+                   with _ and . (they survive), and for public routes",
+    ),
+    at(
+        "Envoy",
+        "all of them in `allowed_upstream_headers` (they replace the client's), and \
+                 `request_headers_to_remove` on public routes; \
+                 `headers_with_underscores_action: REJECT_REQUEST`",
+    ),
+];
+
+/// What spoofed headers say: nobody's issuer.
+const SPOOFED: &str = "did:ethr:0x00000000000000000000000000000000D1D70C70";
+
+async fn try_all(bench: &Bench, plain: &Request) -> Outcome {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (name, request) in spoofed(bench, plain) {
+        count += 1;
+        wrong.extend(try_one(bench, &name, &request).await?);
+    }
+    Ok(Found::unless(wrong, format!("{count} spellings do not reach the upstream")))
+}
+
+async fn try_one(bench: &Bench, name: &str, request: &Request) -> Result<Vec<String>, Stop> {
+    let mut wrong = Vec::new();
+    if let Some(seen) = seen(bench.ask(request).await?) {
+        for identity in &bench.identity {
+            for (header, value) in seen.alike(identity) {
+                if value.contains(SPOOFED) {
+                    wrong.push(format!("{name} reaches the upstream as {header:?}"));
+                }
+            }
+        }
+    }
+    wrong.dedup();
+    Ok(wrong)
+}
+
+fn not_empty(header: &str, value: &str) -> String {
+    if identity::is_placeholder(value) {
+        format!("{header:?} reaches the upstream as the literal placeholder {value:?}")
+    } else {
+        format!("{header:?} is not empty though nobody is signed in")
+    }
+}
+
+fn seen(reply: Reply) -> Option<Seen> {
+    let Reply::Upstream(answer) = reply else { return None };
+    Seen::read(&answer)
+}
+
+/// `plain` with every identity header in every spelling, each in a request of its own.
+fn spoofed<'a>(
+    bench: &'a Bench,
+    plain: &'a Request,
+) -> impl Iterator<Item = (String, Request)> + 'a {
+    bench.identity.iter().flat_map(move |name| {
+        let once = spellings(name).into_iter().map(move |name| {
+            let request = plain.clone().header(&name, SPOOFED);
+            (name, request)
+        });
+        let twice = plain.clone().header(name, SPOOFED).header(name, SPOOFED);
+        once.chain([(format!("{name}, twice,"), twice)])
+    })
+}
+
+fn spellings(name: &str) -> Vec<String> {
+    let mixed = name.char_indices().map(|(index, letter)| match index % 2 {
+        0 => letter.to_ascii_uppercase(),
+        _ => letter,
+    });
+    let mut spellings = vec![
+        name.to_owned(),
+        name.to_ascii_uppercase(),
+        mixed.collect(),
+        name.replace('-', "_"),
+        name.replacen('-', "_", 1),
+        name.replace('-', "."),
+        name.to_ascii_uppercase().replace('-', "_"),
+    ];
+    spellings.dedup();
+    spellings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_are_what_others_take_for_the_same() {
+        let expected = [
+            "x-auth-issuer",
+            "X-AUTH-ISSUER",
+            "X-AuTh-iSsUeR",
+            "x_auth_issuer",
+            "x_auth-issuer",
+            "x.auth.issuer",
+            "X_AUTH_ISSUER",
+        ];
+        assert_eq!(spellings("x-auth-issuer"), expected);
+    }
+}

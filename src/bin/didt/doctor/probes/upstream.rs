@@ -1,0 +1,39 @@
+//! Is `didt echo` behind the gateway? If not, what reached the upstream cannot be seen.
+
+use super::{Probe, everywhere};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "upstream",
+    severity: Severity::Serious,
+    claim: "didt echo is the upstream of the routes",
+    why: "Only didt echo shows what came through the gateway. With another upstream the other \
+          probes may pass though something is wrong.",
+    mend: &[everywhere("let the routes' upstream be `didt echo --listen ADDRESS` meanwhile")],
+    run: |bench| Box::pin(run(bench)),
+};
+
+async fn run(bench: &Bench) -> Outcome {
+    let session = bench.session().await;
+    let public = bench.public();
+    if let (Err(Stop::Skipped(_)), Err(_)) = (&session, &public) {
+        return Err(Stop::skipped("it needs a session, or a public route: --public"));
+    }
+    let mut wrong = Vec::new();
+    match session {
+        Ok(_) | Err(Stop::Skipped(_)) => {}
+        Err(Stop::Unknown(reason)) => return Err(Stop::Unknown(reason)),
+    }
+    if let Ok(public) = public {
+        match bench.ask(&Request::get(public)).await? {
+            Reply::Upstream(_) => {}
+            Reply::Given(answer) | Reply::Refused(answer) => {
+                wrong.push(format!("{public} answers {} and not as didt echo", answer.status));
+            }
+            Reply::Closed => wrong.push(format!("{public} does not answer")),
+        }
+    }
+    Ok(Found::unless(wrong, "didt echo is the upstream"))
+}

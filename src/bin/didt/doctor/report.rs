@@ -1,0 +1,158 @@
+//! The findings, as a list for people and as JSON for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::bench::Bench;
+use super::finding::{Finding, Found, Severity, Stop};
+
+/// What is shown to people of one probe.
+const MAX_FOUND: usize = 8;
+
+/// What came of an examination.
+#[derive(Serialize)]
+pub(super) struct Report {
+    url: String,
+    probes: Vec<Line>,
+    summary: Summary,
+}
+
+/// What came of one probe.
+#[derive(Serialize)]
+struct Line {
+    name: &'static str,
+    severity: &'static str,
+    outcome: Word,
+    claim: &'static str,
+    found: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    mend: &'static [Mend],
+}
+
+/// How a mistake is put right, at one gateway or at all of them.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Mend {
+    pub(super) gateway: &'static str,
+    pub(super) text: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Passed,
+    Failed,
+    Warning,
+    Skipped,
+    Unknown,
+}
+
+#[derive(Default, Serialize)]
+struct Summary {
+    passed: usize,
+    failed: usize,
+    warnings: usize,
+    skipped: usize,
+    unknown: usize,
+}
+
+impl Report {
+    pub(super) fn new(bench: &Bench, findings: Vec<Finding>) -> Self {
+        let probes: Vec<_> =
+            findings.into_iter().map(|finding| Line::new(bench, finding)).collect();
+        let mut summary = Summary::default();
+        for line in &probes {
+            *match line.outcome {
+                Word::Passed => &mut summary.passed,
+                Word::Failed => &mut summary.failed,
+                Word::Warning => &mut summary.warnings,
+                Word::Skipped => &mut summary.skipped,
+                Word::Unknown => &mut summary.unknown,
+            } += 1;
+        }
+        Self { url: bench.guarded.to_string(), probes, summary }
+    }
+
+    /// What could not be told is not taken for good.
+    pub(super) const fn is_clean(&self) -> bool {
+        self.summary.failed == 0 && self.summary.unknown == 0
+    }
+
+    pub(super) fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    pub(super) fn write_text(&self, out: &mut impl Write, colour: bool) -> io::Result<()> {
+        writeln!(out, "{}\n", self.url)?;
+        for line in &self.probes {
+            line.write(out, colour)?;
+        }
+        let Summary { passed, failed, warnings, skipped, unknown } = self.summary;
+        writeln!(
+            out,
+            "\n{passed} passed, {failed} failed, {warnings} warnings, {skipped} skipped, \
+             {unknown} could not be told"
+        )
+    }
+}
+
+impl Line {
+    fn new(bench: &Bench, Finding { probe, outcome }: Finding) -> Self {
+        let (outcome, found) = match outcome {
+            Ok(Found::Passed(detail)) => (Word::Passed, vec![detail]),
+            Ok(Found::Failed(wrong)) if probe.severity == Severity::Warning => {
+                (Word::Warning, wrong)
+            }
+            Ok(Found::Failed(wrong)) => (Word::Failed, wrong),
+            Err(Stop::Skipped(reason)) => (Word::Skipped, vec![reason]),
+            Err(Stop::Unknown(reason)) => (Word::Unknown, vec![reason]),
+        };
+        let wrong = matches!(outcome, Word::Failed | Word::Warning);
+        Self {
+            name: probe.name,
+            severity: probe.severity.name(),
+            outcome,
+            claim: probe.claim,
+            found: found.iter().map(|text| bench.redacted(text)).collect(),
+            why: wrong.then_some(probe.why),
+            mend: if wrong { probe.mend } else { &[] },
+        }
+    }
+
+    fn write(&self, out: &mut impl Write, colour: bool) -> io::Result<()> {
+        let (sign, sgr) = match self.outcome {
+            Word::Passed => ("✓", "32"),
+            Word::Failed => ("✗", "31"),
+            Word::Warning => ("!", "33"),
+            Word::Skipped => ("–", "2"),
+            Word::Unknown => ("?", "35"),
+        };
+        if colour {
+            write!(out, "\x1b[{sgr}m{sign}\x1b[0m {:<24}", self.name)?;
+        } else {
+            write!(out, "{sign} {:<24}", self.name)?;
+        }
+        match self.outcome {
+            Word::Passed => writeln!(out, "{}", self.found.join("; ")),
+            Word::Skipped => writeln!(out, "skipped: {}", self.found.join("; ")),
+            Word::Unknown => writeln!(out, "could not tell: {}", self.found.join("; ")),
+            Word::Failed | Word::Warning => {
+                writeln!(out, "{}: not so: {}", self.severity, self.claim)?;
+                for found in self.found.iter().take(MAX_FOUND) {
+                    writeln!(out, "    found  {found}")?;
+                }
+                if let Some(more @ 1..) = self.found.len().checked_sub(MAX_FOUND) {
+                    writeln!(out, "    found  and {more} more: --json has them all")?;
+                }
+                writeln!(out, "    why    {}", self.why.unwrap_or_default())?;
+                for Mend { gateway, text } in self.mend {
+                    writeln!(out, "    mend   {gateway}: {text}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Signing in, out, and who one is in between.
+
+use serde::Deserialize;
+use tower_didt::testing::Wallet;
+
+use super::seen::Seen;
+use super::wire::Answer;
+
+/// Where tokens for signing in come from.
+pub(super) enum Tokens {
+    None,
+    One(String),
+    Minted { wallet: Wallet, audience: String },
+}
+
+/// A session at the gateway.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    /// `name=value`, as it goes into `Cookie`.
+    pub(super) cookie: String,
+    pub(super) cookie_name: String,
+    /// By the sign-in endpoints' own word.
+    pub(super) issuer: Option<String>,
+    /// What the upstream sees of a plain request with it.
+    pub(super) seen: Seen,
+}
+
+/// The cookie that an answer to a sign-in sets: name and value.
+pub(super) fn session_cookie(answer: &Answer) -> Option<(&str, &str)> {
+    let pairs = answer.all("set-cookie").filter_map(|cookie| {
+        let pair = cookie.split_once(';').map_or(cookie, |(pair, _)| pair);
+        pair.split_once('=')
+    });
+    // A bound login takes its challenge away.
+    let mut living =
+        pairs.filter(|(name, value)| !value.is_empty() && !name.ends_with("challenge"));
+    living.next().map(|(name, value)| (name.trim(), value.trim()))
+}
+
+/// The `issuer` of the answer about the own session.
+pub(super) fn issuer_of(answer: &Answer) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Who {
+        issuer: String,
+    }
+    let who: Who = serde_json::from_slice(&answer.body).ok()?;
+    Some(who.issuer)
+}

@@ -1,0 +1,229 @@
+use http::StatusCode;
+use serde_json::json;
+use tower_didt::Clock;
+use tower_didt::testing::Wallet;
+
+use super::super::test_support::{
+    AUDIENCE, Gateway, PROXY, START, alice, bearer, bob, config, empty, get, post, with_cookie,
+};
+
+async fn status(gateway: &Gateway, request: http::request::Builder) -> StatusCode {
+    gateway.send(PROXY, empty(request)).await.status
+}
+
+#[tokio::test]
+async fn a_token_becomes_a_cookie_without_a_body() {
+    let gateway = Gateway::new(config());
+    let request = bearer(post("/auth/login"), &gateway.token(&alice()));
+    let answer = gateway.send(PROXY, empty(request)).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert!(answer.body.is_empty());
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    for attribute in
+        ["__Host-didt=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=604800"]
+    {
+        assert!(cookie.contains(attribute), "{attribute}: {cookie}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_json_gets_issuer_and_expiry() {
+    let gateway = Gateway::new(config());
+    let rows = [
+        ("application/json", true),
+        ("text/html, Application/JSON;q=0.9", true),
+        ("*/*", false),
+        ("application/jsonp", false),
+    ];
+    for (accept, expected) in rows {
+        let wallet = Wallet::from_seed(accept);
+        let request = bearer(post("/auth/login"), &gateway.token(&wallet));
+        let answer = gateway.send(PROXY, empty(request.header("accept", accept))).await;
+        if !expected {
+            assert_eq!(answer.status, StatusCode::NO_CONTENT, "{accept}");
+            continue;
+        }
+        let body = answer.json();
+        assert_eq!(body["issuer"], json!(wallet.issuer()));
+        assert_eq!(body["created"], START.as_secs());
+        assert_eq!(body["expires"], START.as_secs() + 604_800);
+    }
+}
+
+#[tokio::test]
+async fn signing_in_takes_a_good_token_that_was_not_used() {
+    let gateway = Gateway::new(config());
+    let token = gateway.token(&alice());
+    let login = |token: &str| bearer(post("/auth/login"), token);
+    assert_eq!(status(&gateway, login(&token)).await, StatusCode::NO_CONTENT);
+
+    let again = gateway.send(PROXY, empty(login(&token))).await;
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED, "no cookie, no yes");
+    let challenge = again.header("www-authenticate").expect("a challenge");
+    assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+    assert_eq!(again.cookie(), None);
+
+    let bad = gateway.send(PROXY, empty(login("nonsense"))).await;
+    assert_eq!(bad.status, StatusCode::UNAUTHORIZED);
+    let other = alice().token("did:magic:other").issued_at(gateway.clock.now()).mint();
+    assert_eq!(status(&gateway, login(&other)).await, StatusCode::UNAUTHORIZED);
+
+    let none = gateway.send(PROXY, empty(post("/auth/login"))).await;
+    assert_eq!(none.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(none.header("www-authenticate"), Some("Bearer realm=\"magic\""));
+    let cookie = gateway.sign_in(&bob()).await;
+    let with_cookie_alone = with_cookie(post("/auth/login"), &cookie);
+    assert_eq!(status(&gateway, with_cookie_alone).await, StatusCode::UNAUTHORIZED);
+
+    let fresh = gateway.token(&Wallet::from_seed("carol"));
+    let wrong_method = gateway.send(PROXY, empty(bearer(get("/auth/login"), &fresh))).await;
+    assert_eq!(wrong_method.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(wrong_method.cookie(), None, "{wrong_method:?}");
+}
+
+/// GHSA-f24x-5g9q-753f: the sign-in path replaces a session that is there.
+#[tokio::test]
+async fn signing_in_as_somebody_else_replaces_the_session() {
+    let gateway = Gateway::new(config());
+    let alices = gateway.sign_in(&alice()).await;
+    let request = with_cookie(bearer(post("/auth/login"), &gateway.token(&bob())), &alices);
+    let bobs = gateway.send(PROXY, empty(request)).await.cookie().expect("a new session");
+    assert_ne!(alices, bobs);
+    let who = async |cookie: &str| {
+        gateway.send(PROXY, empty(with_cookie(get("/auth/session"), cookie))).await
+    };
+    assert_eq!(who(&bobs).await.json()["issuer"], json!(bob().issuer()));
+    assert_eq!(who(&alices).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_foreign_page_signs_nobody_in_or_out() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let foreign = |builder: http::request::Builder| {
+        builder.header("sec-fetch-site", "cross-site").header("origin", "https://evil.example")
+    };
+    let login = foreign(bearer(post("/auth/login"), &gateway.token(&bob())));
+    assert_eq!(status(&gateway, login).await, StatusCode::FORBIDDEN);
+    let logout = foreign(with_cookie(post("/auth/logout"), &cookie));
+    assert_eq!(status(&gateway, logout).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 200);
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_and_takes_the_cookie_away() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let other = gateway.sign_in(&alice()).await;
+    let answer = gateway.send(PROXY, empty(with_cookie(post("/auth/logout"), &cookie))).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert!(answer.clears_cookie(), "{answer:?}");
+    let session = |cookie: &str| with_cookie(get("/auth/session"), cookie);
+    assert_eq!(status(&gateway, session(&cookie)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&gateway, session(&other)).await, StatusCode::OK);
+
+    let again = gateway.send(PROXY, empty(with_cookie(post("/auth/logout"), &cookie))).await;
+    assert_eq!(again.status, StatusCode::NO_CONTENT, "twice is no error");
+    assert_eq!(status(&gateway, post("/auth/logout")).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_all_of_this_issuers_sessions() {
+    let gateway = Gateway::new(config());
+    let cookies = [gateway.sign_in(&alice()).await, gateway.sign_in(&alice()).await];
+    let bobs = gateway.sign_in(&bob()).await;
+    for nonsense in ["everywhere=yes", "everywhere=1&everywhere=0", "everywhere", "nowhere=1"] {
+        let request = with_cookie(post(&format!("/auth/logout?{nonsense}")), &cookies[0]);
+        assert_eq!(status(&gateway, request).await, StatusCode::BAD_REQUEST, "{nonsense}");
+    }
+    let nobody = post("/auth/logout?everywhere=1");
+    assert_eq!(status(&gateway, nobody).await, StatusCode::UNAUTHORIZED);
+    let request = with_cookie(post("/auth/logout?everywhere=1"), &cookies[0]);
+    assert_eq!(status(&gateway, request).await, StatusCode::NO_CONTENT);
+    for cookie in &cookies {
+        let session = with_cookie(get("/auth/session"), cookie);
+        assert_eq!(status(&gateway, session).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &bobs)).await, StatusCode::OK);
+}
+
+/// CVE-2024-39315: what is told about a session opens nothing.
+#[tokio::test]
+async fn a_session_is_described_without_a_secret() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let (_, id) = cookie.split_once('=').expect("a pair");
+    for path in ["/auth/session", "/auth/sessions"] {
+        let answer = gateway.send(PROXY, empty(with_cookie(get(path), &cookie))).await;
+        let body = String::from_utf8(answer.body.to_vec()).expect("text");
+        assert!(!body.contains(id), "{path}: {body}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    let session = gateway.send(PROXY, empty(with_cookie(get("/auth/session"), &cookie))).await;
+    let keys: Vec<_> = session.json().as_object().expect("an object").keys().cloned().collect();
+    assert_eq!(keys, ["address", "created", "expires", "issuer", "session"]);
+    assert_eq!(session.json()["address"], alice().issuer().address().to_string());
+    // CVE-2019-16782: the handle that is told is no cookie.
+    let handle = session.json()["session"].as_str().expect("a handle").to_owned();
+    let as_cookie = with_cookie(get("/auth/session"), &format!("__Host-didt={handle}"));
+    assert_eq!(status(&gateway, as_cookie).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_one_by_one_by_their_owner_alone() {
+    let gateway = Gateway::new(config());
+    let first = gateway.sign_in(&alice()).await;
+    gateway.clock.advance(std::time::Duration::from_secs(5));
+    let second = gateway.sign_in(&alice()).await;
+    let bobs = gateway.sign_in(&bob()).await;
+    let list = gateway.send(PROXY, empty(with_cookie(get("/auth/sessions"), &second))).await;
+    let list = list.json();
+    let sessions = list["sessions"].as_array().expect("a list");
+    let current: Vec<_> = sessions.iter().map(|session| session["current"].clone()).collect();
+    assert_eq!(current, [json!(false), json!(true)], "oldest first");
+    assert_eq!(sessions[0]["created"], START.as_secs());
+    let handle = sessions[0]["session"].as_str().expect("a handle");
+
+    let end = |handle: &str, cookie: &str| {
+        with_cookie(get(&format!("/auth/sessions/{handle}")).method("DELETE"), cookie)
+    };
+    assert_eq!(status(&gateway, end(handle, &bobs)).await, StatusCode::NOT_FOUND);
+    assert_eq!(status(&gateway, end("nonsense", &second)).await, StatusCode::NOT_FOUND);
+    assert_eq!(status(&gateway, end(handle, &second)).await, StatusCode::NO_CONTENT);
+    assert_eq!(status(&gateway, end(handle, &second)).await, StatusCode::NOT_FOUND);
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &first)).await, 401);
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &second)).await, 200);
+}
+
+#[tokio::test]
+async fn asking_who_one_is_with_a_token_signs_nobody_in() {
+    let gateway = Gateway::new(config());
+    let token = gateway.token(&alice());
+    for path in ["/auth/session", "/auth/sessions"] {
+        let answer = gateway.send(PROXY, empty(bearer(get(path), &token))).await;
+        assert_eq!((answer.status, answer.cookie()), (StatusCode::OK, None), "{path}");
+        assert_eq!(answer.json()["issuer"], json!(alice().issuer()), "{path}");
+    }
+    assert_eq!(status(&gateway, bearer(post("/auth/login"), &token)).await, 204);
+}
+
+#[tokio::test]
+async fn a_bound_login_takes_the_challenge_of_the_same_browser() {
+    let gateway =
+        Gateway::with(config(), |auth| auth.with_bound_login(tower_didt::BoundLogin::required()));
+    let challenge = gateway.send(PROXY, empty(post("/auth/challenge"))).await;
+    let cookie = challenge.cookie().expect("the challenge's cookie");
+    let body = challenge.json();
+    let value = body["challenge"].as_str().expect("its value");
+    let alice = alice();
+    let token = alice.token(AUDIENCE).issued_at(gateway.clock.now()).attachment(value).mint();
+    assert_eq!(status(&gateway, bearer(post("/auth/login"), &token)).await, 401);
+    let bound = with_cookie(bearer(post("/auth/login"), &token), &cookie);
+    assert_eq!(status(&gateway, bound).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn without_a_key_there_is_no_key_set() {
+    assert_eq!(status(&Gateway::new(config()), get("/auth/jwks.json")).await, 404);
+}

@@ -1,0 +1,490 @@
+use std::net::IpAddr;
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+
+use super::super::config::IdentityHeaders;
+use super::super::peer::Peer;
+use super::super::test_support::{
+    Answer, Gateway, PROXY, alice, bearer, bob, config, empty, get, with_cookie,
+};
+
+const KINDS: [&str; 5] = ["nginx", "haproxy", "caddy", "traefik", "envoy"];
+
+/// The question of a gateway of this kind about `GET https://app.example.com{uri}`.
+fn question(kind: &str, method: &str, uri: &str) -> http::request::Builder {
+    match kind {
+        "nginx" | "haproxy" => get(&format!("/check/{kind}"))
+            .header("x-original-method", method)
+            .header("x-original-url", format!("https://app.example.com{uri}")),
+        "caddy" | "traefik" => get(&format!("/check/{kind}?what=ever"))
+            .header("x-forwarded-method", method)
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-host", "app.example.com")
+            .header("x-forwarded-uri", uri),
+        _ => get(&format!("/check/envoy{uri}")).method(method).header("x-forwarded-proto", "https"),
+    }
+}
+
+async fn ask(gateway: &Gateway, request: http::request::Builder) -> Answer {
+    gateway.send(PROXY, empty(request)).await
+}
+
+fn assert_anonymous(answer: &Answer, name: &str) {
+    assert_eq!(answer.status, StatusCode::OK, "{name}: {answer:?}");
+    for header in IdentityHeaders::default().all() {
+        assert_eq!(answer.header(header.as_str()), Some(""), "{name}: {header}");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_passes_a_session_on_and_tells_the_upstream_who_is_calling() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    for kind in KINDS {
+        let answer = ask(&gateway, with_cookie(question(kind, "GET", "/app?a=b"), &cookie)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{kind}: {answer:?}");
+        let issuer = alice().issuer();
+        assert_eq!(answer.header("x-auth-issuer"), Some(issuer.to_string().as_str()), "{kind}");
+        let address = issuer.address().to_string();
+        assert_eq!(answer.header("x-auth-address"), Some(address.as_str()), "{kind}");
+        assert_eq!(answer.header("x-auth-session").expect("a handle").len(), 64, "{kind}");
+        assert_eq!(answer.header("x-auth-expires"), Some("1700604800"), "{kind}");
+        assert_eq!(answer.header("x-auth-assertion"), Some(""), "{kind}: none is configured");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{kind}");
+        assert_eq!(answer.header("set-cookie"), None, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_refuses_whoever_is_not_signed_in_with_a_challenge() {
+    let gateway = Gateway::new(config());
+    for kind in KINDS {
+        for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "PURGE"] {
+            let answer = ask(&gateway, question(kind, method, "/app")).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind} {method}");
+            let challenge = answer.header("www-authenticate");
+            assert_eq!(challenge, Some("Bearer realm=\"magic\""), "{kind} {method}");
+            assert_eq!(answer.header("x-auth-issuer"), None, "{kind} {method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_passes_without_signing_anybody_in() {
+    let gateway = Gateway::new(config());
+    let token = gateway.token(&alice());
+    for kind in KINDS {
+        let answer = ask(&gateway, bearer(question(kind, "POST", "/api"), &token)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{kind}: {answer:?}");
+        assert_eq!(answer.header("set-cookie"), None, "{kind}");
+        assert_eq!(answer.header("x-auth-session"), Some(""), "{kind}");
+        let answer = ask(&gateway, bearer(question(kind, "GET", "/api"), "nonsense")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_rule_looks_at_no_credentials_and_an_optional_one_does() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    for kind in KINDS {
+        let public = || question(kind, "GET", "/public/logo.svg");
+        assert_anonymous(&ask(&gateway, public()).await, kind);
+        assert_anonymous(&ask(&gateway, with_cookie(public(), &cookie)).await, kind);
+        assert_anonymous(&ask(&gateway, bearer(public(), "nonsense")).await, kind);
+
+        let optional = || question(kind, "GET", "/optional");
+        assert_anonymous(&ask(&gateway, optional()).await, kind);
+        let known = ask(&gateway, with_cookie(optional(), &cookie)).await;
+        assert_eq!(known.header("x-auth-issuer"), Some(alice().issuer().to_string().as_str()));
+        let bad = ask(&gateway, bearer(optional(), "nonsense")).await;
+        assert_eq!(bad.status, StatusCode::UNAUTHORIZED, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_cookie_is_taken_away_where_the_gateway_relays_it() {
+    let gateway = Gateway::new(config());
+    let dead = "__Host-didt=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let answer = ask(&gateway, with_cookie(question("caddy", "GET", "/app"), dead)).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.clears_cookie(), "{answer:?}");
+    let answer = ask(&gateway, with_cookie(question("caddy", "GET", "/optional"), dead)).await;
+    assert_anonymous(&answer, "optional");
+    assert!(answer.clears_cookie(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_rule_with_a_list_admits_nobody_else() {
+    let gateway = Gateway::new(config());
+    let (alices, bobs) = (gateway.sign_in(&alice()).await, gateway.sign_in(&bob()).await);
+    for kind in KINDS {
+        let to = |cookie: &str| with_cookie(question(kind, "GET", "/alice"), cookie);
+        assert_eq!(ask(&gateway, to(&alices)).await.status, StatusCode::OK, "{kind}");
+        assert_eq!(ask(&gateway, to(&bobs)).await.status, StatusCode::FORBIDDEN, "{kind}");
+        let nobody = ask(&gateway, question(kind, "GET", "/alice")).await;
+        assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "{kind}");
+    }
+}
+
+/// RFC 9470: the client is told how recent its sign-in has to be.
+#[tokio::test]
+async fn a_rule_for_fresh_sessions_asks_to_sign_in_again() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let fresh = || with_cookie(question("envoy", "GET", "/fresh"), &cookie);
+    gateway.clock.advance(std::time::Duration::from_secs(599));
+    assert_eq!(ask(&gateway, fresh()).await.status, StatusCode::OK);
+    gateway.clock.advance(std::time::Duration::from_secs(1));
+    let stale = ask(&gateway, fresh()).await;
+    assert_eq!(stale.status, StatusCode::UNAUTHORIZED);
+    let challenge = stale.header("www-authenticate").expect("a challenge");
+    assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
+    assert!(challenge.contains("max_age=\"600\""), "{challenge}");
+    let token = gateway.token(&alice());
+    let answer = ask(&gateway, bearer(question("envoy", "GET", "/fresh"), &token)).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "a token is no session");
+}
+
+/// CVE-2026-40575, CVE-2026-76835, CVE-2026-33495, CVE-2026-35051.
+#[tokio::test]
+async fn what_an_unlisted_peer_tells_is_not_believed_for_any_kind() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let strangers = [Peer::Ip(IpAddr::from([127, 0, 0, 2])), Peer::Unix];
+    for kind in KINDS {
+        for stranger in strangers {
+            for uri in ["/public/x", "/app"] {
+                let request = with_cookie(question(kind, "GET", uri), &cookie);
+                let answer = gateway.send(stranger, empty(request)).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{kind} {stranger:?}");
+            }
+        }
+    }
+    let nobody: Request<Body> = empty(question("caddy", "GET", "/public/x"));
+    let Ok(answer) = tower::ServiceExt::oneshot(gateway.router.clone(), nobody).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN, "a request without a peer is nobody's");
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_tell_or_tells_twice_is_refused() {
+    let gateway = Gateway::new(config());
+    let names = [
+        ("nginx", "x-original-method"),
+        ("nginx", "x-original-url"),
+        ("haproxy", "x-original-url"),
+        ("caddy", "x-forwarded-method"),
+        ("caddy", "x-forwarded-proto"),
+        ("traefik", "x-forwarded-host"),
+        ("traefik", "x-forwarded-uri"),
+        ("envoy", "x-forwarded-proto"),
+        ("envoy", "host"),
+    ];
+    for (kind, name) in names {
+        let whole = empty(question(kind, "GET", "/public/x"));
+        assert_eq!(gateway.send(PROXY, whole).await.status, StatusCode::OK, "{kind}");
+
+        let mut missing = empty(question(kind, "GET", "/public/x"));
+        let value = missing.headers_mut().remove(name).expect("it was told");
+        assert_eq!(gateway.send(PROXY, missing).await.status, StatusCode::FORBIDDEN, "{name}");
+
+        let mut twice = empty(question(kind, "GET", "/public/x"));
+        twice.headers_mut().append(name, value);
+        assert_eq!(gateway.send(PROXY, twice).await.status, StatusCode::FORBIDDEN, "{name}");
+
+        let mut blank = empty(question(kind, "GET", "/public/x"));
+        blank.headers_mut().insert(name, http::HeaderValue::from_static(""));
+        assert_eq!(gateway.send(PROXY, blank).await.status, StatusCode::FORBIDDEN, "{name}");
+    }
+}
+
+/// CVE-2026-33494, CVE-2021-32637, GHSA-9g5w-hqr3-w2ph, GHSA-pxq7-h93f-9jrg, CVE-2025-54576.
+#[tokio::test]
+async fn a_url_that_could_be_read_in_two_ways_passes_no_public_rule() {
+    let gateway = Gateway::new(config());
+    let tricks = [
+        "/public/../app",
+        "/public/%2e%2e/app",
+        "/public/..%2fapp",
+        "/public//app",
+        "/public/%5c..%5capp",
+        "/public/..;/app",
+        "/public/%",
+    ];
+    for kind in KINDS {
+        for uri in tricks {
+            let answer = ask(&gateway, question(kind, "GET", uri)).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{kind} {uri}");
+        }
+        let query = ask(&gateway, question(kind, "GET", "/app?/public/x")).await;
+        assert_eq!(query.status, StatusCode::UNAUTHORIZED, "{kind}");
+    }
+    // A target with a fragment or 8-bit bytes is none for HTTP itself, but nginx tells it in a header.
+    for url in
+        [b"https://app.example.com/app#/public/".as_slice(), b"https://app.example.com/public/\xff"]
+    {
+        let request = get("/check/nginx").header("x-original-method", "GET");
+        let answer = ask(&gateway, request.header("x-original-url", url)).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{url:?}");
+    }
+}
+
+#[tokio::test]
+async fn headers_that_could_pass_for_ours_are_refused_on_public_routes_too() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let rows = [
+        ("X_Auth_Issuer", "did:ethr:0x1"),
+        ("x.auth.issuer", ""),
+        ("X-Auth-Issuer", "v"),
+        ("x-auth_address", "v"),
+        ("connection", "x-auth-issuer"),
+        ("connection", "close, Cookie"),
+    ];
+    for kind in KINDS {
+        for (name, value) in rows {
+            for uri in ["/public/x", "/app"] {
+                let request = with_cookie(question(kind, "GET", uri), &cookie);
+                let answer = ask(&gateway, request.header(name, value)).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{kind} {name}: {value} {uri}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ambiguous_credentials_are_denied_in_the_gateways_own_terms() {
+    let gateway = Gateway::new(config());
+    let token = gateway.token(&alice());
+    for kind in KINDS {
+        let expected = if kind == "nginx" { 403 } else { 400 };
+        let twice = bearer(bearer(question(kind, "GET", "/app"), &token), &token);
+        assert_eq!(ask(&gateway, twice).await.status, expected, "{kind}");
+        let joined = bearer(question(kind, "GET", "/app"), &format!("{token}, Bearer {token}"));
+        assert_eq!(ask(&gateway, joined).await.status, expected, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_original_method_and_origin_decide_about_foreign_pages() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    for kind in KINDS {
+        let foreign = |method| {
+            let request = with_cookie(question(kind, method, "/app"), &cookie);
+            request.header("origin", "https://evil.example").header("sec-fetch-site", "cross-site")
+        };
+        assert_eq!(ask(&gateway, foreign("GET")).await.status, StatusCode::OK, "{kind}");
+        assert_eq!(ask(&gateway, foreign("POST")).await.status, StatusCode::FORBIDDEN, "{kind}");
+        let upgrade =
+            if kind == "nginx" || kind == "haproxy" { "x-original-upgrade" } else { "upgrade" };
+        let socket = foreign("GET").header(upgrade, "websocket");
+        assert_eq!(ask(&gateway, socket).await.status, StatusCode::FORBIDDEN, "{kind}");
+        let own = with_cookie(question(kind, "POST", "/app"), &cookie);
+        let own = own.header("origin", "https://app.example.com");
+        assert_eq!(ask(&gateway, own).await.status, StatusCode::OK, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_neither_yes_nor_no() {
+    let gateway = Gateway::with_store(store::Down);
+    for kind in KINDS {
+        let request = with_cookie(question(kind, "GET", "/app"), "__Host-didt=x");
+        let answer = ask(&gateway, request).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{kind}");
+        assert!(answer.header("retry-after").is_some(), "{kind}");
+        assert_eq!(answer.header("set-cookie"), None, "{kind}: the cookie stays");
+        assert_anonymous(&ask(&gateway, question(kind, "GET", "/public/x")).await, kind);
+    }
+}
+
+/// A store that answers nobody.
+mod store {
+    use std::sync::Arc;
+
+    use tower_didt::{
+        Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
+        StoreFuture, Timestamp, TokenMark, Touched,
+    };
+
+    #[derive(Debug)]
+    pub(super) struct Down;
+
+    fn down<T>() -> StoreFuture<T> {
+        StoreFuture::ready(Err(StoreError::Unavailable("refused".into())))
+    }
+
+    impl SessionStore for Down {
+        fn mint(&self, _: NewSession, _: Timestamp) -> StoreFuture<Minted> {
+            down()
+        }
+
+        fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+            down()
+        }
+
+        fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+            down()
+        }
+
+        fn advance(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+            down()
+        }
+
+        fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+            down()
+        }
+
+        fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
+            down()
+        }
+
+        fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
+            down()
+        }
+
+        fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
+            down()
+        }
+
+        fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+            down()
+        }
+    }
+}
+
+#[tokio::test]
+async fn envoys_questions_over_grpc_get_the_same_answers() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let rows: [(&str, &str, &[(&str, &str)], u16); 9] = [
+        ("anonymous", "/app", &[], 401),
+        ("signed in", "/app?a=b", &[("cookie", cookie.as_str())], 200),
+        ("public", "/public/x", &[], 200),
+        ("path trick", "/public/../app", &[], 403),
+        ("fragment", "/app#/public/", &[], 403),
+        ("look-alike", "/public/x", &[("x_auth_issuer", "v")], 403),
+        ("spoofed", "/public/x", &[("x-auth-issuer", "v")], 403),
+        ("joined", "/app", &[("authorization", "Bearer a,Bearer b")], 400),
+        ("no header", "/public/x", &[("a b", "v")], 403),
+    ];
+    for (name, path, headers, expected) in rows {
+        let answer = grpc::check(&gateway, Some(PROXY), path, headers).await;
+        assert_eq!(answer.status, expected, "{name}: {answer:?}");
+        assert_eq!(answer.allowed, expected == 200, "{name}");
+        if expected == 401 {
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"magic\""));
+        }
+        if expected == 200 {
+            let issuer = alice().issuer().to_string();
+            let issuer = if name == "signed in" { issuer.as_str() } else { "" };
+            assert_eq!(answer.header("x-auth-issuer"), Some(issuer), "{name}");
+            assert!(answer.all_overwrite, "{name}: identity headers take the client's place");
+            assert!(answer.removed.contains(&"x_auth_issuer".to_owned()), "{name}");
+        }
+    }
+    for stranger in [None, Some(Peer::Unix)] {
+        let answer = grpc::check(&gateway, stranger, "/public/x", &[]).await;
+        assert_eq!(answer.status, 403, "{stranger:?}");
+    }
+}
+
+/// A gRPC call, in its bytes on the wire.
+mod grpc {
+    use envoy_types::ext_authz::v3::pb::{
+        CheckRequest, CheckResponse, HeaderAppendAction, HttpResponse,
+    };
+    use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
+    use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
+    use prost::Message;
+
+    use super::super::super::test_support::Gateway;
+    use super::*;
+
+    #[derive(Debug)]
+    pub(super) struct Checked {
+        pub(super) status: u16,
+        pub(super) allowed: bool,
+        pub(super) all_overwrite: bool,
+        pub(super) removed: Vec<String>,
+        headers: Vec<(String, String)>,
+    }
+
+    impl Checked {
+        pub(super) fn header(&self, name: &str) -> Option<&str> {
+            let found = self.headers.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.as_str())
+        }
+    }
+
+    pub(super) async fn check(
+        gateway: &Gateway,
+        peer: Option<Peer>,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Checked {
+        let http = HttpRequest {
+            method: "GET".to_owned(),
+            scheme: "https".to_owned(),
+            host: "app.example.com".to_owned(),
+            path: path.to_owned(),
+            headers: headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ..HttpRequest::default()
+        };
+        let request = Request { http: Some(http), ..Request::default() };
+        let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
+        let message = CheckRequest { attributes: Some(attributes) }.encode_to_vec();
+        let mut frame = vec![0];
+        frame.extend(u32::try_from(message.len()).expect("small").to_be_bytes());
+        frame.extend(message);
+        let mut request = http::Request::builder()
+            .method("POST")
+            .uri("http://didt/envoy.service.auth.v3.Authorization/Check")
+            .version(http::Version::HTTP_2)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Body::from(frame))
+            .expect("a request");
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        let Ok(answer) = tower::ServiceExt::oneshot(gateway.router.clone(), request).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.expect("a body");
+        let bytes = body.to_bytes();
+        let response = CheckResponse::decode(bytes.get(5..).expect("a frame")).expect("an answer");
+        let allowed = response.status.expect("a status").code == 0;
+        match response.http_response.expect("an answer for HTTP") {
+            HttpResponse::OkResponse(ok) => Checked {
+                status: 200,
+                allowed,
+                all_overwrite: ok.headers.iter().all(|header| {
+                    header.append_action == HeaderAppendAction::OverwriteIfExistsOrAdd as i32
+                        && header.keep_empty_value
+                }),
+                removed: ok.headers_to_remove,
+                headers: pairs(ok.headers),
+            },
+            HttpResponse::DeniedResponse(denied) => Checked {
+                status: u16::try_from(denied.status.expect("a status").code).expect("a status"),
+                allowed,
+                all_overwrite: false,
+                removed: Vec::new(),
+                headers: pairs(denied.headers),
+            },
+            HttpResponse::ErrorResponse(_) => panic!("an error"),
+        }
+    }
+
+    fn pairs(
+        headers: Vec<envoy_types::ext_authz::v3::pb::HeaderValueOption>,
+    ) -> Vec<(String, String)> {
+        let pair = |header: envoy_types::ext_authz::v3::pb::HeaderValueOption| {
+            let header = header.header.expect("a header");
+            (header.key, header.value)
+        };
+        headers.into_iter().map(pair).collect()
+    }
+}

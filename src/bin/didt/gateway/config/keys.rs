@@ -1,0 +1,104 @@
+//! All settings that there are.
+
+/// In the order in which they are explained.
+pub(crate) const KEYS: [&str; 48] = [
+    "audiences",
+    "default_access",
+    "trusted_proxies",
+    "trusted_origins",
+    "listen.public",
+    "listen.private",
+    "listen.tls.certificate",
+    "listen.tls.key",
+    "cookie.name",
+    "cookie.domain",
+    "cookie.same_site",
+    "sessions.lifetime",
+    "sessions.idle_timeout",
+    "sessions.max_per_issuer",
+    "sessions.replay",
+    "sessions.max_token_age",
+    "sessions.bound_login",
+    "sessions.bound_login_key_file",
+    "store.kind",
+    "store.keys_file",
+    "store.url",
+    "store.url_file",
+    "store.cluster_urls",
+    "store.cluster_urls_file",
+    "store.prefix",
+    "store.timeout",
+    "store.ping_interval",
+    "store.local_copies_bytes",
+    "store.root_certificates",
+    "store.client_certificate",
+    "store.client_key",
+    "identity.issuer",
+    "identity.address",
+    "identity.session",
+    "identity.expires",
+    "identity.assertion",
+    "assertion.issuer",
+    "assertion.audience",
+    "assertion.lifetime",
+    "assertion.key_file",
+    "admin.secret_file",
+    "limits.connections",
+    "limits.header_bytes",
+    "limits.header_timeout",
+    "limits.request_timeout",
+    "limits.shutdown_timeout",
+    "log.format",
+    "log.level",
+];
+
+/// What begins the name of an environment variable that is a setting.
+pub(crate) const VARIABLE_PREFIX: &str = "DIDT__";
+
+/// The environment variable of a key: `DIDT__SESSIONS__LIFETIME`.
+pub(crate) fn variable(key: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+/// Whether this is a table that settings stand in.
+pub(super) fn is_section(table: &str) -> bool {
+    below(table).next().is_some()
+}
+
+/// Why there is no such key: with those beside it.
+pub(super) fn unknown(key: &str) -> String {
+    if is_section(key) {
+        return format!("is a table; its keys are {}", list(key));
+    }
+    let known = key.rsplit_once('.').map(|(section, _)| section).filter(|name| is_section(name));
+    match known {
+        Some(section) => format!("unknown key; those of [{section}] are {}", list(section)),
+        None => format!(
+            "unknown key; those outside of tables are {}, and the tables are {}",
+            top(),
+            tables()
+        ),
+    }
+}
+
+fn below(section: &str) -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(move |key| key.strip_prefix(section)?.strip_prefix('.'))
+}
+
+fn list(section: &str) -> String {
+    below(section).collect::<Vec<_>>().join(", ")
+}
+
+fn top() -> String {
+    let top = KEYS.iter().copied().filter(|key| !key.contains('.'));
+    top.collect::<Vec<_>>().join(", ")
+}
+
+fn tables() -> String {
+    let mut tables: Vec<_> = KEYS.iter().filter_map(|key| Some(key.split_once('.')?.0)).collect();
+    tables.dedup();
+    format!(
+        "{}, [[rules]]",
+        tables.iter().map(|table| format!("[{table}]")).collect::<Vec<_>>().join(", ")
+    )
+}

@@ -1,0 +1,59 @@
+//! The tables of the policy file, each read and checked.
+
+mod assertion;
+mod cookie;
+mod identity;
+mod listen;
+mod running;
+mod sessions;
+mod store;
+mod trust;
+
+use std::time::Duration;
+
+pub(super) use self::assertion::assertion;
+pub(super) use self::cookie::cookie;
+pub(super) use self::identity::identity;
+pub(super) use self::listen::listen;
+pub(super) use self::running::{limits, log};
+pub(super) use self::sessions::sessions;
+pub(super) use self::store::store;
+pub(super) use self::trust::{audiences, trusted_origins, trusted_proxies};
+use super::invalid::Invalid;
+use super::settings::Settings;
+use super::{Sessions, Store};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest that browsers keep a cookie (RFC 6265bis), and that anything is remembered.
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// For how long Redis remembers an issuer's newest token.
+const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+/// What is right in one table and in the other, and not in both.
+pub(super) fn check_together(
+    settings: &Settings<'_>,
+    sessions: &Sessions,
+    store: &Store,
+) -> Result<(), Invalid> {
+    if sessions.max_per_issuer.is_some() && matches!(store, Store::Sealed { .. }) {
+        return Err(settings.invalid(
+            "sessions.max_per_issuer",
+            "sealed sessions lie with their users and cannot be counted; expected store.kind \"memory\" or \"redis\"",
+        ));
+    }
+    let in_redis = matches!(store, Store::Redis(_) | Store::Sealed { ledger: Some(_), .. });
+    let newest_only = sessions.replay == tower_didt::Replay::NewestOnly;
+    if newest_only && in_redis && sessions.max_token_age > NEWEST_KEPT {
+        return Err(settings.invalid(
+            "sessions.max_token_age",
+            "with replay \"newest_only\" and Redis, 31 days are the most",
+        ));
+    }
+    Ok(())
+}

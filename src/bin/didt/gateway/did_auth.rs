@@ -1,0 +1,60 @@
+//! The store and the layer, as the configuration wants them.
+
+use std::sync::Arc;
+
+use tower_didt::{
+    ConfigError, DidAuth, MemoryLedger, MemoryStore, RedisConfigError, RedisStore,
+    RedisStoreBuilder, SealedStore, SessionStore, Verifier,
+};
+
+use super::config::{Config, Store};
+
+/// Where sessions are kept.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn SessionStore>,
+    /// What of it is Redis.
+    pub(crate) redis: Option<RedisStore>,
+}
+
+/// Opens the store. Redis need not be there yet. To be called within a runtime.
+pub(crate) fn open(config: &Config) -> Result<Opened, RedisConfigError> {
+    let (store, redis): (Arc<dyn SessionStore>, _) = match &config.store {
+        Store::Memory => (Arc::new(MemoryStore::new()), None),
+        Store::Redis(builder) => {
+            let redis = builder.open()?;
+            (Arc::new(redis.clone()), Some(redis))
+        }
+        Store::Sealed { keys, ledger } => {
+            let redis = ledger.as_ref().map(RedisStoreBuilder::open).transpose()?;
+            let sealed = match &redis {
+                Some(redis) => SealedStore::new(keys.clone(), redis.clone()),
+                None => SealedStore::new(keys.clone(), MemoryLedger::new()),
+            };
+            (Arc::new(sealed.with_cookie_name(config.cookie.name())), redis)
+        }
+    };
+    Ok(Opened { store, redis })
+}
+
+/// The layer that guards.
+pub(crate) fn did_auth(
+    config: &Config,
+    store: Arc<dyn SessionStore>,
+) -> Result<DidAuth, ConfigError> {
+    let sessions = &config.sessions;
+    let mut auth = DidAuth::new(Verifier::new(config.audiences.clone()))
+        .with_shared_store(store)
+        .with_max_token_age(sessions.max_token_age)
+        .with_lifetimes(sessions.lifetimes)
+        .with_replay(sessions.replay)
+        .with_cookie(config.cookie.clone())
+        .with_trusted_origins(&config.trusted_origins)?;
+    if let Some(max) = sessions.max_per_issuer {
+        auth = auth.with_max_sessions_per_issuer(max);
+    }
+    if let Some(bound_login) = &sessions.bound_login {
+        auth = auth.with_bound_login(bound_login.clone());
+    }
+    Ok(auth)
+}

@@ -1,0 +1,80 @@
+//! What is measured, for Prometheus.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Upper bounds of the buckets, in seconds: from a hit in a cache to a store that is slow.
+const BUCKETS: [f64; 14] = [
+    0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25,
+    1.0, 5.0,
+];
+
+/// How often what was measured is put into its buckets. Until then every single value is kept,
+/// also where nobody ever asks for them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// All that was measured in this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Measures(PrometheusHandle);
+
+impl Measures {
+    /// Begins to measure. To be called once, within a runtime.
+    pub(crate) fn install() -> Result<Self, CannotMeasure> {
+        let recorder = recorder()?;
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|_| CannotMeasure)?;
+        describe();
+        let kept = handle.clone();
+        tokio::spawn(async move {
+            let mut ticks = interval(UPKEEP);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                kept.run_upkeep();
+            }
+        });
+        Ok(Self(handle))
+    }
+
+    /// In Prometheus' text format.
+    pub(crate) fn text(&self) -> String {
+        self.0.render()
+    }
+
+    /// Of another recorder than that of the process.
+    #[cfg(test)]
+    pub(crate) fn of(recorder: &PrometheusRecorder) -> Self {
+        Self(recorder.handle())
+    }
+}
+
+/// What keeps the measures. The one error that there can be is that there are no buckets.
+pub(crate) fn recorder() -> Result<PrometheusRecorder, CannotMeasure> {
+    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(|_| CannotMeasure)?;
+    Ok(builder.build_recorder())
+}
+
+/// What the measures are about, and those that never change.
+pub(crate) fn describe() {
+    describe_counter!("didt_requests_total", "Decisions about requests, by outcome.");
+    describe_histogram!("didt_verify_seconds", "Verifications of tokens, by cache and outcome.");
+    describe_histogram!(
+        "didt_store_seconds",
+        "Calls of the session store, by operation and outcome."
+    );
+    describe_counter!("didt_request_timeouts_total", "Requests that were not answered in time.");
+    describe_gauge!("didt_connections", "Connections that are open, by listener.");
+    describe_gauge!("didt_build_info", "1, and the version as a label.");
+    // The name that Prometheus' own client libraries give it.
+    describe_gauge!("process_start_time_seconds", "When this process began, in Unix seconds.");
+    gauge!("didt_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    gauge!("process_start_time_seconds").set(began.as_secs_f64());
+}
+
+/// Something else measures already.
+#[derive(Debug)]
+pub(crate) struct CannotMeasure;

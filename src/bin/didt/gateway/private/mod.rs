@@ -1,0 +1,40 @@
+//! What the private listener serves, and no other: health, metrics, administration.
+//!
+//! | | |
+//! |---|---|
+//! | `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200 if the store answers and the server is not about to stop, else 503 |
+//! | `GET /metrics` | Prometheus' text format |
+//! | `GET /admin/sessions?issuer=did:ethr:0x…` | an issuer's sessions, as JSON |
+//! | `POST /admin/revoke?issuer=did:ethr:0x…` | ends all of them, or with `&session=…` that one |
+//!
+//! Administration asks for `Authorization: Bearer <secret>` and for nothing else: a session or a DID
+//! token is worth nothing here. Without a secret in the configuration there is none.
+
+mod admin;
+mod bearer;
+mod health;
+
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use tower_didt::DidAuth;
+
+use super::config::Secret;
+use super::measures::Measures;
+use super::server::Stop;
+
+/// The routes of the private listener. `stop` is what the public one hears.
+pub(crate) fn router(
+    auth: &DidAuth,
+    measures: Measures,
+    stop: Stop,
+    admin_secret: Option<&Secret>,
+) -> Router {
+    let routes = health::routes(auth.clone(), measures, stop);
+    match admin_secret {
+        Some(secret) => routes.merge(admin::routes(auth.clone(), secret)),
+        None => routes,
+    }
+}

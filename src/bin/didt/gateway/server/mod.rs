@@ -1,0 +1,64 @@
+//! Listens, speaks TLS and HTTP, and stops without dropping what is in flight.
+//!
+//! ```text
+//! stop ───────┬─────────┬───────────┐
+//! bound ─► accept ─► connection ─► request ─► the router's answer, in time
+//!             │         ├ tls            what certificates there are now
+//!             │         └ activity       busy, reading a head, idle: how long each may last
+//!             └ room for so many connections
+//! ```
+//!
+//! What a client may take: [`Limits`](super::config::Limits), and the constants beside their use.
+
+mod accept;
+mod activity;
+mod bound;
+mod connection;
+mod http;
+mod request;
+mod stop;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+
+pub(crate) use self::bound::{BindError, Bound};
+pub(crate) use self::stop::{Stop, Stopper};
+pub(crate) use self::tls::{Tls, TlsError};
+use super::config::Limits;
+
+/// A listener and what it serves.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// What metrics call it.
+    pub(crate) name: &'static str,
+    pub(crate) bound: Bound,
+    /// Without it plain HTTP.
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+}
+
+impl Server {
+    /// Serves until it is told to stop, and then until the last connection is gone.
+    ///
+    /// Told to finish, it takes no connection any more, and ends each once it has answered. Told that
+    /// it is over, it drops what there is.
+    pub(crate) async fn serve(self, stop: Stop) {
+        let connections = connections_within(self.limits.connections);
+        let room = Arc::new(Semaphore::new(connections as usize));
+        accept::accept(self, &room, stop).await;
+        // Every connection holds a place. The room is never closed, so there is no error.
+        let _all = room.acquire_many(connections).await;
+    }
+}
+
+/// At least one; and no more than can be waited for at the end, four thousand million.
+fn connections_within(limit: usize) -> u32 {
+    u32::try_from(limit.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX)
+}

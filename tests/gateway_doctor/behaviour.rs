@@ -1,0 +1,162 @@
+//! The command itself: exit codes, what it needs, what it must not show, and that it ends.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::Output;
+
+use tower_didt::testing::Wallet;
+
+use super::fault::Fault;
+use super::gateway::Gateway;
+use super::process::{AUDIENCE, Process, Report, doctor, examine_with};
+
+fn text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    let rows: [&[&str]; 9] = [
+        &[],
+        &["nowhere"],
+        &["ftp://127.0.0.1/private"],
+        &["http://127.0.0.1/private?query"],
+        &["http://127.0.0.1/private", "--public", "http://127.0.0.2/public"],
+        &["http://127.0.0.1/private", "--seed", "alice"],
+        &["http://127.0.0.1/private", "--token", "a b"],
+        &["http://127.0.0.1/private", "--auth", "auth"],
+        &["http://127.0.0.1/private", "--ca", "/nonexistent"],
+    ];
+    for args in rows {
+        let output = doctor(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(text(&output).0, "", "{args:?}");
+    }
+}
+
+#[test]
+fn nobody_at_the_url_is_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    drop(listener);
+    let output = doctor(&[&format!("http://{address}/private")]);
+    assert_eq!(output.status.code(), Some(2));
+    let (_, complaint) = text(&output);
+    assert!(complaint.contains("nothing answers at"), "{complaint}");
+}
+
+#[test]
+fn a_server_that_never_answers_does_not_hold_it_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/private", listener.local_addr().expect("its address"));
+    let output = doctor(&[&url, "--timeout", "0.2"]);
+    assert_eq!(output.status.code(), Some(2));
+    let (_, complaint) = text(&output);
+    assert!(complaint.contains("no answer within the time"), "{complaint}");
+}
+
+#[test]
+fn a_route_that_never_answers_does_not_hold_it_up() {
+    let echo = Process::echo();
+    let gateway = Gateway::start(Fault::Hangs, &echo);
+    let more = ["--seed", "alice", "--audience", AUDIENCE, "--timeout", "1"];
+    let report = examine_with(&gateway.url, &more);
+    assert_eq!((report.code, report.with("failed").len()), (1, 0), "{}", report.text);
+    assert_eq!(
+        report.with("unknown"),
+        ["upstream", "spoofed-public", "paths-public"],
+        "{}",
+        report.text
+    );
+}
+
+#[test]
+fn a_server_of_another_kind_is_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/private", listener.local_addr().expect("its address"));
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        std::io::Write::write_all(&mut stream, b"SSH-2.0-x\r\n").expect("written");
+        let _ = stream.read(&mut [0; 1024]);
+    });
+    let output = doctor(&[&url]);
+    server.join().expect("ends");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).1.contains("no HTTP/1"), "{}", text(&output).1);
+}
+
+#[test]
+fn what_needs_a_session_or_a_public_route_is_skipped_without_and_says_so() {
+    let echo = Process::echo();
+    let gateway = Gateway::start(Fault::None, &echo);
+    let output = doctor(&["--json", &format!("{}/private", gateway.url)]);
+    let report = Report::new(&output);
+    assert_eq!(report.code, 0, "{}", report.text);
+    let passed = [
+        "guarded",
+        "denial",
+        "spoofed-stranger",
+        "paths-guarded",
+        "path-case",
+        "forwarded-headers",
+        "hosts",
+        "private-endpoints",
+    ];
+    assert_eq!(report.with("passed"), passed);
+    assert_eq!(report.with("skipped").len(), 14, "{}", report.text);
+    assert!(report.found("identity").contains("--token"));
+    assert!(report.found("paths-public").contains("--public"));
+}
+
+#[test]
+fn one_token_is_enough_and_neither_it_nor_the_cookie_is_shown() {
+    let echo = Process::echo();
+    let token = Wallet::from_seed("alice").token(AUDIENCE).mint();
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("doctor-token-{}", std::process::id()));
+    std::fs::write(&file, format!("{token}\n")).expect("written");
+    let path = file.to_str().expect("text").to_owned();
+    let mut shown = String::new();
+    for (fault, argument) in [(Fault::TellsSecrets, token.as_str()), (Fault::None, &path)] {
+        let gateway = Gateway::start(fault, &echo);
+        let report = examine_with(&gateway.url, &["--token", argument]);
+        if fault == Fault::None {
+            assert_eq!((report.code, report.with("passed").len()), (0, 22), "{}", report.text);
+        }
+        shown.push_str(&report.text);
+        let cookies = gateway.cookies.lock().expect("not poisoned").clone();
+        assert!(!cookies.is_empty());
+        assert!(cookies.iter().all(|cookie| !shown.contains(cookie)), "{shown}");
+    }
+    std::fs::remove_file(file).expect("removed");
+    assert!(!shown.contains(&token), "{shown}");
+}
+
+#[test]
+fn a_token_that_is_refused_leaves_things_untold() {
+    let echo = Process::echo();
+    let gateway = Gateway::start(Fault::None, &echo);
+    let report = examine_with(&gateway.url, &["--token", "nonsense"]);
+    assert_eq!(report.code, 1);
+    assert!(report.found("identity").contains("sign-in at /auth/login answers 401"));
+}
+
+#[test]
+fn the_list_is_for_people() {
+    let echo = Process::echo();
+    let gateway = Gateway::start(Fault::KeepsUnderscores, &echo);
+    let guarded = format!("{}/private", gateway.url);
+    let output = doctor(&[&guarded, "--seed", "alice", "--audience", AUDIENCE]);
+    let (list, complaints) = text(&output);
+    assert_eq!((output.status.code(), complaints.as_str()), (Some(1), ""));
+    assert!(list.contains("✓ guarded "), "{list}");
+    assert!(list.contains("✗ spoofed-identity "), "{list}");
+    assert!(list.contains("– paths-public "), "{list}");
+    for part in ["    found  x_auth_issuer", "    why    ", "    mend   nginx: ", "mend   Caddy: "]
+    {
+        assert!(list.contains(part), "{part}: {list}");
+    }
+    assert!(list.ends_with("19 passed, 1 failed, 0 warnings, 2 skipped, 0 could not be told\n"));
+    assert!(!list.contains('\x1b'), "colour is for terminals: {list}");
+}

@@ -1,0 +1,88 @@
+//! `didt echo`, from outside.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::process::Process;
+
+/// The whole answer to these bytes.
+fn exchange(echo: &Process, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(echo.address()).expect("connects");
+    stream.write_all(bytes).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    answer
+}
+
+fn body(answer: &str) -> Value {
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+    serde_json::from_str(body).expect("JSON")
+}
+
+#[test]
+fn it_shows_a_request_as_it_was_sent() {
+    let echo = Process::echo();
+    let request = b"BREW /a/../b?c#d HTTP/1.1\r\nX_A: 1\r\nhOST: x\r\nX-b: \xe9\r\nX_A: 2\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
+    let expected = json!({
+        "request": 1,
+        "method": "BREW",
+        "target": "/a/../b?c#d",
+        "version": "HTTP/1.1",
+        "headers": [
+            ["X_A", "1"],
+            ["hOST", "x"],
+            ["X-b", "é"],
+            ["X_A", "2"],
+            ["Transfer-Encoding", "chunked"]
+        ],
+        "body_bytes": 4
+    });
+    let answer = exchange(&echo, request);
+    assert_eq!(body(&answer), expected);
+    assert!(answer.contains("x-didt-echo: 1\r\n"), "{answer}");
+    assert!(answer.contains("cache-control: no-store\r\n"), "{answer}");
+    let again = exchange(&echo, b"GET /?cache=60 HTTP/1.0\r\n\r\n");
+    assert_eq!(
+        (&body(&again)["request"], &body(&again)["version"]),
+        (&json!(2), &json!("HTTP/1.0"))
+    );
+    assert!(again.contains("cache-control: public, max-age=60\r\n"), "{again}");
+}
+
+#[test]
+fn it_upgrades_to_a_protocol_that_sends_every_byte_back() {
+    let echo = Process::echo();
+    let mut stream = TcpStream::connect(echo.address()).expect("connects");
+    let head = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(b"\0any\xffbytes").expect("sent");
+    stream.shutdown(Shutdown::Write).expect("ended");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(answer.ends_with(b"\r\n\r\n\0any\xffbytes"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[cfg(unix)]
+#[test]
+fn it_ends_when_it_is_told_to() {
+    for signal in ["-TERM", "-INT"] {
+        let mut echo = Process::echo();
+        let id = echo.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill").success());
+        let status = echo.child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn its_help_says_that_it_is_for_tests() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_didt")).args(["echo", "--help"]).output().expect("runs");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(help.starts_with("TEST SERVER, not for production"), "{help}");
+}

@@ -1,0 +1,46 @@
+//! The private listener: what is there is not on the public one, and the other way round.
+
+use crate::didt::{Didt, Directory, LISTEN, TOP, command, file};
+use crate::http::{ask, get};
+
+const SECRET: &str = "an-administrators-secret-of-some-length";
+
+#[test]
+fn private_routes_are_private_and_public_ones_public() {
+    let (_didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}"));
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(get(private, path).status, 200, "{path}");
+        assert_ne!(get(public, path).status, 200, "{path}");
+    }
+    for path in ["/admin/sessions", "/admin/revoke", "/check/nginx", "/auth/session", "/"] {
+        assert_eq!(get(private, path).status, 404, "{path}");
+    }
+    let text = get(private, "/metrics").body;
+    assert!(text.contains("didt_build_info{"), "{text}");
+    assert!(text.contains("process_start_time_seconds "), "{text}");
+    assert!(text.contains("didt_connections{listener=\"private\"} 1"), "{text}");
+}
+
+#[test]
+fn administration_asks_for_the_secret_of_its_file_and_tells_the_log() {
+    let directory = Directory::new();
+    let secret = file(&directory, "secret", &format!("{SECRET}\n"));
+    let configuration =
+        format!("{TOP}{LISTEN}[admin]\nsecret_file = {secret:?}\n[log]\nlevel = \"error\"\n");
+    let mut didt = Didt::spawn(&mut command(&directory, &configuration));
+    let (public, private) = (didt.listens("public"), didt.listens("private"));
+    let issuer = "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7";
+    let path = format!("/admin/revoke?issuer={issuer}");
+    let bearer = format!("Bearer {SECRET}");
+    assert_eq!(ask(private, "POST", &path, &[]).status, 401);
+    assert_eq!(ask(private, "POST", &path, &[("authorization", "Bearer no")]).status, 401);
+    assert_eq!(ask(public, "POST", &path, &[("authorization", &bearer)]).status, 404);
+    let answer = ask(private, "POST", &path, &[("authorization", &bearer)]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let line = didt.line_with("didt::audit");
+    assert!(line.contains("revoked") && line.contains(issuer), "{line}");
+    didt.signal("TERM");
+    assert_eq!(didt.ended().code(), Some(0));
+    let said = didt.said.join("\n");
+    assert!(!said.contains(SECRET), "{said}");
+}

@@ -1,0 +1,90 @@
+//! Told to stop, it finishes; told twice, or when its time is over, it ends.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually};
+use crate::http::{answer, connect, get};
+
+#[test]
+fn it_stops_as_it_is_told_to() {
+    for signal in ["TERM", "INT"] {
+        let (mut didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}"));
+        didt.signal(signal);
+        assert_eq!(didt.ended().code(), Some(0), "{:?}", didt.said);
+        for address in [public, private] {
+            assert!(TcpStream::connect(address).is_err(), "{address}");
+        }
+    }
+}
+
+/// A connection whose first request has begun to arrive, as the server knows.
+fn begun(public: SocketAddr, private: SocketAddr) -> TcpStream {
+    let mut stream = connect(public);
+    stream.write_all(b"GET /nowhere HTTP/1.1\r\n").expect("a connection");
+    eventually("the connection is taken", || {
+        get(private, "/metrics").body.contains("didt_connections{listener=\"public\"} 1")
+    });
+    stream
+}
+
+#[test]
+fn a_request_that_has_begun_to_arrive_is_answered_and_readiness_says_no_meanwhile() {
+    let (mut didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}"));
+    let mut slow = begun(public, private);
+    assert_eq!(get(private, "/readyz").status, 200);
+    didt.signal("TERM");
+    didt.line_with("stopping");
+    eventually("it is not ready", || get(private, "/readyz").status == 503);
+    assert_eq!(get(private, "/healthz").status, 200, "it lives");
+    assert!(TcpStream::connect(public).is_err(), "and takes nothing new");
+    slow.write_all(b"Host: a\r\n\r\n").expect("a connection");
+    let answer = answer(&mut slow);
+    assert!(answer.head.contains("connection: close"), "{answer:?}");
+    assert_eq!(didt.ended().code(), Some(0), "{:?}", didt.said);
+}
+
+#[test]
+fn what_does_not_finish_in_time_is_dropped() {
+    let limits = "[limits]\nheader_timeout = \"1h\"\nshutdown_timeout = \"1s\"\n";
+    let (mut didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}{limits}"));
+    let _stuck = begun(public, private);
+    didt.signal("TERM");
+    didt.line_with("not all that was in flight was finished in time");
+    assert_eq!(didt.ended().code(), Some(0), "{:?}", didt.said);
+}
+
+#[test]
+fn told_twice_it_ends_at_once() {
+    let limits = "[limits]\nheader_timeout = \"1h\"\nshutdown_timeout = \"1h\"\n";
+    let (mut didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}{limits}"));
+    let _stuck = begun(public, private);
+    didt.signal("TERM");
+    didt.line_with("stopping");
+    didt.signal("INT");
+    didt.line_with("told again to stop");
+    assert_eq!(didt.ended().code(), Some(0), "{:?}", didt.said);
+}
+
+#[test]
+fn it_serves_again_once_there_are_file_descriptors_again() {
+    let directory = Directory::new();
+    let didt = command(&directory, &format!("{TOP}{LISTEN}"));
+    let mut few = std::process::Command::new("sh");
+    few.args(["-c", "ulimit -n 32; exec \"$@\"", "sh"]).arg(didt.get_program());
+    let mut didt = Didt::spawn(few.args(didt.get_args()));
+    let (public, private) = (didt.listens("public"), didt.listens("private"));
+    let crowd: Vec<_> = (0..64).map(|_| connect(public)).collect();
+    didt.line_with("cannot take a connection");
+    drop(crowd);
+    eventually("there is room", || {
+        let mut stream = connect(private);
+        let asked =
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let mut text = String::new();
+        asked.is_ok()
+            && stream.read_to_string(&mut text).is_ok()
+            && text.starts_with("HTTP/1.1 200")
+    });
+    assert!(didt.is_running());
+}
