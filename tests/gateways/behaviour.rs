@@ -280,12 +280,15 @@ pub(crate) fn didt_is_down(gateway: &Gateway) {
     let cookie = site.sign_in("alice");
     passed(&site, &site.get("/", &[("Cookie", &*cookie)]));
     site.didt.kill();
-    for headers in [&[("Cookie", &*cookie)][..], &[("Authorization", &*bearer("alice"))], &[]] {
-        for target in ["/", "/public/"] {
-            let reply = site.get(target, headers);
-            assert!(reply.received().is_none(), "{reply:?}");
-            assert!(reply.status >= 500, "{reply:?}");
-        }
+    let token = bearer("alice");
+    for (target, headers) in [
+        ("/", &[("Cookie", &*cookie)][..]),
+        ("/", &[("Authorization", &*token)]),
+        ("/public/", &[]),
+    ] {
+        let reply = site.get(target, headers);
+        assert!(reply.received().is_none(), "{reply:?}");
+        assert!(reply.status >= 500, "{reply:?}");
     }
 }
 
@@ -312,6 +315,9 @@ pub(crate) fn doctor_is_content(gateway: &Gateway) {
     let site = Site::start(gateway);
     let (code, text) = site.doctor();
     assert_eq!(code, 0, "{text}");
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(report["summary"]["skipped"], 0, "{text}");
+    assert!(report["summary"]["passed"].as_u64() > Some(15), "{text}");
 }
 
 /// `didt doctor` finds what is wrong with a changed configuration, and names it.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::behaviour;
-use crate::support::{Gateway, needs};
+use crate::support::{Gateway, Site, Store, needs};
 
 const NGINX: Gateway = Gateway {
     name: "nginx",
@@ -52,7 +52,7 @@ mod mistakes {
     fn answers_of_the_check_in_a_cache_that_does_not_know_of_the_cookie() {
         needs!(NGINX.program);
         let zone = "proxy_cache_path cache keys_zone=checks:1m;\n\nupstream didt {";
-        let cache = "        internal;\n        proxy_cache checks;\n        proxy_cache_valid any 1m;\n        \
+        let cache = "        internal;\n        proxy_cache checks;\n        proxy_cache_valid 200 1m;\n        \
                      proxy_cache_key $request_uri;\n        proxy_ignore_headers Cache-Control Set-Cookie;\n        \
                      proxy_pass http://didt/check/nginx;";
         let changes = [
@@ -62,12 +62,20 @@ mod mistakes {
         behaviour::doctor_finds(&NGINX, &changes, "shared-cache");
     }
 
+    /// nginx chooses the server by the host in the request line, and `$http_host` is the other.
     #[test]
-    fn two_hosts_in_one_request() {
+    fn rules_for_one_host_and_pages_of_another() {
         needs!(NGINX.program);
-        // Rules for one host, pages of another.
-        let change = ("didt.conf", "    if ($didt_two_hosts) {\n        return 400;\n    }\n", "");
-        let policy = ("didt.toml", "paths = [\"/public/**\"]", "hosts = [\"didt-doctor.invalid\"]");
-        behaviour::doctor_finds(&NGINX, &[change, policy], "hosts");
+        let policy =
+            ("didt.toml", "name = \"public\"", "name = \"public\"\nhosts = [\"other.example\"]");
+        let careless =
+            ("didt.conf", "    if ($didt_two_hosts) {\n        return 400;\n    }\n", "");
+        for (changes, status) in [(&[policy][..], 400), (&[policy, careless], 200)] {
+            let site = Site::with(&NGINX, Store::Memory, changes);
+            let host = site.host();
+            let head = format!("GET http://{host}/public/ HTTP/1.1\r\nHost: other.example\r\n");
+            let reply = site.send(format!("{head}Connection: close\r\n\r\n").as_bytes());
+            assert_eq!(reply.status, status, "{reply:?}");
+        }
     }
 }
