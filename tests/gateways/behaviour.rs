@@ -43,7 +43,10 @@ pub(crate) fn signing_in_and_out(gateway: &Gateway) {
 
     let reply = site.request("POST", "/auth/logout", &mine);
     assert!(matches!(reply.status, 200 | 204), "{reply:?}");
-    refused(&site, &site.get("/", &mine), 401);
+    let reply = site.get("/", &mine);
+    refused(&site, &reply, 401);
+    let cleared = reply.header("set-cookie").is_some_and(|set| set.starts_with("__Host-didt=;"));
+    assert!(cleared, "the dead cookie is taken away: {reply:?}");
 }
 
 /// A token alone passes, and does not reach the upstream.
@@ -274,6 +277,20 @@ pub(crate) fn other_sites(gateway: &Gateway) {
     );
 }
 
+/// Who is signed in can switch protocols, as to WebSockets, from the site's own pages.
+pub(crate) fn upgrades(gateway: &Gateway) {
+    // Envoy has a list of protocols.
+    let protocol = ("envoy.yaml", "upgrade_type: websocket", "upgrade_type: echo");
+    let changes = if gateway.program == "envoy" { &[protocol][..] } else { &[] };
+    let site = Site::with(gateway, Store::Memory, changes);
+    let cookie = site.sign_in("alice");
+    let own = format!("http://{}", site.host());
+    assert_eq!(site.upgrade(&cookie, &own, b"hello").expect("101"), b"hello");
+    let foreign = site.upgrade(&cookie, "https://evil.example", b"hello");
+    assert_eq!(foreign.expect_err("another site's page").status, 403);
+    assert_eq!(site.upgrade("a=b", &own, b"hello").expect_err("a stranger").status, 401);
+}
+
 /// Without `didt serve` nobody passes, not even to what is public.
 pub(crate) fn didt_is_down(gateway: &Gateway) {
     let mut site = Site::start(gateway);
@@ -406,7 +423,7 @@ macro_rules! tests {
     ($gateway:ident) => {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
-            connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites,
+            connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
             didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {

@@ -48,6 +48,35 @@ mod mistakes {
         behaviour::doctor_finds(&NGINX, &[("didt.conf", "    location / {\n", added)], "guarded");
     }
 
+    /// The check lets both pass, and the page is the first one's.
+    #[test]
+    fn pages_in_a_cache_that_does_not_know_of_the_user() {
+        needs!(NGINX.program);
+        let cache = |key: &str| {
+            format!(
+                "    location / {{\n        proxy_cache pages;\n        proxy_cache_valid 200 1m;\n        \
+                 {key}\n"
+            )
+        };
+        let zone = "proxy_cache_path pages keys_zone=pages:1m;\n\nupstream didt {";
+        let (careless, careful) =
+            (cache(""), cache("proxy_cache_key \"$scheme$host$request_uri$didt_issuer\";"));
+        for (location, alices) in [(&careless, true), (&careful, false)] {
+            let changes = [
+                ("didt.conf", "upstream didt {", zone),
+                ("didt.conf", "    location / {\n", location),
+            ];
+            let site = Site::with(&NGINX, Store::Memory, &changes);
+            let page = |user| {
+                let cookie = site.sign_in(user);
+                let reply = site.get("/orders?cache=60", &[("Cookie", &*cookie)]);
+                reply.received().expect("both pass").values("x-auth-issuer").join(" ")
+            };
+            let (alice, bob) = (page("alice"), page("bob"));
+            assert_eq!(alice == bob, alices, "{alice} {bob}");
+        }
+    }
+
     #[test]
     fn answers_of_the_check_in_a_cache_that_does_not_know_of_the_cookie() {
         needs!(NGINX.program);

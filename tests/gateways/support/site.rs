@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tower_didt::testing::Wallet;
 
-use super::client::{send, send_and_read_head};
+use super::client::{send, send_and_read_head, upgrade};
 use super::ports::{exchange_ports, free_port};
 use super::{Gateway, Process, Reply};
 
@@ -131,6 +131,21 @@ impl Site {
 
     pub(crate) fn send_and_read_head(&self, raw: &[u8]) -> Reply {
         send_and_read_head(self.port, raw)
+    }
+
+    /// Switches to the protocol of `didt echo`, which sends back all that it gets.
+    pub(crate) fn upgrade(
+        &self,
+        cookie: &str,
+        origin: &str,
+        sent: &[u8],
+    ) -> Result<Vec<u8>, Reply> {
+        let raw = format!(
+            "GET /chat HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nOrigin: {origin}\r\n\
+             Connection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+            self.host()
+        );
+        upgrade(self.port, raw.as_bytes(), sent)
     }
 
     pub(crate) fn host(&self) -> String {
