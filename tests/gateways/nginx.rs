@@ -75,6 +75,11 @@ mod mistakes {
             let (alice, bob) = (page("alice"), page("bob"));
             assert_eq!(alice == bob, alices, "{alice} {bob}");
         }
+        let changes = [
+            ("didt.conf", "upstream didt {", zone),
+            ("didt.conf", "    location / {\n", &careless),
+        ];
+        behaviour::doctor_finds(&NGINX, &changes, "shared-cache");
     }
 
     #[test]
