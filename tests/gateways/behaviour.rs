@@ -1,5 +1,7 @@
 //! What holds behind every gateway.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tower_didt::testing::Wallet;
 
@@ -291,6 +293,23 @@ pub(crate) fn upgrades(gateway: &Gateway) {
     assert_eq!(site.upgrade("a=b", &own, b"hello").expect_err("a stranger").status, 401);
 }
 
+/// A cookie that is renewed during a check gets to the browser beside the application's answer.
+pub(crate) fn renewed_cookies(gateway: &Gateway) {
+    let site = Site::with(gateway, Store::Sealed, &[]);
+    let cookie = site.sign_in("alice");
+    let mine = [("Cookie", &*cookie)];
+    let renewed = (0..1000).find_map(|_| {
+        // A tenth of the idle timeout has to pass first.
+        std::thread::sleep(Duration::from_millis(20));
+        let reply = site.get("/", &mine);
+        passed(&site, &reply);
+        reply.session_cookie()
+    });
+    let renewed = format!("__Host-didt={}", renewed.expect("it is renewed"));
+    assert_ne!(renewed, cookie);
+    is_session_of("alice", &passed(&site, &site.get("/", &[("Cookie", &*renewed)])));
+}
+
 /// Without `didt serve` nobody passes, not even to what is public.
 pub(crate) fn didt_is_down(gateway: &Gateway) {
     let mut site = Site::start(gateway);
@@ -424,7 +443,7 @@ macro_rules! tests {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
             connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
-            didt_is_down, the_store_is_down, doctor_is_content);
+            renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {
         $(

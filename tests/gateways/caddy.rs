@@ -1,4 +1,4 @@
-//! Caddy, by `forward_auth`.
+//! Caddy, by `forward_auth` written out.
 
 use std::fs;
 use std::process::Command;
@@ -32,7 +32,8 @@ mod mistakes {
     #[test]
     fn a_header_that_is_not_copied() {
         needs!(CADDY.program);
-        let change = ("Caddyfile", "copy_headers X-Auth-Issuer ", "copy_headers ");
+        let line = "\trequest_header X-Auth-Issuer {http.reverse_proxy.header.X-Auth-Issuer}\n";
+        let change = ("Caddyfile", line, "");
         behaviour::doctor_finds(&CADDY, &[change], "identity");
     }
 

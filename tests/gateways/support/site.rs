@@ -28,6 +28,8 @@ pub(crate) type Change<'a> = (&'a str, &'a str, &'a str);
 pub(crate) enum Store {
     Memory,
     Redis,
+    /// In the cookies, which are renewed after a second.
+    Sealed,
 }
 
 /// All that a guarded site consists of. What was started ends when it is dropped.
@@ -77,6 +79,12 @@ impl Site {
         if let Some((_, redis_port)) = &redis {
             didt.env("DIDT__STORE__KIND", "redis");
             didt.env("DIDT__STORE__URL", format!("redis://127.0.0.1:{redis_port}"));
+        }
+        if store == Store::Sealed {
+            let keygen = Command::new(env!("CARGO_BIN_EXE_didt")).arg("keygen").output();
+            fs::write(directory.0.join("keys"), keygen.expect("a key").stdout).expect("a file");
+            didt.env("DIDT__STORE__KIND", "sealed").env("DIDT__STORE__KEYS_FILE", "keys");
+            didt.env("DIDT__SESSIONS__IDLE_TIMEOUT", "10s");
         }
         let didt = Process::start("didt", didt, &directory.0, didt_port);
         let running = gateway.command.map(|command| {
