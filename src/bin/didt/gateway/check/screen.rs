@@ -48,7 +48,7 @@ mod tests {
     fn screened(name: &'static str, value: &'static str) -> Result<(), &'static str> {
         let mut headers = HeaderMap::new();
         headers.append(name, HeaderValue::from_static(value));
-        check(&headers, &IdentityHeaders::default()).map_err(|refusal| refusal.name())
+        check(&headers, &IdentityHeaders::default()).map_err(Refusal::name)
     }
 
     /// CVE-2025-64484, CVE-2026-33433, GHSA-f59h-q822-g45g.
