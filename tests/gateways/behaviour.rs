@@ -1,5 +1,8 @@
 //! What holds behind every gateway.
 
+use std::time::Duration;
+
+use serde_json::Value;
 use tower_didt::testing::Wallet;
 
 use crate::support::{Change, Gateway, Received, Reply, Site, Store, bearer, needs};
@@ -42,7 +45,10 @@ pub(crate) fn signing_in_and_out(gateway: &Gateway) {
 
     let reply = site.request("POST", "/auth/logout", &mine);
     assert!(matches!(reply.status, 200 | 204), "{reply:?}");
-    refused(&site, &site.get("/", &mine), 401);
+    let reply = site.get("/", &mine);
+    refused(&site, &reply, 401);
+    let cleared = reply.header("set-cookie").is_some_and(|set| set.starts_with("__Host-didt=;"));
+    assert!(cleared, "the dead cookie is taken away: {reply:?}");
 }
 
 /// A token alone passes, and does not reach the upstream.
@@ -273,18 +279,52 @@ pub(crate) fn other_sites(gateway: &Gateway) {
     );
 }
 
+/// Who is signed in can switch protocols, as to WebSockets, from the site's own pages.
+pub(crate) fn upgrades(gateway: &Gateway) {
+    // Envoy has a list of protocols.
+    let protocol = ("envoy.yaml", "upgrade_type: websocket", "upgrade_type: echo");
+    let changes = if gateway.program == "envoy" { &[protocol][..] } else { &[] };
+    let site = Site::with(gateway, Store::Memory, changes);
+    let cookie = site.sign_in("alice");
+    let own = format!("http://{}", site.host());
+    assert_eq!(site.upgrade(&cookie, &own, b"hello").expect("101"), b"hello");
+    let foreign = site.upgrade(&cookie, "https://evil.example", b"hello");
+    assert_eq!(foreign.expect_err("another site's page").status, 403);
+    assert_eq!(site.upgrade("a=b", &own, b"hello").expect_err("a stranger").status, 401);
+}
+
+/// A cookie that is renewed during a check gets to the browser beside the application's answer.
+pub(crate) fn renewed_cookies(gateway: &Gateway) {
+    let site = Site::with(gateway, Store::Sealed, &[]);
+    let cookie = site.sign_in("alice");
+    let mine = [("Cookie", &*cookie)];
+    let renewed = (0..1000).find_map(|_| {
+        // A tenth of the idle timeout has to pass first.
+        std::thread::sleep(Duration::from_millis(20));
+        let reply = site.get("/", &mine);
+        passed(&site, &reply);
+        reply.session_cookie()
+    });
+    let renewed = format!("__Host-didt={}", renewed.expect("it is renewed"));
+    assert_ne!(renewed, cookie);
+    is_session_of("alice", &passed(&site, &site.get("/", &[("Cookie", &*renewed)])));
+}
+
 /// Without `didt serve` nobody passes, not even to what is public.
 pub(crate) fn didt_is_down(gateway: &Gateway) {
     let mut site = Site::start(gateway);
     let cookie = site.sign_in("alice");
     passed(&site, &site.get("/", &[("Cookie", &*cookie)]));
     site.didt.kill();
-    for headers in [&[("Cookie", &*cookie)][..], &[("Authorization", &*bearer("alice"))], &[]] {
-        for target in ["/", "/public/"] {
-            let reply = site.get(target, headers);
-            assert!(reply.received().is_none(), "{reply:?}");
-            assert!(reply.status >= 500, "{reply:?}");
-        }
+    let token = bearer("alice");
+    for (target, headers) in [
+        ("/", &[("Cookie", &*cookie)][..]),
+        ("/", &[("Authorization", &*token)]),
+        ("/public/", &[]),
+    ] {
+        let reply = site.get(target, headers);
+        assert!(reply.received().is_none(), "{reply:?}");
+        assert!(reply.status >= 500, "{reply:?}");
     }
 }
 
@@ -311,14 +351,31 @@ pub(crate) fn doctor_is_content(gateway: &Gateway) {
     let site = Site::start(gateway);
     let (code, text) = site.doctor();
     assert_eq!(code, 0, "{text}");
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(report["summary"]["skipped"], 0, "{text}");
+    assert!(report["summary"]["passed"].as_u64() > Some(15), "{text}");
 }
 
 /// `didt doctor` finds what is wrong with a changed configuration, and names it.
-pub(crate) fn doctor_finds(gateway: &Gateway, changes: &[Change<'_>], named: &str) {
-    let site = Site::with(gateway, Store::Memory, changes);
+pub(crate) fn doctor_finds(gateway: &Gateway, changes: &[Change<'_>], probe: &str) {
+    finds(&Site::with(gateway, Store::Memory, changes), probe);
+}
+
+/// The same for what shows only while `didt serve` is down.
+pub(crate) fn doctor_finds_with_didt_down(gateway: &Gateway, changes: &[Change<'_>], probe: &str) {
+    let mut site = Site::with(gateway, Store::Memory, changes);
+    site.didt.kill();
+    finds(&site, probe);
+}
+
+fn finds(site: &Site, probe: &str) {
     let (code, text) = site.doctor();
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains(named), "{named:?} is not in:\n{text}");
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    let probes = report["probes"].as_array().expect("probes");
+    let failed = probes.iter().filter(|found| found["outcome"] == "failed");
+    let failed: Vec<_> = failed.map(|found| found["name"].as_str().expect("a name")).collect();
+    assert!(failed.contains(&probe), "{probe:?} is not among {failed:?} in {text}");
 }
 
 /// The request reached the upstream.
@@ -385,8 +442,8 @@ macro_rules! tests {
     ($gateway:ident) => {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
-            connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites,
-            didt_is_down, the_store_is_down, doctor_is_content);
+            connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
+            renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {
         $(

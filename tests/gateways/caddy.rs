@@ -1,4 +1,4 @@
-//! Caddy, by `forward_auth`.
+//! Caddy, by `forward_auth` written out.
 
 use std::fs;
 use std::process::Command;
@@ -24,3 +24,31 @@ const CADDY: Gateway = Gateway {
 };
 
 behaviour::tests!(CADDY);
+
+/// The mistakes that are made with Caddy.
+mod mistakes {
+    use super::*;
+
+    #[test]
+    fn a_header_that_is_not_copied() {
+        needs!(CADDY.program);
+        let line = "\trequest_header X-Auth-Issuer {http.reverse_proxy.header.X-Auth-Issuer}\n";
+        let change = ("Caddyfile", line, "");
+        behaviour::doctor_finds(&CADDY, &[change], "identity");
+    }
+
+    #[test]
+    fn a_route_beside_the_guarded_one() {
+        needs!(CADDY.program);
+        let added =
+            "\thandle /private {\n\t\treverse_proxy 127.0.0.1:3000\n\t}\n\n\thandle /auth/* {\n";
+        behaviour::doctor_finds(&CADDY, &[("Caddyfile", "\thandle /auth/* {\n", added)], "guarded");
+    }
+
+    #[test]
+    fn connection_may_name_the_identity() {
+        needs!(CADDY.program);
+        let change = ("Caddyfile", "\t\t\trespond @connection 400\n", "");
+        behaviour::doctor_finds(&CADDY, &[change], "connection-header");
+    }
+}

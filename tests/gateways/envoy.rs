@@ -14,6 +14,9 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
+const FAILURES_ALLOW: (&str, &str, &str) =
+    ("envoy.yaml", "failure_mode_allow: false", "failure_mode_allow: true");
+
 mod http {
     use super::*;
 
@@ -26,6 +29,36 @@ mod http {
     };
 
     behaviour::tests!(ENVOY);
+
+    /// The mistakes that are made with Envoy over HTTP.
+    mod mistakes {
+        use super::*;
+
+        #[test]
+        fn failures_allow() {
+            needs!(ENVOY.program);
+            behaviour::doctor_finds_with_didt_down(&ENVOY, &[FAILURES_ALLOW], "guarded");
+        }
+
+        #[test]
+        fn a_header_that_is_not_passed_to_the_application() {
+            needs!(ENVOY.program);
+            let line =
+                "                              - { exact: x-auth-issuer, ignore_case: true }\n";
+            behaviour::doctor_finds(&ENVOY, &[("envoy.yaml", line, "")], "identity");
+        }
+
+        #[test]
+        fn headers_about_the_origin_that_are_not_part_of_the_question() {
+            needs!(ENVOY.program);
+            let line = |name| {
+                format!("                          - {{ exact: {name}, ignore_case: true }}\n")
+            };
+            let [origin, site] = ["origin", "sec-fetch-site"].map(line);
+            let changes = [("envoy.yaml", &*origin, ""), ("envoy.yaml", &site, "")];
+            behaviour::doctor_finds(&ENVOY, &changes, "cross-site-post");
+        }
+    }
 }
 
 mod grpc {
@@ -40,4 +73,22 @@ mod grpc {
     };
 
     behaviour::tests!(ENVOY);
+    /// The mistakes that are made with Envoy over gRPC.
+    mod mistakes {
+        use super::*;
+
+        #[test]
+        fn failures_allow() {
+            needs!(ENVOY.program);
+            behaviour::doctor_finds_with_didt_down(&ENVOY, &[FAILURES_ALLOW], "guarded");
+        }
+
+        #[test]
+        fn a_route_whose_check_is_disabled() {
+            needs!(ENVOY.program);
+            let change = ("envoy.yaml", "match: { prefix: /auth/ }", "match: { prefix: / }");
+            let to = ("envoy.yaml", "route: { cluster: didt }", "route: { cluster: application }");
+            behaviour::doctor_finds(&ENVOY, &[change, to], "guarded");
+        }
+    }
 }

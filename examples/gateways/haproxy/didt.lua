@@ -105,10 +105,6 @@ local function allow(txn, headers, answer)
     for name, value in pairs(identity) do
         txn.http:req_set_header(name, value)
     end
-    local cookie = one(answer.headers["set-cookie"])
-    if cookie then
-        txn:set_var("txn.didt_cookie", cookie)
-    end
     txn:set_var("txn.didt", "allow")
 end
 
@@ -125,7 +121,12 @@ core.register_action("didt", { "http-req" }, function(txn, didt)
     }
     if not answer or not answer.headers then
         return
-    elseif answer.status == 200 then
+    end
+    local cookie = one(answer.headers["set-cookie"])
+    if cookie then
+        txn:set_var("txn.didt_cookie", cookie)
+    end
+    if answer.status == 200 then
         allow(txn, headers, answer)
     elseif answer.status == 400 or answer.status == 403 then
         txn:set_var("txn.didt", tostring(answer.status))

@@ -19,6 +19,27 @@ pub(crate) fn send_and_read_head(port: u16, raw: &[u8]) -> Reply {
     send_until(port, raw, |answer| answer.windows(4).any(|end| end == b"\r\n\r\n"))
 }
 
+/// Switches protocols, and tells what comes back of `sent` after that.
+pub(crate) fn upgrade(port: u16, raw: &[u8], sent: &[u8]) -> Result<Vec<u8>, Reply> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(raw).expect("sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        head.extend(byte);
+    }
+    let reply = Reply::read(&head);
+    if reply.status != 101 {
+        return Err(reply);
+    }
+    stream.write_all(sent).expect("sent");
+    let mut back = vec![0; sent.len()];
+    stream.read_exact(&mut back).expect("it comes back");
+    Ok(back)
+}
+
 fn send_until(port: u16, raw: &[u8], done: impl Fn(&[u8]) -> bool) -> Reply {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tower_didt::testing::Wallet;
 
-use super::client::{send, send_and_read_head};
+use super::client::{send, send_and_read_head, upgrade};
 use super::ports::{exchange_ports, free_port};
 use super::{Gateway, Process, Reply};
 
@@ -28,6 +28,8 @@ pub(crate) type Change<'a> = (&'a str, &'a str, &'a str);
 pub(crate) enum Store {
     Memory,
     Redis,
+    /// In the cookies, which are renewed after a second.
+    Sealed,
 }
 
 /// All that a guarded site consists of. What was started ends when it is dropped.
@@ -77,6 +79,12 @@ impl Site {
         if let Some((_, redis_port)) = &redis {
             didt.env("DIDT__STORE__KIND", "redis");
             didt.env("DIDT__STORE__URL", format!("redis://127.0.0.1:{redis_port}"));
+        }
+        if store == Store::Sealed {
+            let keygen = Command::new(env!("CARGO_BIN_EXE_didt")).arg("keygen").output();
+            fs::write(directory.0.join("keys"), keygen.expect("a key").stdout).expect("a file");
+            didt.env("DIDT__STORE__KIND", "sealed").env("DIDT__STORE__KEYS_FILE", "keys");
+            didt.env("DIDT__SESSIONS__IDLE_TIMEOUT", "10s");
         }
         let didt = Process::start("didt", didt, &directory.0, didt_port);
         let running = gateway.command.map(|command| {
@@ -133,6 +141,21 @@ impl Site {
         send_and_read_head(self.port, raw)
     }
 
+    /// Switches to the protocol of `didt echo`, which sends back all that it gets.
+    pub(crate) fn upgrade(
+        &self,
+        cookie: &str,
+        origin: &str,
+        sent: &[u8],
+    ) -> Result<Vec<u8>, Reply> {
+        let raw = format!(
+            "GET /chat HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nOrigin: {origin}\r\n\
+             Connection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+            self.host()
+        );
+        upgrade(self.port, raw.as_bytes(), sent)
+    }
+
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -148,7 +171,7 @@ impl Site {
     pub(crate) fn doctor(&self) -> (i32, String) {
         let url = |path| format!("http://{}{path}", self.host());
         let output = Command::new(env!("CARGO_BIN_EXE_didt"))
-            .args(["doctor", &url("/private"), "--public", &url("/public/")])
+            .args(["doctor", "--json", &url("/private"), "--public", &url("/public/")])
             .args(["--seed", "doctor", "--audience", AUDIENCE])
             .output()
             .expect("didt runs");

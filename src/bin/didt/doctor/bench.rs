@@ -111,10 +111,18 @@ impl Bench {
                 return Err(Stop::skipped("it needs a session: --token, or --seed and --audience"));
             }
             Tokens::One(token) => token.clone(),
-            Tokens::Minted { wallet, audience } => wallet.token(audience.as_str()).mint(),
+            Tokens::Minted { wallet, audience, .. } => wallet.token(audience.as_str()).mint(),
         };
         self.keep_secret(&token);
         Ok(token)
+    }
+
+    /// A fresh token of somebody else, if tokens are minted.
+    pub(super) fn token_of_another(&self) -> Option<String> {
+        let Tokens::Minted { another, audience, .. } = &self.tokens else { return None };
+        let token = another.token(audience.as_str()).mint();
+        self.keep_secret(&token);
+        Some(token)
     }
 
     /// The answer to the one sign-in.

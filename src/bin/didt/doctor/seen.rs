@@ -10,6 +10,8 @@ const MARK: &str = "x-didt-echo";
 /// What came through the gateway.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Seen {
+    /// No two requests have the same: an answer out of a cache has that of another request.
+    pub(super) request: u64,
     pub(super) target: String,
     headers: Vec<(String, String)>,
 }

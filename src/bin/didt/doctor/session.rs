@@ -10,7 +10,12 @@ use super::wire::Answer;
 pub(super) enum Tokens {
     None,
     One(String),
-    Minted { wallet: Wallet, audience: String },
+    Minted {
+        wallet: Wallet,
+        /// Somebody else's.
+        another: Wallet,
+        audience: String,
+    },
 }
 
 /// A session at the gateway.

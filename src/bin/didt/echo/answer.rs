@@ -65,6 +65,10 @@ fn respond(status: StatusCode, cache_control: HeaderValue, body: Bytes) -> Respo
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(MARK, HeaderValue::from_static("1"));
+    // One request a connection: what was recorded is that request's. Said here and not by the
+    // server's configuration, which would say it of a 101 too: proxies written in Go then take
+    // the upgrade for none.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     headers.insert(CACHE_CONTROL, cache_control);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

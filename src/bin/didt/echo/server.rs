@@ -45,13 +45,8 @@ pub(super) async fn serve(listener: TcpListener, stopped: impl Future<Output = (
             let (record, counter) = (record.clone(), Arc::clone(&counter));
             async move { answer(request, record, &counter).await }
         });
-        // One request a connection: what was recorded is that request's.
         let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-        server
-            .http1()
-            .keep_alive(false)
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT);
+        server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
         let watcher = graceful.watcher();
         tokio::spawn(async move {
             let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
