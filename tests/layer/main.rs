@@ -15,4 +15,5 @@ mod rejections;
 mod sealed;
 mod secrets;
 mod sessions;
+mod signed_in;
 mod tower_contract;
