@@ -32,13 +32,13 @@ use crate::DidAuth;
 ///     .layer(auth.layer());
 ///
 /// let alice = signed_in(app.clone(), &auth, &Wallet::from_seed("alice")).await;
-/// let me = Request::get("/me").body(Body::empty()).unwrap();
-/// assert_eq!(app.oneshot(me.clone()).await.unwrap().status(), 401);
-/// assert_eq!(alice.clone().oneshot(me.clone()).await.unwrap().status(), 200);
+/// let me = || Request::get("/me").body(Body::empty()).unwrap();
+/// assert_eq!(app.oneshot(me()).await.unwrap().status(), 401);
+/// assert_eq!(alice.clone().oneshot(me()).await.unwrap().status(), 200);
 ///
 /// let sign_out = Request::post("/sign-out").body(Body::empty()).unwrap();
 /// assert_eq!(alice.clone().oneshot(sign_out).await.unwrap().status(), 200);
-/// assert_eq!(alice.oneshot(me).await.unwrap().status(), 401);
+/// assert_eq!(alice.oneshot(me()).await.unwrap().status(), 401);
 /// # }
 /// # #[cfg(not(feature = "axum"))]
 /// # fn main() {}
