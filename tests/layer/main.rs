@@ -9,6 +9,7 @@ mod bound_login;
 mod cross_origin;
 mod faults;
 mod hook;
+mod log_line;
 mod measures;
 mod proofs;
 mod rejections;
