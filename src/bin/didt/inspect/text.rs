@@ -33,9 +33,11 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     writeln!(out, "  time         {}", Outlook(report))?;
     match &report.verify {
-        Some(Ok(())) => writeln!(out, "  verify       would accept it for this audience")?,
+        Some(Ok(())) => {
+            writeln!(out, "  verify       would accept it for this audience")?;
+        }
         Some(Err(error)) => {
-            writeln!(out, "  verify       would reject it ({}): {error}", error.name())?
+            writeln!(out, "  verify       would reject it ({}): {error}", error.name())?;
         }
         None => {}
     }
