@@ -10,6 +10,8 @@ const MARK: &str = "x-didt-echo";
 /// What came through the gateway.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Seen {
+    /// The how manieth it was: out of a cache it is an old one.
+    pub(super) request: u64,
     pub(super) target: String,
     headers: Vec<(String, String)>,
 }

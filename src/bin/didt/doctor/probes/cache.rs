@@ -3,6 +3,7 @@
 use super::{Probe, at, everywhere};
 use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 
 pub(super) const ANSWERS: Probe = Probe {
@@ -52,13 +53,20 @@ async fn refusals(bench: &Bench) -> Outcome {
 
 async fn answers(bench: &Bench) -> Outcome {
     let session = bench.session().await?;
-    let mut wrong = Vec::new();
+    let other = bench.other_user().await?;
+    let (mut wrong, mut untold) = (Vec::new(), false);
     for cache in ["", "&cache=60"] {
         let target = format!("{}?{}{cache}", bench.guarded.path, bench.unique());
         let plain = Request::get(&bench.guarded).target(target);
-        let signed_in = plain.clone().header("Cookie", &session.cookie);
-        if !matches!(bench.ask(&signed_in).await?, Reply::Upstream(_)) {
-            return Err(Stop::unknown("the session does not pass with a query"));
+        let first = pass(bench, &plain, &session.cookie).await?;
+        // Whether a cache that answers knows users takes two of them to tell.
+        match &other {
+            Some(other) => {
+                if pass(bench, &plain, other).await?.request == first.request {
+                    wrong.push("one user's answer is given to another".to_owned());
+                }
+            }
+            None => untold |= pass(bench, &plain, &session.cookie).await?.request == first.request,
         }
         let stranger = format!("{}=another", session.cookie_name);
         let cacheable = if cache.is_empty() { "" } else { " (Cache-Control: public)" };
@@ -67,5 +75,24 @@ async fn answers(bench: &Bench) -> Outcome {
         let what = format!("with another cookie, what a session has just asked for{cacheable}");
         wrong.extend(bench.must_refuse(&what, &plain.header("Cookie", stranger)).await?);
     }
+    if let Some(other) = &other {
+        bench.sign_out(other).await?;
+    }
+    if untold && wrong.is_empty() {
+        return Err(Stop::unknown(
+            "a cache answers; whether it knows one user from another takes two users to tell: \
+             --seed and --audience",
+        ));
+    }
     Ok(Found::unless(wrong, "a session's answers are given to nobody else"))
+}
+
+/// What the upstream saw of a request with this cookie, now or before.
+async fn pass(bench: &Bench, plain: &Request, cookie: &str) -> Result<Seen, Stop> {
+    match bench.ask(&plain.clone().header("Cookie", cookie)).await? {
+        Reply::Upstream(answer) => {
+            Seen::read(&answer).ok_or_else(|| Stop::unknown("an answer came garbled"))
+        }
+        _ => Err(Stop::unknown("a session does not pass with a query")),
+    }
 }
