@@ -10,7 +10,7 @@ use super::wire::Answer;
 pub(super) enum Tokens {
     None,
     One(String),
-    Minted { wallet: Wallet, other: Wallet, audience: String },
+    Minted { wallet: Box<Wallet>, other: Box<Wallet>, audience: String },
 }
 
 /// A session at the gateway.
