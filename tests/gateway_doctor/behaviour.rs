@@ -134,6 +134,16 @@ fn one_token_is_enough_and_neither_it_nor_the_cookie_is_shown() {
 }
 
 #[test]
+fn one_token_does_not_tell_whether_a_cache_knows_users() {
+    let echo = Process::echo();
+    let gateway = Gateway::start(Fault::CacheForAllUsers, &echo);
+    let token = Wallet::from_seed("alice").token(AUDIENCE).mint();
+    let report = examine_with(&gateway.url, &["--token", &token]);
+    assert_eq!((report.code, report.with("unknown")), (1, vec!["shared-cache"]));
+    assert!(report.found("shared-cache").contains("--seed"), "{}", report.text);
+}
+
+#[test]
 fn a_token_that_is_refused_leaves_things_untold() {
     let echo = Process::echo();
     let gateway = Gateway::start(Fault::None, &echo);

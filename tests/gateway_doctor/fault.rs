@@ -71,6 +71,8 @@ pub(crate) enum Fault {
     HidesOrigin,
     /// Answers that allow it are kept, for everybody.
     SharedCache,
+    /// The same, but the check is asked first: for everybody who has a session.
+    CacheForAllUsers,
     /// The check's answers are kept, for the cookie that they were for.
     CachesDecisions,
     /// The check's answers are kept for the target, whoever asks.

@@ -124,6 +124,7 @@ fn answers_that_are_kept_for_too_long() {
             &["shared-cache", "kept-refusal", "sign-out"],
             "a session is refused what",
         ),
+        (Fault::CacheForAllUsers, &["shared-cache"], "one user's answer is given to another"),
         (Fault::CachesDecisions, &["sign-out"], "the cookie of a session that was signed out"),
     ]);
 }

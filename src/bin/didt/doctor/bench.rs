@@ -117,33 +117,43 @@ impl Bench {
         Ok(token)
     }
 
-    /// A fresh token of somebody else, if tokens are minted.
-    pub(super) fn token_of_another(&self) -> Option<String> {
-        let Tokens::Minted { another, audience, .. } = &self.tokens else { return None };
-        let token = another.token(audience.as_str()).mint();
-        self.keep_secret(&token);
-        Some(token)
-    }
-
     /// The answer to the one sign-in.
     pub(super) async fn signed_in(&self) -> Result<&Answer, Stop> {
-        let answer = self.signed_in.get_or_init(|| async {
-            let token = self.token()?;
-            let request = Request::to("POST", &self.guarded)
-                .target(self.auth_path("/login"))
-                .header("Authorization", format!("Bearer {token}"));
-            let answer = self.connector.send(&self.guarded, &request).await?;
-            if Seen::marks(&answer) || !answer.is_given() {
-                let status = answer.status;
-                let path = self.auth_path("/login");
-                return Err(Stop::unknown(format!("sign-in at {path} answers {status}")));
-            }
-            if let Some((_, value)) = session_cookie(&answer) {
-                self.keep_secret(value);
-            }
-            Ok(answer)
-        });
+        let answer = self.signed_in.get_or_init(|| async { self.sign_in(&self.token()?).await });
         answer.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// The cookie of another user, if tokens are minted.
+    pub(super) async fn other_user(&self) -> Result<Option<String>, Stop> {
+        let Tokens::Minted { other, audience, .. } = &self.tokens else { return Ok(None) };
+        let token = other.token(audience.as_str()).mint();
+        self.keep_secret(&token);
+        let answer = self.sign_in(&token).await?;
+        Ok(session_cookie(&answer).map(|(name, value)| format!("{name}={value}")))
+    }
+
+    async fn sign_in(&self, token: &str) -> Result<Answer, Stop> {
+        let request = Request::to("POST", &self.guarded)
+            .target(self.auth_path("/login"))
+            .header("Authorization", format!("Bearer {token}"));
+        let answer = self.connector.send(&self.guarded, &request).await?;
+        if Seen::marks(&answer) || !answer.is_given() {
+            let status = answer.status;
+            let path = self.auth_path("/login");
+            return Err(Stop::unknown(format!("sign-in at {path} answers {status}")));
+        }
+        if let Some((_, value)) = session_cookie(&answer) {
+            self.keep_secret(value);
+        }
+        Ok(answer)
+    }
+
+    /// Signs out whoever has this cookie.
+    pub(super) async fn sign_out(&self, cookie: &str) -> Result<Answer, Error> {
+        let request = Request::to("POST", &self.guarded)
+            .target(self.auth_path("/logout"))
+            .header("Cookie", cookie);
+        self.connector.send(&self.guarded, &request).await
     }
 
     /// The one session, which has been seen to reach the upstream.
@@ -179,10 +189,7 @@ impl Bench {
     pub(super) async fn signed_out(&self) -> Result<&Answer, Stop> {
         let answer = self.signed_out.get_or_init(|| async {
             let session = self.session().await?;
-            let request = Request::to("POST", &self.guarded)
-                .target(self.auth_path("/logout"))
-                .header("Cookie", &session.cookie);
-            let answer = self.connector.send(&self.guarded, &request).await?;
+            let answer = self.sign_out(&session.cookie).await?;
             if Seen::marks(&answer) || answer.status >= 400 {
                 let status = answer.status;
                 let path = self.auth_path("/logout");

@@ -10,7 +10,7 @@ const MARK: &str = "x-didt-echo";
 /// What came through the gateway.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Seen {
-    /// No two requests have the same: an answer out of a cache has that of another request.
+    /// The how manieth it was: out of a cache it is an old one.
     pub(super) request: u64,
     pub(super) target: String,
     headers: Vec<(String, String)>,

@@ -10,12 +10,7 @@ use super::wire::Answer;
 pub(super) enum Tokens {
     None,
     One(String),
-    Minted {
-        wallet: Wallet,
-        /// Somebody else's.
-        another: Wallet,
-        audience: String,
-    },
+    Minted { wallet: Box<Wallet>, other: Box<Wallet>, audience: String },
 }
 
 /// A session at the gateway.

@@ -4,7 +4,7 @@ use super::{Probe, at, everywhere};
 use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity, Stop};
 use crate::doctor::seen::Seen;
-use crate::doctor::wire::{Answer, Request};
+use crate::doctor::wire::Request;
 
 pub(super) const ANSWERS: Probe = Probe {
     name: "shared-cache",
@@ -15,8 +15,8 @@ pub(super) const ANSWERS: Probe = Probe {
     mend: &[
         at(
             "nginx",
-            "no `proxy_cache` in guarded locations, or `$didt_issuer` (the check's \
-                     X-Auth-Issuer) in `proxy_cache_key` and `proxy_no_cache` where it is empty; \
+            "no `proxy_cache` in guarded locations, or `$didt_session` (the check's \
+                     X-Auth-Session) in `proxy_cache_key` and `proxy_no_cache` where it is empty; \
                      for the check itself `proxy_cache off`",
         ),
         at("Varnish, CDN", "`Cache-Control: private` from the upstream, and no rule against it"),
@@ -53,36 +53,46 @@ async fn refusals(bench: &Bench) -> Outcome {
 
 async fn answers(bench: &Bench) -> Outcome {
     let session = bench.session().await?;
-    let mut wrong = Vec::new();
+    let other = bench.other_user().await?;
+    let (mut wrong, mut untold) = (Vec::new(), false);
     for cache in ["", "&cache=60"] {
         let target = format!("{}?{}{cache}", bench.guarded.path, bench.unique());
         let plain = Request::get(&bench.guarded).target(target);
-        let signed_in = plain.clone().header("Cookie", &session.cookie);
-        let Reply::Upstream(answer) = bench.ask(&signed_in).await? else {
-            return Err(Stop::unknown("the session does not pass with a query"));
-        };
+        let first = pass(bench, &plain, &session.cookie).await?;
+        // Whether a cache that answers knows users takes two of them to tell.
+        match &other {
+            Some(other) => {
+                if pass(bench, &plain, other).await?.request == first.request {
+                    wrong.push("one user's answer is given to another".to_owned());
+                }
+            }
+            None => untold |= pass(bench, &plain, &session.cookie).await?.request == first.request,
+        }
         let stranger = format!("{}=another", session.cookie_name);
         let cacheable = if cache.is_empty() { "" } else { " (Cache-Control: public)" };
         let what = format!("without a cookie, what a session has just asked for{cacheable}");
         wrong.extend(bench.must_refuse(&what, &plain).await?);
         let what = format!("with another cookie, what a session has just asked for{cacheable}");
-        wrong.extend(bench.must_refuse(&what, &plain.clone().header("Cookie", stranger)).await?);
-        wrong.extend(to_another(bench, &answer, &plain, cacheable).await?);
+        wrong.extend(bench.must_refuse(&what, &plain.header("Cookie", stranger)).await?);
+    }
+    if let Some(other) = &other {
+        bench.sign_out(other).await?;
+    }
+    if untold && wrong.is_empty() {
+        return Err(Stop::unknown(
+            "a cache answers; whether it knows one user from another takes two users to tell: \
+             --seed and --audience",
+        ));
     }
     Ok(Found::unless(wrong, "a session's answers are given to nobody else"))
 }
 
-/// A cache behind the check answers everybody whom the check lets pass.
-async fn to_another(
-    bench: &Bench,
-    owners: &Answer,
-    plain: &Request,
-    cacheable: &str,
-) -> Result<Option<String>, Stop> {
-    let Some(token) = bench.token_of_another() else { return Ok(None) };
-    let asked = plain.clone().header("Authorization", format!("Bearer {token}"));
-    let Reply::Upstream(answer) = bench.ask(&asked).await? else { return Ok(None) };
-    let request = |answer| Seen::read(answer).map(|seen| seen.request);
-    let same = request(&answer).is_some() && request(&answer) == request(owners);
-    Ok(same.then(|| format!("another user is shown what a session has just asked for{cacheable}")))
+/// What the upstream saw of a request with this cookie, now or before.
+async fn pass(bench: &Bench, plain: &Request, cookie: &str) -> Result<Seen, Stop> {
+    match bench.ask(&plain.clone().header("Cookie", cookie)).await? {
+        Reply::Upstream(answer) => {
+            Seen::read(&answer).ok_or_else(|| Stop::unknown("an answer came garbled"))
+        }
+        _ => Err(Stop::unknown("a session does not pass with a query")),
+    }
 }
