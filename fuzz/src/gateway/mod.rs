@@ -8,7 +8,7 @@ pub(crate) mod config;
 #[allow(dead_code)]
 pub(crate) mod peer;
 #[path = "../../../src/bin/didt/gateway/policy/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 pub(crate) mod policy;
 
 use std::io;
