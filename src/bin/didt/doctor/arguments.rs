@@ -120,7 +120,7 @@ const IDENTITY: [&str; 5] =
 impl SignIn {
     fn tokens(self) -> Result<Tokens, String> {
         if let (Some(seed), Some(audience)) = (&self.seed, self.audience) {
-            let another = Wallet::from_seed(format!("{seed}, another"));
+            let another = Box::new(Wallet::from_seed(format!("{seed}, another")));
             return Ok(Tokens::Minted { wallet: Wallet::from_seed(seed), another, audience });
         }
         let Some(argument) = self.token else { return Ok(Tokens::None) };

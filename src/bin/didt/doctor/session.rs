@@ -13,7 +13,7 @@ pub(super) enum Tokens {
     Minted {
         wallet: Wallet,
         /// Somebody else's.
-        another: Wallet,
+        another: Box<Wallet>,
         audience: String,
     },
 }
