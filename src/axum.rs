@@ -1,4 +1,10 @@
 //! Extractors and responses for axum.
+//!
+//! - [`Session`] as an argument of a handler: the caller's session, or 401. `Option<Session>`: the
+//!   same where nobody need be signed in. The route needs [`auth.layer()`](crate::DidAuth::layer)
+//!   or `auth.layer().optional()`; without either the answer is 500.
+//! - [`StoreError`] as the error of a handler: 503 with `Retry-After`.
+//! - [`Challenge`] as a response: for [bound login](crate::DidAuth::with_bound_login).
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};

@@ -195,4 +195,6 @@ mod guides {
     struct Redis;
     #[doc = include_str!("../docs/single-page-app.md")]
     struct SinglePageApp;
+    #[doc = include_str!("../docs/under-load.md")]
+    struct UnderLoad;
 }

@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tower_didt::testing::Wallet;
 use tower_didt::{Timestamp, TokenError, Verifier};
@@ -466,15 +468,15 @@ mod inspect {
             format!("{issuer}\n"),
             format!("{}\n", issuer.address()),
             format!("{AUD:?}"),
-            "1700000000, 2023-11-14 22:13:20 UTC, 60 seconds ago (iat)".to_owned(),
-            "1700000900, 2023-11-14 22:28:20 UTC, in 840 seconds (ext)".to_owned(),
+            "1700000000, 2023-11-14 22:13:20 UTC, 1 min ago (iat)".to_owned(),
+            "1700000900, 2023-11-14 22:28:20 UTC, in 14 min (ext)".to_owned(),
             "(nbf)".to_owned(),
             "token id".to_owned(),
             "holder's own word, never a user id".to_owned(),
             "add       present".to_owned(),
             "the proof matches the issuer".to_owned(),
             "not checked  audience".to_owned(),
-            "expires in 840 seconds".to_owned(),
+            "expires in 14 min, at".to_owned(),
         ] {
             assert!(report.contains(&part), "{part:?} is missing in\n{report}");
         }
@@ -483,8 +485,8 @@ mod inspect {
     #[test]
     fn what_would_make_it_fail_is_said() {
         let at = |at: &str| text(&didt(&["inspect", &token(), "--at", at]).stdout).to_owned();
-        assert!(at("1700001000").contains("would fail: expired 100 seconds ago"));
-        assert!(at("1700000901").contains("would fail: expired 1 second ago"));
+        assert!(at("1700001000").contains("would fail: expired 1 min 40 s ago"));
+        assert!(at("1700000901").contains("would fail: expired 1 s ago"));
         assert!(at("1699999000").contains("would fail: not yet valid until 1700000000"));
         assert!(at("-1e300").contains("would fail: not yet valid"));
         assert!(at("1e300").contains("would fail: expired"));
@@ -499,6 +501,108 @@ mod inspect {
 
         let nobody = alice().token("").issued_at(Timestamp::from_secs(NOW)).mint();
         assert!(text(&inspect(&nobody, &[]).stdout).contains("would fail: made for audience"));
+    }
+
+    #[test]
+    fn spans_of_time_are_in_words() {
+        for (at, expected) in [
+            ("1700000057", "expires in 14 min 3 s,"),
+            ("1700000890.25", "expires in 9.75 s,"),
+            ("1700000900", "expires in 0 s,"),
+            ("1700004500", "expired 1 h ago,"),
+            ("1700004659", "expired 1 h 2 min ago,"),
+            ("1700090960", "expired 1 d 1 h ago,"),
+            ("1700087330", "expired 1 d ago,"),
+        ] {
+            let report = didt(&["inspect", "--at", at, &token()]);
+            assert!(text(&report.stdout).contains(expected), "{at}: {}", text(&report.stdout));
+        }
+    }
+
+    #[test]
+    fn with_an_audience_it_says_what_verify_would() {
+        let rows: [(&[&str], &str); 4] = [
+            (&["--audience", AUD], "verify       would accept it for this audience"),
+            (&["--audience", "other", "--audience", AUD], "would accept it for this audience"),
+            (&["--audience", "other"], "would reject it (audience_mismatch): made for audience"),
+            (&["--audience", AUD, "--at", "1800000000"], "would reject it (expired): expired at"),
+        ];
+        for (more, expected) in rows {
+            let at = if more.contains(&"--at") { &[][..] } else { &["--at", "1700000060"] };
+            let arguments = [more, at].concat();
+            let report = didt(&[&["inspect", &token()], &arguments[..]].concat());
+            assert!(text(&report.stdout).contains(expected), "{}", text(&report.stdout));
+            assert!(text(&report.stdout).starts_with("UNVERIFIED"));
+            assert!(text(&report.stdout).contains("not checked  attachment:"));
+
+            let verdict =
+                values(&didt(&[&["verify", &token()], &arguments[..]].concat())).remove(0);
+            let json = didt(&[&["inspect", "--json", &token()], &arguments[..]].concat());
+            let json = values(&json).remove(0);
+            assert_eq!(json["verified"], false);
+            assert_eq!(json["verify"]["would"], verdict["verdict"], "{more:?}");
+            let fault = json["verify"]["fault"].get("error").unwrap_or(&Value::Null);
+            assert_eq!(fault, verdict.get("error").unwrap_or(&Value::Null), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_token_gets_a_hint_at_what_was_done_to_it() {
+        let token = token();
+        let encoded = token.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D") + "%3D";
+        let rows = [
+            (String::new(), "is the variable set?"),
+            (format!("Bearer {token}"), "the word Bearer is still on it"),
+            (format!("authorization: bearer {token}"), "the word Bearer is still on it"),
+            (format!("\"{token}\""), "there are quotes around it"),
+            (format!("'{token}'"), "there are quotes around it"),
+            (format!(" {token}"), "there are blanks or line ends around it"),
+            (encoded, "it is URL-encoded"),
+            ("eyJhbGciOiJub25lIn0.e30.x".to_owned(), "this looks like a JWT"),
+            (r#"["0x12","{}"]"#.to_owned(), "this is decoded already"),
+        ];
+        let cut = [40, 41, 42, 43, token.len() - 5].map(|length| token[..length].to_owned());
+        let cut = cut.map(|start| (start, "its end is missing"));
+        for (text_given, expected) in rows.into_iter().chain(cut) {
+            let output = didt(&["inspect", &text_given]);
+            assert_eq!(code(&output), 1);
+            let stderr = text(&output.stderr);
+            assert!(stderr.starts_with("didt: malformed token: "), "{stderr}");
+            assert!(stderr.contains("\ndidt: hint: "), "{text_given}: {stderr}");
+            assert!(stderr.contains(expected), "{text_given}: {stderr}");
+            assert_eq!(text(&output.stdout), "", "a hint decodes nothing");
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_be_refused_gets_a_hint_at_why() {
+        let alice = alice();
+        let sound = alice.token(AUD).issued_at(Timestamp::from_secs(NOW));
+        let claim = sound.clone().claim();
+        let proof = alice.personal_sign(&claim);
+        let envelope = serde_json::to_string(&[proof, claim.replace("\":", "\": ")]).expect("JSON");
+        let written_anew = STANDARD.encode(envelope);
+        let milliseconds = sound.clone().set("iat", NOW * 1000).mint();
+        let (sound, audience) = (sound.set("ext", NOW + 9000).mint(), ["--audience", AUD]);
+        let rows: [(&str, &[&str], &str); 7] = [
+            (&written_anew, &[], "was the claim edited, or parsed and written anew?"),
+            (&milliseconds, &[], "iat is in milliseconds"),
+            (&sound, &["--audience", "did:magic:x"], "belong to two applications"),
+            (&sound, &["--audience", "pk_live_1"], "not one of the API keys"),
+            (&sound, &["--at", "1700009001"], "ask for a token right before it is sent"),
+            (&sound, &["--at", "1699999000"], "is one of them wrong?"),
+            (&sound, &["--at", "1700000901"], "a DidAuth refuses it unless told otherwise"),
+        ];
+        for (token, more, expected) in rows {
+            let at = if more.contains(&"--at") { &[][..] } else { &["--at", "1700000060"] };
+            let report = didt(&[&["inspect", token], more, at].concat());
+            assert!(text(&report.stdout).contains("\n  hint         "), "{expected}");
+            assert!(text(&report.stdout).contains(expected), "{}", text(&report.stdout));
+            let json = values(&didt(&[&["inspect", "--json", token], more, at].concat())).remove(0);
+            assert!(json["hints"].to_string().contains(expected), "{json}");
+        }
+        let good = didt(&[&["inspect", &sound, "--at", "1700000060"][..], &audience].concat());
+        assert!(!text(&good.stdout).contains("hint"), "{}", text(&good.stdout));
     }
 
     #[test]
@@ -519,7 +623,9 @@ mod inspect {
     #[test]
     fn text_from_the_token_cannot_forge_lines_or_command_the_terminal() {
         let evil = "x\n  proof  \u{1b}[2J\u{202e}\"";
-        let token = alice().token(evil).set("sub", evil).set("tid", evil).mint();
+        let alice = alice();
+        let token = alice.token(evil).issued_at(Timestamp::from_secs(NOW));
+        let token = token.set("sub", evil).set("tid", evil).mint();
         let output = inspect(&token, &[]);
         let report = text(&output.stdout);
         assert!(!report.contains(['\u{1b}', '\u{202e}']), "{report}");
@@ -563,12 +669,14 @@ mod inspect {
         expected["at"] = json!(1_800_000_000);
         expected["statement_fault"] =
             json!({"error": error.name(), "code": error.code(), "message": error.to_string()});
+        expected["hints"] =
+            json!(["ask for a token right before it is sent; Magic's live for 15 minutes"]);
         assert_eq!(super::values(&late)[0], expected);
     }
 
     #[test]
     fn a_malformed_token_is_one_line_on_standard_error_and_exit_code_1() {
-        for token in ["", "no token", "WyJhIl0="] {
+        for token in ["no token", "WyJhIl0="] {
             for more in [&[][..], &["--json"]] {
                 let output = inspect(token, more);
                 assert_eq!(code(&output), 1);

@@ -25,6 +25,19 @@ pub const MAX_TOKEN_LEN: usize = 8 * 1024;
 /// [`SignedClaim`] (the proof was checked) → [`VerifiedClaim`](super::VerifiedClaim)
 /// (meant for this audience, now). Use [`Verifier::verify`](super::Verifier::verify)
 /// for all of it at once.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// # use tower_didt::{Clock, DidToken, SystemClock, Verifier, testing::Wallet};
+/// # let text = Wallet::from_seed("alice").token("did:magic:my-app").mint();
+/// let token = DidToken::decode(&text)?; // says anything
+/// let signed = token.into_signed()?; // says what its issuer signed
+/// let verifier = Verifier::new("did:magic:my-app");
+/// let verified = verifier.check(&signed, SystemClock.now())?; // for this audience, now
+/// println!("{} is calling", verified.issuer());
+/// # }
+/// # Ok::<(), tower_didt::TokenError>(())
+/// ```
 #[derive(Clone)]
 pub struct DidToken {
     claim: Claim,

@@ -29,6 +29,17 @@ pub enum SameSite {
 ///
 /// The prefix makes browsers refuse the cookie without `Secure`, with a
 /// `Domain`, or from another host (RFC 6265bis section 4.1.3.2; ASVS 5.0, 3.3).
+///
+/// ```
+/// use tower_didt::{SameSite, SessionCookie};
+///
+/// let cookie = SessionCookie::named("shop")?.with_same_site(SameSite::Strict);
+/// assert_eq!(cookie.name(), "__Host-shop");
+/// // One sign-in for shop.example.com and blog.example.com: read what that costs first.
+/// let cookie = SessionCookie::for_sub_domains("example", "example.com")?;
+/// assert_eq!(cookie.name(), "__Secure-example");
+/// # Ok::<(), tower_didt::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCookie {
     /// The whole name, prefix included.

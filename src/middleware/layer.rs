@@ -23,6 +23,21 @@ impl DidLayer {
     /// Lets requests without credentials pass too, and those whose session has
     /// ended. A bad token, a request caused by a foreign page and a store that
     /// cannot answer are rejected all the same.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, routing::get};
+    /// use tower_didt::{DidAuth, Session, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"));
+    /// let everybody: Router = Router::new()
+    ///     .route("/", get(async |session: Option<Session>| match session {
+    ///         Some(session) => format!("hello, {}", session.address()),
+    ///         None => "hello, stranger".to_owned(),
+    ///     }))
+    ///     .route_layer(auth.layer().optional());
+    /// # }
+    /// ```
     pub fn optional(mut self) -> Self {
         self.asked.required = false;
         self

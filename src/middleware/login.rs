@@ -15,6 +15,22 @@ use crate::{Issuer, SessionData, VerifiedClaim};
 /// Somebody presents a valid token: what the application's hook gets to see.
 ///
 /// Look the user up by [`issuer`](Self::issuer) and by nothing else.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Arc;
+/// use tower_didt::{DidAuth, Issuer, Login, Refusal, Verifier};
+///
+/// // In place of a table; a database works alike, and is awaited.
+/// let users: Arc<HashMap<Issuer, u64>> = Arc::default();
+/// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_login(
+///     move |login: Login| {
+///         let user = users.get(&login.issuer()).copied();
+///         // `Session::data` reads it back; without a user, 403.
+///         async move { user.ok_or_else(Refusal::forbidden) }
+///     },
+/// );
+/// ```
 pub struct Login {
     claim: VerifiedClaim,
     request: Parts,
@@ -69,6 +85,17 @@ impl fmt::Debug for Login {
 }
 
 /// The application does not let somebody in, or cannot tell.
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tower_didt::Refusal;
+///
+/// let unpaid = Response::builder()
+///     .status(StatusCode::PAYMENT_REQUIRED)
+///     .body("your subscription has ended".into())?;
+/// let refusal = Refusal::response(unpaid);
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Refusal(Box<Response<Bytes>>);
 

@@ -16,6 +16,19 @@ use crate::{SessionExpired, StoreError, TokenError};
 /// The client learns the status and RFC 6750's words; the reason itself is for
 /// operators: the layer puts it into the response's extensions and into traces, and
 /// into the body only with [`with_debug_reasons`](super::DidAuth::with_debug_reasons).
+///
+/// Middleware further out reads it there, for instance to count who tries what:
+///
+/// ```
+/// use http::Response;
+/// use tower_didt::Rejection;
+///
+/// fn note<B>(response: &Response<B>) {
+///     if let Some(rejection) = response.extensions().get::<Rejection>() {
+///         eprintln!("{} {}: {rejection}", response.status(), rejection.name());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Rejection {

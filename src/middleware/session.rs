@@ -17,6 +17,48 @@ use crate::{
 ///
 /// Cheap to clone. It was true when the request came in; a session revoked
 /// while a handler runs does not change it.
+///
+/// In a handler for axum, with a list of devices to sign out:
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::extract::Path;
+/// use axum::http::StatusCode;
+/// use tower_didt::{Session, SessionHandle, StoreError};
+///
+/// async fn devices(session: Session) -> Result<String, StoreError> {
+///     let mut list = String::new();
+///     for other in session.sessions().await? {
+///         let here = if session.handle() == Some(other.handle) { " (this one)" } else { "" };
+///         list += &format!("{} since {}{here}\n", other.handle, other.created_at);
+///     }
+///     Ok(list)
+/// }
+///
+/// // The handle may come from a form: it opens nothing, and ends only this issuer's sessions.
+/// async fn sign_out_device(
+///     session: Session,
+///     Path(handle): Path<SessionHandle>,
+/// ) -> Result<StatusCode, StoreError> {
+///     let found = session.revoke(handle).await?;
+///     Ok(if found { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
+/// }
+/// # }
+/// ```
+///
+/// Without axum, in any service behind the layer:
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower_didt::Session;
+///
+/// fn hello<B>(request: &Request<B>) -> Response<String> {
+///     // None where the layer is optional, and nobody is signed in.
+///     let session = request.extensions().get::<Session>();
+///     let name = session.map_or("stranger".to_owned(), |session| session.address().to_string());
+///     Response::new(format!("hello, {name}"))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
@@ -81,6 +123,18 @@ impl Session {
     }
 
     /// What the `on_login` hook attached, or `None` if it attached nothing.
+    ///
+    /// ```
+    /// # use tower_didt::Session;
+    /// #[derive(serde::Deserialize)]
+    /// struct User {
+    ///     id: u64,
+    /// }
+    ///
+    /// fn user_id(session: &Session) -> Option<u64> {
+    ///     session.data::<User>().ok().flatten().map(|user| user.id)
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

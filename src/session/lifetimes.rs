@@ -17,6 +17,15 @@ const REFRESHES_PER_IDLE_TIMEOUT: u32 = 10;
 
 /// How long sessions live (ASVS 5.0, 7.3.1 and 7.3.2). Enforced on the server;
 /// the cookie's `Max-Age` only tidies up the browser.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_didt::Lifetimes;
+///
+/// const HOUR: Duration = Duration::from_secs(3600);
+/// // Half a day at most, and over after an hour in which nothing happens.
+/// let lifetimes = Lifetimes::new(12 * HOUR).with_idle_timeout(HOUR);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
     absolute: Duration,

@@ -32,6 +32,76 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A store may forget sessions under memory pressure (their users sign in
 /// again), but never which tokens were used.
+///
+/// # Example
+///
+/// A store around another, which writes down who was signed out everywhere:
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_didt::{
+///     Issuer, MemoryStore, Minted, NewSession, SessionHandle, SessionRecord, SessionStore,
+///     StoreFuture, Timestamp, TokenMark, Touched,
+/// };
+///
+/// #[derive(Clone, Debug)]
+/// struct Audited(Arc<dyn SessionStore>);
+///
+/// impl SessionStore for Audited {
+///     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+///         let revoking = self.0.revoke_all(issuer, now);
+///         StoreFuture::boxed(async move {
+///             // An error goes on to the caller: nobody is told that it was done.
+///             revoking.await?;
+///             eprintln!("{now}: {issuer} was signed out everywhere");
+///             Ok(())
+///         })
+///     }
+///
+///     // All else as the store within does it.
+///     fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+///         self.0.mint(session, now)
+///     }
+///     fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+///         self.0.claim(token, now)
+///     }
+///     fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+///         self.0.is_used(token, now)
+///     }
+///     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+///         self.0.advance(token, now)
+///     }
+///     fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+///         self.0.load(ticket, now)
+///     }
+///     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
+///         self.0.touch(record, now)
+///     }
+///     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
+///         self.0.revoke(issuer, handle, now)
+///     }
+///     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+///         self.0.sessions_of(issuer, now)
+///     }
+///     // These two have defaults, which need not be what the store within says.
+///     fn remembers(&self) -> bool {
+///         self.0.remembers()
+///     }
+///     fn lists_sessions(&self) -> bool {
+///         self.0.lists_sessions()
+///     }
+/// }
+///
+/// # #[cfg(feature = "testing")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // As a test of your own, with the feature `testing`:
+/// let make = || async { Audited(Arc::new(MemoryStore::new())) };
+/// tower_didt::testing::store_suite::run(make).await;
+/// # }
+/// # #[cfg(not(feature = "testing"))]
+/// # fn main() {}
+/// ```
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Makes a session of a token that was never used.
     ///

@@ -28,6 +28,8 @@
 mod clock;
 #[cfg(feature = "layer")]
 mod sign_in;
+#[cfg(feature = "layer")]
+mod signed_in;
 mod wallet;
 
 #[cfg(feature = "session")]
@@ -36,4 +38,6 @@ pub mod store_suite;
 pub use self::clock::FixedClock;
 #[cfg(feature = "layer")]
 pub use self::sign_in::sign_in;
+#[cfg(feature = "layer")]
+pub use self::signed_in::{SignedIn, signed_in};
 pub use self::wallet::{TokenBuilder, Wallet};

@@ -94,6 +94,22 @@ impl fmt::Debug for Wallet {
 ///
 /// Every minted token has a random `tid`, so two of them are never the same
 /// token; set `tid` for a fixed one.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_didt::testing::Wallet;
+/// use tower_didt::{TokenError, Verifier, Timestamp};
+///
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let alice = Wallet::from_seed("alice");
+/// let short = alice.token("did:magic:my-app").issued_at(now).lifespan(Duration::ZERO).mint();
+/// let broken = alice.token("did:magic:my-app").set("ext", "never").mint();
+///
+/// let verifier = Verifier::new("did:magic:my-app");
+/// let late = verifier.verify(&short, Timestamp::from_secs(1_700_000_001));
+/// assert!(matches!(late, Err(TokenError::Expired { .. })));
+/// assert!(matches!(verifier.verify(&broken, now), Err(TokenError::Malformed(_))));
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "call `mint` to get the token"]
 pub struct TokenBuilder<'a> {

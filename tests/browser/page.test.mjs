@@ -123,12 +123,15 @@ test("all of it works with the keyboard alone, and the focus does not get lost",
   await page.waitForFunction(() => document.querySelector("#sign-out").disabled && document.activeElement.id === "sign-in");
 });
 
-for (const colorScheme of ["light", "dark"]) {
-  test(`nothing stands in the way of a screen reader, nor of weak eyes: ${colorScheme}`, async () => {
-    const context = await newContext(browser, { colorScheme });
+const LOOKS = ["light", "dark"].flatMap((colorScheme) => [360, 1280].map((width) => [colorScheme, width]));
+
+for (const [colorScheme, width] of LOOKS) {
+  test(`nothing stands in the way of a screen reader, nor of weak eyes: ${colorScheme}, ${width} px wide`, async () => {
+    const context = await newContext(browser, { colorScheme, viewport: { width, height: 740 } });
     const { page } = await open(context, demo.url);
     await signIn(page);
     await rows(page).first().waitFor();
+    await click(page, "Replay the token", "Refused");
     await page.evaluate(AXE);
     const { violations } = await page.evaluate(() => globalThis.axe.run());
     assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);

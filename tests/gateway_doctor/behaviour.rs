@@ -104,7 +104,7 @@ fn what_needs_a_session_or_a_public_route_is_skipped_without_and_says_so() {
         "private-endpoints",
     ];
     assert_eq!(report.with("passed"), passed);
-    assert_eq!(report.with("skipped").len(), 14, "{}", report.text);
+    assert_eq!(report.with("skipped").len(), 15, "{}", report.text);
     assert!(report.found("identity").contains("--token"));
     assert!(report.found("paths-public").contains("--public"));
 }
@@ -122,7 +122,7 @@ fn one_token_is_enough_and_neither_it_nor_the_cookie_is_shown() {
         let gateway = Gateway::start(fault, &echo);
         let report = examine_with(&gateway.url, &["--token", argument]);
         if fault == Fault::None {
-            assert_eq!((report.code, report.with("passed").len()), (0, 22), "{}", report.text);
+            assert_eq!((report.code, report.with("passed").len()), (0, 23), "{}", report.text);
         }
         shown.push_str(&report.text);
         let cookies = gateway.cookies.lock().expect("not poisoned").clone();
@@ -157,6 +157,6 @@ fn the_list_is_for_people() {
     {
         assert!(list.contains(part), "{part}: {list}");
     }
-    assert!(list.ends_with("19 passed, 1 failed, 0 warnings, 2 skipped, 0 could not be told\n"));
+    assert!(list.ends_with("20 passed, 1 failed, 0 warnings, 2 skipped, 0 could not be told\n"));
     assert!(!list.contains('\x1b'), "colour is for terminals: {list}");
 }

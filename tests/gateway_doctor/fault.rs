@@ -71,8 +71,10 @@ pub(crate) enum Fault {
     HidesOrigin,
     /// Answers that allow it are kept, for everybody.
     SharedCache,
-    /// The check's answers are kept.
+    /// The check's answers are kept, for the cookie that they were for.
     CachesDecisions,
+    /// The check's answers are kept for the target, whoever asks.
+    CachesForTarget,
     /// Anybody may read `/metrics`.
     OpenMetrics,
     /// Anybody may ask the check.

@@ -119,6 +119,11 @@ fn pages_of_other_sites() {
 fn answers_that_are_kept_for_too_long() {
     expect(&[
         (Fault::SharedCache, &["shared-cache", "sign-out"], "without a cookie, what a session"),
+        (
+            Fault::CachesForTarget,
+            &["shared-cache", "kept-refusal", "sign-out"],
+            "a session is refused what",
+        ),
         (Fault::CachesDecisions, &["sign-out"], "the cookie of a session that was signed out"),
     ]);
 }

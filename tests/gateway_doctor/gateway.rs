@@ -202,10 +202,21 @@ impl Site {
             _ => {}
         }
         let decisive = ["cookie", "authorization", "origin", "sec-fetch-site", "upgrade"];
-        let key = format!("{} {:?}", raw.method, decisive.map(|name| raw.all(name)));
+        let key = match self.fault {
+            Fault::CachesForTarget => raw.target.clone(),
+            _ => format!("{} {:?}", raw.method, decisive.map(|name| raw.all(name))),
+        };
         let known = self.decisions.lock().expect("not poisoned").get(&key).cloned();
-        if let (Fault::CachesDecisions, Some(issuer)) = (self.fault, known) {
-            return Check::Passed(issuer);
+        match (self.fault, known) {
+            (Fault::CachesForTarget, Some(nobody)) if nobody.is_empty() => {
+                return Check::Refused(own("401 Unauthorized\r\nWWW-Authenticate: Bearer", ""));
+            }
+            (Fault::CachesDecisions | Fault::CachesForTarget, Some(issuer))
+                if !issuer.is_empty() =>
+            {
+                return Check::Passed(issuer);
+            }
+            _ => {}
         }
         let response = self.layer(&raw).await;
         if let Some(session) = response.extensions().get::<Session>() {
@@ -213,6 +224,7 @@ impl Site {
             self.decisions.lock().expect("not poisoned").insert(key, issuer.clone());
             return Check::Passed(issuer);
         }
+        self.decisions.lock().expect("not poisoned").insert(key, String::new());
         Check::Refused(match self.fault {
             Fault::NoChallenge => own("401 Unauthorized", ""),
             Fault::CacheableDenial => own(

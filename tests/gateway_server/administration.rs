@@ -1,5 +1,7 @@
 //! The private listener: what is there is not on the public one, and the other way round.
 
+use tower_didt::testing::Wallet;
+
 use crate::didt::{Didt, Directory, LISTEN, TOP, command, file};
 use crate::http::{ask, get};
 
@@ -43,4 +45,50 @@ fn administration_asks_for_the_secret_of_its_file_and_tells_the_log() {
     assert_eq!(didt.ended().code(), Some(0));
     let said = didt.said.join("\n");
     assert!(!said.contains(SECRET), "{said}");
+}
+
+#[test]
+fn a_session_that_an_administrator_ends_is_ended() {
+    let directory = Directory::new();
+    let secret = file(&directory, "secret", SECRET);
+    let configuration = format!("{TOP}{LISTEN}[admin]\nsecret_file = {secret:?}\n");
+    let mut didt = Didt::spawn(&mut command(&directory, &configuration));
+    let (public, private) = (didt.listens("public"), didt.listens("private"));
+    let alice = Wallet::from_seed("alice");
+    let token = format!("Bearer {}", alice.token("app").mint());
+    let answer = ask(public, "POST", "/auth/login", &[("authorization", &token)]);
+    let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    let cookie = cookie.and_then(|cookie| cookie.split(';').next()).expect("a cookie");
+    let current = || ask(public, "GET", "/auth/session", &[("cookie", cookie)]).status;
+    assert_eq!(current(), 200);
+
+    let bearer = format!("Bearer {SECRET}");
+    let admin = |method, path: &str| ask(private, method, path, &[("authorization", &bearer)]);
+    let issuer = alice.issuer();
+    let listed = admin("GET", &format!("/admin/sessions?issuer={issuer}")).body;
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let handle = listed["sessions"][0]["session"].as_str().expect("a session");
+    let path = format!("/admin/revoke?issuer={issuer}&session={handle}");
+    for headers in [[("cookie", cookie)], [("authorization", token.as_str())]] {
+        assert_eq!(ask(private, "POST", &path, &headers).status, 401, "worth nothing here");
+    }
+    assert_eq!(current(), 200);
+    assert_eq!(admin("POST", &path).status, 200);
+    assert_eq!(current(), 401);
+
+    let (_, id) = cookie.split_once('=').expect("a pair");
+    didt.signal("TERM");
+    didt.ended();
+    let said = didt.said.join("\n");
+    let mut events = didt.said.iter().filter(|line| line.contains("didt::audit"));
+    let mut event = |name: &str| {
+        let line = events.next().expect(name);
+        assert!(line.contains(name) && line.contains(&issuer.to_string()), "{line}");
+        assert!(line.contains(handle), "{line}");
+    };
+    event("login");
+    event("revoked");
+    for secret in [id, token.as_str(), SECRET] {
+        assert!(!said.contains(secret), "{said}");
+    }
 }

@@ -1,8 +1,10 @@
 //! What is on standard error.
 
+use std::process::Command;
+
 use serde_json::Value;
 
-use crate::didt::{Didt, LISTEN, TOP, eventually};
+use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually};
 use crate::http::get;
 
 #[test]
@@ -34,6 +36,24 @@ fn what_is_hardly_meant_is_warned_of() {
     didt.signal("TERM");
     didt.ended();
     assert!(!didt.said.iter().any(|line| line.contains("trusted_proxies")), "{:?}", didt.said);
+}
+
+#[test]
+fn a_system_that_allows_fewer_files_than_connections_is_warned_of() {
+    let directory = Directory::new();
+    let configuration = format!("{TOP}{LISTEN}[limits]\nconnections = 1000\n");
+    for (files, warned) in [("512", true), ("1024", true), ("2048", false)] {
+        let didt = command(&directory, &configuration);
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -n {files}; exec \"$@\"");
+        limited.args(["-c", &script, "sh"]).arg(didt.get_program()).args(didt.get_args());
+        let mut didt = Didt::spawn(&mut limited);
+        didt.listens("private");
+        didt.signal("TERM");
+        assert_eq!(didt.ended().code(), Some(0));
+        let found = didt.said.iter().any(|line| line.contains("fewer files may be open"));
+        assert_eq!(found, warned, "{files}: {:#?}", didt.said);
+    }
 }
 
 #[test]

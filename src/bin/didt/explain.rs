@@ -84,7 +84,7 @@ fn split(url: &str) -> Option<(&str, &str, String)> {
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let (host, uri) = rest.split_at_checked(end)?;
     // No browser sends an empty path.
-    let slash = if uri.is_empty() || uri.starts_with('?') { "/" } else { "" };
+    let slash = if uri.starts_with('/') { "" } else { "/" };
     Some((scheme, host, format!("{slash}{uri}")))
 }
 

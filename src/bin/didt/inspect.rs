@@ -1,5 +1,6 @@
 //! `didt inspect`: what is in a token, whether or not any of it is true.
 
+mod hints;
 mod text;
 
 use std::ffi::OsString;
@@ -7,8 +8,9 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
-use tower_didt::{Claim, DidToken, Timestamp, TokenError, Verifier};
+use tower_didt::{Audiences, Claim, DidToken, Timestamp, TokenError, Verifier};
 
 use crate::arguments::{At, read_token};
 use crate::complain;
@@ -16,8 +18,9 @@ use crate::verdict::{Fault, write_line};
 
 /// Show what is in a token, UNVERIFIED
 ///
-/// Checks the form, the proof and the times, but not whom the token is for: nothing that this
-/// prints is a reason to let anybody in. `didt verify` decides that.
+/// Checks the form, the proof and the times; with --audience also whom the token is for, and says
+/// what `didt verify` would. Hints at what is commonly done wrong. Nothing that this prints is a
+/// reason to let anybody in: `didt verify` decides that.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Inspect {
@@ -28,6 +31,10 @@ pub(crate) struct Inspect {
     #[arg(long)]
     json: bool,
 
+    /// Say what `didt verify` would for this client id; repeat it for several
+    #[arg(long = "audience", value_name = "AUD", value_parser = NonEmptyStringValueParser::new())]
+    audiences: Vec<String>,
+
     #[command(flatten)]
     at: At,
 }
@@ -35,6 +42,7 @@ pub(crate) struct Inspect {
 const HELP: &str = "\
 Examples:
   didt inspect WyIweD...
+  didt inspect --audience did:magic:my-app WyIweD...
   didt inspect --at 1700000060 --json - < token.txt
 
 Exit codes:
@@ -45,15 +53,27 @@ Exit codes:
 impl Inspect {
     pub(crate) fn run(self) -> io::Result<ExitCode> {
         let now = self.at.now();
-        let token = match DidToken::decode(read_token(self.token)?) {
+        let text = read_token(self.token)?;
+        let token = match DidToken::decode(&text) {
             Ok(token) => token,
             Err(error) => {
                 complain(error);
+                hints::on_text(&text)
+                    .iter()
+                    .for_each(|hint| complain(format_args!("hint: {hint}")));
                 return Ok(ExitCode::FAILURE);
             }
         };
-        let report =
-            Report { claim: token.claim().clone(), now, proof: token.into_signed().map(drop) };
+        let audiences: Audiences = self.audiences.iter().map(String::as_str).collect();
+        let verify = (!self.audiences.is_empty())
+            .then(|| Verifier::new(audiences).verify(&text, now).map(drop));
+        let report = Report {
+            claim: token.claim().clone(),
+            now,
+            proof: token.into_signed().map(drop),
+            audiences: self.audiences,
+            verify,
+        };
         let mut out = BufWriter::new(io::stdout().lock());
         if self.json {
             write_line(&mut out, &report.json())?;
@@ -70,6 +90,10 @@ struct Report {
     now: Timestamp,
     /// Whether the proof is the issuer's signature.
     proof: Result<(), TokenError>,
+    /// The client ids that were asked for, if any.
+    audiences: Vec<String>,
+    /// What `didt verify` says for them.
+    verify: Option<Result<(), TokenError>>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +112,19 @@ struct Json<'a> {
     proof_fault: Option<Fault>,
     at: Timestamp,
     statement_fault: Option<Fault>,
-    not_checked: [&'a str; 2],
+    not_checked: &'a [&'a str],
+    /// With `--audience` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<&'a str>,
+}
+
+/// What `didt verify` would say. No verdict: whoever looks for one asks `verify`.
+#[derive(Serialize)]
+struct Outcome {
+    would: &'static str,
+    fault: Option<Fault>,
 }
 
 impl Report {
@@ -100,8 +136,23 @@ impl Report {
         Verifier::new(self.claim.aud()).check_statement(&self.claim, self.now)
     }
 
+    /// Everything that stands against the token, each once.
+    fn hints(&self) -> Vec<&'static str> {
+        let statement = self.statement();
+        let mut faults: Vec<&TokenError> = Vec::new();
+        let verify = self.verify.as_ref().and_then(|outcome| outcome.as_ref().err());
+        for fault in [self.proof.as_ref().err(), statement.as_ref().err(), verify] {
+            faults.extend(fault.filter(|fault| !faults.contains(fault)));
+        }
+        hints::on_token(&self.claim, self.now, &faults, &self.audiences)
+    }
+
+    fn not_checked(&self) -> &'static [&'static str] {
+        if self.verify.is_some() { &["attachment"] } else { &["audience", "attachment"] }
+    }
+
     fn json(&self) -> Json<'_> {
-        let Self { claim, now, proof } = self;
+        let Self { claim, now, proof, verify, .. } = self;
         Json {
             verified: false,
             issuer: claim.iss().to_string(),
@@ -117,7 +168,12 @@ impl Report {
             proof_fault: proof.as_ref().err().map(Fault::from),
             at: *now,
             statement_fault: self.statement().as_ref().err().map(Fault::from),
-            not_checked: ["audience", "attachment"],
+            not_checked: self.not_checked(),
+            verify: verify.as_ref().map(|outcome| Outcome {
+                would: if outcome.is_ok() { "accept" } else { "reject" },
+                fault: outcome.as_ref().err().map(Fault::from),
+            }),
+            hints: self.hints(),
         }
     }
 }

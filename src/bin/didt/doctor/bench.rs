@@ -153,7 +153,7 @@ impl Bench {
             let (cookie_name, value) = session_cookie(answer)
                 .ok_or_else(|| Stop::unknown("signing in brought no cookie to the client"))?;
             let cookie = format!("{cookie_name}={value}");
-            let plain = Request::get(&self.guarded).header("Cookie", &cookie);
+            let plain = self.fresh("GET").header("Cookie", &cookie);
             let seen = match self.ask(&plain).await? {
                 Reply::Upstream(answer) => Seen::read(&answer),
                 Reply::Given(answer) | Reply::Refused(answer) => {
@@ -195,6 +195,18 @@ impl Bench {
 
     pub(super) fn auth_path(&self, path: &str) -> String {
         format!("{}{path}", self.auth)
+    }
+
+    /// A request of the guarded route that no cache can have an answer to, the stranger's
+    /// refusal included.
+    pub(super) fn fresh(&self, method: &str) -> Request {
+        let target = format!("{}?{}", self.guarded.path, self.unique());
+        Request::to(method, &self.guarded).target(target)
+    }
+
+    /// The same, with the session.
+    pub(super) fn signed(&self, method: &str, session: &Session) -> Request {
+        self.fresh(method).header("Cookie", &session.cookie)
     }
 
     /// A text that no other run or request has: caches have not seen it.

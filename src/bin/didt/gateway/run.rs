@@ -1,21 +1,24 @@
 //! Puts everything together, and serves until it is told to stop.
 
-use std::fmt;
-use std::io;
+mod servers;
+mod signals;
+mod start_error;
+mod warnings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
-use tower_didt::{ConfigError, RedisConfigError, RedisStore, SystemClock};
-use tracing::{error, info, warn};
+use tower_didt::SystemClock;
+use tracing::{error, info};
 
-use super::assertion::InvalidKey;
+use self::servers::Servers;
+use self::signals::{Order, Signals};
+pub(crate) use self::start_error::StartError;
 use super::config::{Config, Limits, Listen, PrivateListener, Store};
 use super::did_auth::{self, Opened, did_auth};
 use super::measures::Measures;
-use super::server::{BindError, Bound, Server, Stopper, Tls, TlsError};
+use super::server::{Bound, Server, Stopper, Tls};
 use super::{log, private, public, systemd};
 use crate::complain;
 
@@ -70,10 +73,10 @@ pub(crate) async fn run(config: Config) -> Result<(), StartError> {
 
     announce(&public);
     private.iter().for_each(announce);
-    warn_of(&config);
+    warnings::of_settings(&config);
     let mut tasks = JoinSet::new();
     if let Some(redis) = redis {
-        tasks.spawn(warn_of_redis(redis));
+        tasks.spawn(warnings::of_redis(redis));
     }
     serve(public, private, &stoppers, signals, tls.as_deref(), config.limits.shutdown_timeout)
         .await;
@@ -94,7 +97,7 @@ async fn serve(
     tls: Option<&Tls>,
     shutdown_timeout: Duration,
 ) {
-    let mut servers = Servers(JoinSet::new());
+    let mut servers = Servers::default();
     servers.begin(public, &stoppers.public);
     if let Some(private) = private {
         servers.begin(private, &stoppers.private);
@@ -122,62 +125,6 @@ async fn serve(
     info!("stopped");
 }
 
-/// The servers that run, by their names.
-struct Servers(JoinSet<&'static str>);
-
-impl Servers {
-    fn begin(&mut self, server: Server, stopper: &Stopper) {
-        let (name, stop) = (server.name, stopper.stop());
-        self.0.spawn(async move {
-            server.serve(stop).await;
-            name
-        });
-    }
-
-    /// Ends one: what is in flight may be finished within this time, unless there is another signal.
-    async fn end(
-        &mut self,
-        name: &'static str,
-        stopper: &Stopper,
-        signals: &mut Signals,
-        limit: Duration,
-    ) {
-        stopper.finish();
-        let finished = tokio::select! {
-            biased;
-            () = self.end_of(Some(name)) => true,
-            () = signals.stop() => {
-                warn!("told again to stop: dropping what is in flight");
-                false
-            }
-            () = sleep(limit) => {
-                warn!(listener = name, "not all that was in flight was finished in time");
-                false
-            }
-        };
-        stopper.end();
-        if !finished {
-            self.end_of(Some(name)).await;
-        }
-    }
-
-    /// Waits until this one has ended, or any of them. One that has panicked takes the process
-    /// along: half a server is worse than one that is started again.
-    async fn end_of(&mut self, wanted: Option<&'static str>) {
-        while let Some(ended) = self.0.join_next().await {
-            match ended {
-                Ok(name) if wanted.is_none_or(|wanted| wanted == name) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    if let Ok(panic) = error.try_into_panic() {
-                        std::panic::resume_unwind(panic);
-                    }
-                }
-            }
-        }
-    }
-}
-
 fn reload(tls: Option<&Tls>) {
     match tls.map(Tls::reload) {
         Some(Ok(())) => info!("the certificate was read again"),
@@ -194,103 +141,6 @@ fn announce(server: &Server) {
         Listen::Tcp(address) => complain(format_args!("{name} listener on {scheme}://{address}")),
         Listen::Unix(path) => {
             complain(format_args!("{name} listener on {scheme}+unix:{}", path.display()));
-        }
-    }
-}
-
-/// What works and is hardly meant.
-fn warn_of(config: &Config) {
-    if config.trusted_proxies == super::peer::TrustedProxies::default() {
-        warn!("trusted_proxies is empty: every check of a gateway is refused");
-    }
-    if let (Listen::Tcp(address), None) = (&config.public.listen, &config.public.tls)
-        && !address.ip().to_canonical().is_loopback()
-    {
-        warn!(%address, "the public listener speaks plain HTTP to other machines");
-    }
-    match &config.private {
-        Some(PrivateListener { listen: Listen::Tcp(address), .. })
-            if !address.ip().to_canonical().is_loopback() =>
-        {
-            warn!(%address, "the private listener can be reached from other machines");
-        }
-        _ => {}
-    }
-}
-
-/// What Redis is set to that costs sessions, and whether it is there at all.
-async fn warn_of_redis(redis: RedisStore) {
-    match redis.check().await {
-        Ok(warnings) => {
-            for warning in warnings {
-                warn!(%warning, "Redis is not set up for sessions");
-            }
-        }
-        Err(error) => warn!(%error, "Redis does not answer yet"),
-    }
-}
-
-enum Order {
-    Reload,
-    Stop,
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Order {
-        tokio::select! {
-            _ = self.terminate.recv() => Order::Stop,
-            _ = self.interrupt.recv() => Order::Stop,
-            _ = self.hangup.recv() => Order::Reload,
-        }
-    }
-
-    async fn stop(&mut self) {
-        while let Order::Reload = self.next().await {}
-    }
-}
-
-/// Why it does not serve.
-#[derive(Debug)]
-pub(crate) enum StartError {
-    Logging,
-    Measuring,
-    Signals(io::Error),
-    Redis(RedisConfigError),
-    Auth(ConfigError),
-    CannotCount,
-    Assertion(InvalidKey),
-    Tls(TlsError),
-    Bind(BindError),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Logging => f.write_str("something else logs already"),
-            Self::Measuring => f.write_str("something else measures already"),
-            Self::Signals(error) => write!(f, "cannot hear signals: {error}"),
-            Self::Redis(error) => write!(f, "Redis: {error}"),
-            Self::Auth(error) => error.fmt(f),
-            Self::CannotCount => f.write_str(
-                "a limit on sessions per issuer needs a store that counts them; sealed ones cannot",
-            ),
-            Self::Assertion(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::Bind(error) => error.fmt(f),
         }
     }
 }

@@ -32,10 +32,20 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         Err(error) => writeln!(out, "  proof        would fail: {error}")?,
     }
     writeln!(out, "  time         {}", Outlook(report))?;
-    writeln!(out, "  not checked  audience, attachment: `didt verify` does")
+    match &report.verify {
+        Some(Ok(())) => {
+            writeln!(out, "  verify       would accept it for this audience")?;
+        }
+        Some(Err(error)) => {
+            writeln!(out, "  verify       would reject it ({}): {error}", error.name())?;
+        }
+        None => {}
+    }
+    writeln!(out, "  not checked  {}: `didt verify` does", report.not_checked().join(", "))?;
+    report.hints().iter().try_for_each(|hint| writeln!(out, "  hint         {hint}"))
 }
 
-/// `1700000000, 2023-11-14 22:13:20 UTC, 60 seconds ago`.
+/// `1700000000, 2023-11-14 22:13:20 UTC, 1 min ago`.
 struct Moment {
     time: Timestamp,
     now: Timestamp,
@@ -96,13 +106,25 @@ impl fmt::Display for Date {
     }
 }
 
-/// `840 seconds`, to the millisecond.
+/// `14 min 3 s`: the two largest units, rounded down; below a minute to the millisecond.
 struct Span(Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = (self.0.as_secs_f64() * 1000.0).round() / 1000.0;
-        let unit = if seconds == 1.0 { "second" } else { "seconds" };
-        write!(f, "{seconds} {unit}")
+        const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+        let seconds = self.0.as_secs();
+        if seconds < 60 {
+            let milliseconds = self.0.subsec_millis();
+            return write!(f, "{} s", seconds as f64 + f64::from(milliseconds) / 1000.0);
+        }
+        let mut units = UNITS.into_iter().skip_while(|(length, _)| seconds < *length);
+        let (Some((large, unit)), next) = (units.next(), units.next()) else { return Ok(()) };
+        write!(f, "{} {unit}", seconds / large)?;
+        match next {
+            Some((small, unit)) if seconds % large >= small => {
+                write!(f, " {} {unit}", seconds % large / small)
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -3,7 +3,6 @@
 use super::{Probe, at, everywhere};
 use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity, Stop};
-use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {
     name: "ambiguous-credentials",
@@ -28,7 +27,7 @@ pub(super) const PROBE: Probe = Probe {
 
 async fn run(bench: &Bench) -> Outcome {
     let session = bench.session().await?;
-    let plain = || Request::get(&bench.guarded);
+    let plain = || bench.fresh("GET");
     let mut wrong = Vec::new();
 
     let (name, real) = (&session.cookie_name, &session.cookie);

@@ -1,4 +1,4 @@
-//! Is one user's answer given to another?
+//! Is what one caller was answered given to another?
 
 use super::{Probe, at, everywhere};
 use crate::doctor::bench::{Bench, Reply};
@@ -6,7 +6,7 @@ use crate::doctor::finding::{Found, Outcome, Severity, Stop};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::{Answer, Request};
 
-pub(super) const PROBE: Probe = Probe {
+pub(super) const ANSWERS: Probe = Probe {
     name: "shared-cache",
     severity: Severity::Critical,
     claim: "what was answered to a session is not answered to others",
@@ -22,10 +22,36 @@ pub(super) const PROBE: Probe = Probe {
         at("Varnish, CDN", "`Cache-Control: private` from the upstream, and no rule against it"),
         everywhere("never cache the check's answers"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |bench| Box::pin(answers(bench)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
+pub(super) const REFUSALS: Probe = Probe {
+    name: "kept-refusal",
+    severity: Severity::Serious,
+    claim: "what was refused to a stranger is answered to a session",
+    why: "A cache that keeps the check's answers, or the gateway's refusals, without knowing of \
+          the cookie locks users out, and lets strangers in when the first to ask is a user.",
+    mend: &[
+        at("nginx", "no `proxy_cache` in the check's location"),
+        everywhere("never cache the check's answers"),
+    ],
+    run: |bench| Box::pin(refusals(bench)),
+};
+
+async fn refusals(bench: &Bench) -> Outcome {
+    let session = bench.session().await?;
+    let plain = bench.fresh("GET");
+    if let Some(wrong) = bench.must_refuse("a stranger", &plain).await? {
+        return Err(Stop::unknown(wrong));
+    }
+    let wrong = match bench.ask(&plain.header("Cookie", &session.cookie)).await? {
+        Reply::Upstream(_) => None,
+        _ => Some("a session is refused what a stranger has just asked for".to_owned()),
+    };
+    Ok(Found::unless(wrong.into_iter().collect(), "a session passes where a stranger was refused"))
+}
+
+async fn answers(bench: &Bench) -> Outcome {
     let session = bench.session().await?;
     let mut wrong = Vec::new();
     for cache in ["", "&cache=60"] {

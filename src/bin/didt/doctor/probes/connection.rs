@@ -5,7 +5,6 @@ use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity, Stop};
 use crate::doctor::probes::identity;
 use crate::doctor::seen::Seen;
-use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {
     name: "connection-header",
@@ -36,9 +35,7 @@ async fn run(bench: &Bench) -> Outcome {
     values.extend(["Authorization", "Cookie", "close, Cookie"].map(str::to_owned));
     let mut wrong = Vec::new();
     for value in &values {
-        let request = Request::get(&bench.guarded)
-            .header("Connection", value)
-            .header("Cookie", &session.cookie);
+        let request = bench.signed("GET", session).header("Connection", value);
         let Reply::Upstream(answer) = bench.ask(&request).await? else { continue };
         let seen = Seen::read(&answer).ok_or_else(|| Stop::unknown("an answer came garbled"))?;
         let mut faults = identity::faults(bench, session, &seen);

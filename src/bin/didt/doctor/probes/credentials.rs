@@ -4,7 +4,6 @@ use super::{Probe, at};
 use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::seen::Seen;
-use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {
     name: "upstream-credentials",
@@ -31,8 +30,7 @@ async fn run(bench: &Bench) -> Outcome {
     if session.seen.all("cookie").iter().any(|cookie| cookie.contains(&session.cookie)) {
         wrong.push(format!("the upstream sees the cookie {}", session.cookie_name));
     }
-    let token =
-        Request::get(&bench.guarded).header("Authorization", format!("Bearer {}", bench.token()?));
+    let token = bench.fresh("GET").header("Authorization", format!("Bearer {}", bench.token()?));
     if let Reply::Upstream(answer) = bench.ask(&token).await?
         && Seen::read(&answer).is_some_and(|seen| !seen.all("authorization").is_empty())
     {

@@ -34,8 +34,7 @@ pub(super) const UNSAFE_METHOD: Probe = Probe {
             let session = bench.session().await?;
             let mut wrong = Vec::new();
             for method in ["POST", "PUT", "DELETE"] {
-                for (what, request) in foreign(&Request::to(method, &bench.guarded)) {
-                    let request = request.header("Cookie", &session.cookie);
+                for (what, request) in foreign(&bench.signed(method, session)) {
                     wrong.extend(bench.must_refuse(&format!("{method} {what}"), &request).await?);
                 }
             }
@@ -66,14 +65,15 @@ pub(super) const WEBSOCKET: Probe = Probe {
 
 async fn websocket(bench: &Bench) -> Outcome {
     let session = bench.session().await?;
-    let handshake = Request::get(&bench.guarded)
+    let handshake = bench
+        .signed("GET", session)
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     let (mut wrong, mut plain) = (Vec::new(), false);
     for (what, request) in foreign(&handshake) {
-        match bench.ask(&request.header("Cookie", &session.cookie)).await? {
+        match bench.ask(&request).await? {
             // Without Upgrade it is a GET, as any link makes one.
             Reply::Upstream(answer)
                 if Seen::read(&answer).is_some_and(|seen| seen.all("upgrade").is_empty()) =>

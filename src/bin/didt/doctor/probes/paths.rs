@@ -72,7 +72,11 @@ const MEND: &[Mend] = &[
 
 async fn try_all(bench: &Bench, targets: Vec<String>) -> Outcome {
     // Where the gateway takes a prefix off, the upstream knows the route by another path.
-    let at_upstream = bench.session().await.ok().map(|session| session.seen.target.clone());
+    let session = bench.session().await.ok();
+    let at_upstream = session.map(|session| {
+        let target = &session.seen.target;
+        target.split_once('?').map_or(target.as_str(), |(path, _)| path).to_owned()
+    });
     let is_guarded = |target: &str| {
         let paths = [Some(&bench.guarded.path), at_upstream.as_ref()];
         paths.into_iter().flatten().any(|path| tricks::could_be(target, path))

@@ -3,7 +3,6 @@
 use super::{Probe, at, everywhere, sign_in};
 use crate::doctor::bench::{Bench, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity, Stop};
-use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {
     name: "sign-out",
@@ -21,7 +20,7 @@ pub(super) const PROBE: Probe = Probe {
 
 async fn run(bench: &Bench) -> Outcome {
     let session = bench.session().await?;
-    let plain = Request::get(&bench.guarded).header("Cookie", &session.cookie);
+    let plain = bench.signed("GET", session);
     let target = format!("{}?{}&cache=60", bench.guarded.path, bench.unique());
     let cached = plain.clone().target(target);
     for request in [&plain, &cached] {

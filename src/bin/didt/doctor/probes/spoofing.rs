@@ -35,7 +35,7 @@ pub(super) const SIGNED_IN: Probe = Probe {
     run: |bench| {
         Box::pin(async {
             let session = bench.session().await?;
-            let plain = Request::get(&bench.guarded).header("Cookie", &session.cookie);
+            let plain = bench.signed("GET", session);
             try_all(bench, &plain).await
         })
     },

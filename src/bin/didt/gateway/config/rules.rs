@@ -11,7 +11,8 @@ use tower_didt::{Address, Issuer};
 
 use super::document::Document;
 use super::invalid::Invalid;
-use super::settings::{Settings, read_span};
+use super::readers::read_span;
+use super::settings::Settings;
 use crate::gateway::policy::{
     Access, HostPattern, PathPattern, Policy, Requests, Rule, registered,
 };

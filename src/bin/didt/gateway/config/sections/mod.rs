@@ -4,6 +4,7 @@ mod assertion;
 mod cookie;
 mod identity;
 mod listen;
+mod redis;
 mod running;
 mod sessions;
 mod store;

@@ -1,0 +1,201 @@
+//! What makes no sense, and what is said about it.
+
+use super::*;
+
+/// `KEY=VALUE` over the minimal file, and what must be said about it.
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let rows: &[(&str, &[(&str, &str)], &str)] = &[
+        ("no audience", &[("audiences", "")], "audiences: missing"),
+        ("empty audience", &[("audiences", "[\"\"]")], "must not be empty"),
+        (
+            "audience with a blank",
+            &[("audiences", "[\"a b\"]")],
+            "must not be empty or have blanks",
+        ),
+        ("audience twice", &[("audiences", "a,a")], "stands there twice"),
+        ("unknown access", &[("default_access", "deny")], "\"deny\" is none of"),
+        ("proxy by name", &[("trusted_proxies", "localhost")], "no IP address"),
+        (
+            "origin with a path",
+            &[("trusted_origins", "https://a.example/")],
+            "trusted origin must be",
+        ),
+        ("listen on a name", &[("listen.public", "localhost:80")], "is no address"),
+        ("listen without a port", &[("listen.public", "127.0.0.1")], "is no address"),
+        ("relative socket", &[("listen.public", "unix:run/x")], "no absolute path"),
+        (
+            "listeners at one place",
+            &[("listen.private", "127.0.0.1:8080")],
+            "where listen.public is",
+        ),
+        (
+            "key without certificate",
+            &[("listen.tls.key", "pem-key")],
+            "needs listen.tls.certificate",
+        ),
+        (
+            "certificate without key",
+            &[("listen.tls.certificate", "pem-certificate")],
+            "needs listen.tls.key",
+        ),
+        (
+            "key for a certificate",
+            &[("listen.tls.certificate", "pem-key"), ("listen.tls.key", "pem-key")],
+            "holds no certificates",
+        ),
+        (
+            "certificate for a key",
+            &[("listen.tls.certificate", "pem-certificate"), ("listen.tls.key", "pem-certificate")],
+            "holds no private key",
+        ),
+        ("cookie name", &[("cookie.name", "a b")], "cookie.name: \"a b\" cannot be"),
+        ("empty cookie name", &[("cookie.name", "")], "cookie.name: \"\" cannot be"),
+        ("cookie prefix", &[("cookie.name", "__Host-a")], "has a prefix"),
+        ("cookie for everybody", &[("cookie.domain", "com")], "two labels or more"),
+        ("same site", &[("cookie.same_site", "Lax")], "is none of \"lax\""),
+        ("span without a unit", &[("sessions.lifetime", "7")], "is no span of time"),
+        ("no lifetime", &[("sessions.lifetime", "0s")], "out of bounds"),
+        ("endless lifetime", &[("sessions.lifetime", "401d")], "out of bounds"),
+        (
+            "idle for longer than life",
+            &[("sessions.idle_timeout", "8d")],
+            "longer than sessions.lifetime",
+        ),
+        ("no sessions", &[("sessions.max_per_issuer", "0")], "whole number from 1"),
+        ("replay", &[("sessions.replay", "yes")], "is none of"),
+        ("no token age", &[("sessions.max_token_age", "0s")], "out of bounds"),
+        ("key that binds nothing", &[("sessions.bound_login_key_file", "keys")], "has no effect"),
+        (
+            "password for a key",
+            &[("sessions.bound_login", "required"), ("sessions.bound_login_key_file", "secret")],
+            "32 random bytes",
+        ),
+        (
+            "placeholder for a key",
+            &[("sessions.bound_login", "required"), ("sessions.bound_login_key_file", "weak")],
+            "32 random bytes",
+        ),
+        ("unknown store", &[("store.kind", "postgres")], "\"postgres\" is none of"),
+        ("keys for memory", &[("store.keys_file", "keys")], "for store.kind \"sealed\" alone"),
+        ("Redis for memory", &[("store.url_file", "url")], "for store.kind \"redis\""),
+        ("prefix for memory", &[("store.prefix", "a")], "for store.kind \"redis\""),
+        ("Redis nowhere", &[("store.kind", "redis")], "expected one of store.url,"),
+        ("sealed without keys", &[("store.kind", "sealed")], "needs keys"),
+        ("weak key", &[("store.kind", "sealed"), ("store.keys_file", "weak")], "not random"),
+        (
+            "counting sealed sessions",
+            &[
+                ("store.kind", "sealed"),
+                ("store.keys_file", "keys"),
+                ("sessions.max_per_issuer", "5"),
+            ],
+            "cannot be counted",
+        ),
+        (
+            "prefix without Redis",
+            &[("store.kind", "sealed"), ("store.keys_file", "keys"), ("store.prefix", "a")],
+            "needs store.url",
+        ),
+        (
+            "two places",
+            &[("store.kind", "redis"), ("store.url", "redis://a"), ("store.url_file", "url")],
+            "expected one of them",
+        ),
+        (
+            "URL of something else",
+            &[("store.kind", "redis"), ("store.url", "http://a")],
+            "expected redis://",
+        ),
+        (
+            "secret URL of something else",
+            &[("store.kind", "redis"), ("store.url_file", "other-url")],
+            "expected redis://",
+        ),
+        (
+            "password in the open",
+            &[("store.kind", "redis"), ("store.url", "redis://:n33dl3@a")],
+            "store.url_file",
+        ),
+        (
+            "user in the open",
+            &[("store.kind", "redis"), ("store.cluster_urls", "redis://n33dl3@a")],
+            "store.cluster_urls_file",
+        ),
+        (
+            "password of a socket",
+            &[("store.kind", "redis"), ("store.url", "unix:///a?pass=n33dl3")],
+            "store.url_file",
+        ),
+        ("no nodes", &[("store.kind", "redis"), ("store.cluster_urls", "[]")], "expected redis://"),
+        (
+            "braces",
+            &[("store.kind", "redis"), ("store.url", "redis://a"), ("store.prefix", "{a}")],
+            "store.prefix",
+        ),
+        (
+            "no time",
+            &[("store.kind", "redis"), ("store.url", "redis://a"), ("store.timeout", "0s")],
+            "out of bounds",
+        ),
+        ("header in upper case", &[("identity.issuer", "X-User")], "is no header name here"),
+        ("header with an underscore", &[("identity.issuer", "x_user")], "is no header name here"),
+        ("header with a dot", &[("identity.issuer", "x.user")], "is no header name here"),
+        (
+            "two headers of one name",
+            &[("identity.issuer", "x-auth-address")],
+            "is the header of identity.issuer",
+        ),
+        ("credential header", &[("identity.issuer", "authorization")], "means something else"),
+        ("cookie header", &[("identity.issuer", "cookie")], "means something else"),
+        ("hop-by-hop header", &[("identity.issuer", "connection")], "means something else"),
+        ("forwarded header", &[("identity.issuer", "x-forwarded-user")], "means something else"),
+        (
+            "assertion without a key",
+            &[("assertion.issuer", "a"), ("assertion.audience", "b")],
+            "needs assertion.key_file",
+        ),
+        (
+            "assertion for nobody",
+            &[("assertion.issuer", "a"), ("assertion.key_file", "pem-key")],
+            "needs assertion.audience",
+        ),
+        (
+            "assertion with some key",
+            &[
+                ("assertion.issuer", "a"),
+                ("assertion.audience", "b"),
+                ("assertion.key_file", "secret"),
+            ],
+            "holds no PKCS #8 key",
+        ),
+        ("endless assertion", &[("assertion.lifetime", "1d")], "out of bounds"),
+        (
+            "administration in public",
+            &[("admin.secret_file", "secret")],
+            "needs a private listener",
+        ),
+        ("no connections", &[("limits.connections", "0")], "whole number from 1"),
+        ("tiny heads", &[("limits.header_bytes", "100")], "whole number from 8192"),
+        ("no time to answer", &[("limits.request_timeout", "0s")], "out of bounds"),
+        ("log format", &[("log.format", "xml")], "is none of"),
+        ("log level", &[("log.level", "trace")], "is none of"),
+        ("rules", &[("rules", "[]")], "in the file alone"),
+        (
+            "unknown key",
+            &[("sessions.lifetme", "1d")],
+            "unknown key; those of [sessions] are lifetime,",
+        ),
+        (
+            "unknown table",
+            &[("session.lifetime", "1d")],
+            "unknown key; those outside of tables are audiences,",
+        ),
+        ("table", &[("sessions", "1d")], "is a table; its keys are lifetime,"),
+    ];
+    for (name, flags, expected) in rows {
+        let told = load(Some(MINIMAL), &[], flags).expect_err(name).to_string();
+        assert!(told.contains(expected), "{name}: {told}");
+        assert!(!told.contains(NEEDLE), "{name}: {told}");
+    }
+}

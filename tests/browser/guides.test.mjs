@@ -1,0 +1,113 @@
+// The JavaScript of the README and the guides, as it stands there, against the demo. In Magic's
+// place is an object with the same methods and the page's test wallet; magic.test.mjs has the real SDK.
+
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+
+import { cookie, newContext, open, startBrowser, startDemo, status } from "./support.mjs";
+
+const ROOT = new URL("../../", import.meta.url);
+
+const MAGIC = `
+  import { Wallet } from "/page/wallet.js";
+  const { audience } = await (await fetch("/page/config.json")).json();
+  export class Magic {
+    constructor(key) { if (!key.startsWith("pk_")) throw new Error("not a publishable key"); }
+    auth = { loginWithEmailOTP: async ({ email }) => { if (!email) throw new Error("no e-mail address"); } };
+    user = {
+      getIdToken: () => Wallet.load().token(audience),
+      generateIdToken: ({ attachment }) => Wallet.load().token(audience, attachment),
+      logout: async () => true,
+    };
+  }`;
+
+let browser, demo, context, page;
+
+before(async () => {
+  [browser, demo] = await Promise.all([startBrowser(), startDemo()]);
+});
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+beforeEach(async () => {
+  context = await newContext(browser);
+  ({ page } = await open(context, demo.url));
+  await serve("/page/magic-sdk.js", MAGIC);
+});
+afterEach(() => context.close());
+
+const serve = (path, body) =>
+  context.route(demo.url + path, (route) => route.fulfill({ body, contentType: "text/javascript" }));
+
+// The blocks of JavaScript in a file.
+async function blocks(file) {
+  const text = await readFile(new URL(file, ROOT), "utf8");
+  return [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+}
+
+// Runs a block as it is; what it says of `magic` and `api` is given to it.
+async function run(file, before = "", after = "") {
+  const [code, ...more] = await blocks(file);
+  assert.deepEqual(more, [], `${file} has one block`);
+  await serve("/page/block.js", `export default async (magic, api) => { ${before}\n${code}\n${after} };`);
+  return page.evaluate(async () => {
+    const { Magic } = await import("/page/magic-sdk.js");
+    return (await import("/page/block.js")).default(new Magic("pk_live_test"), location.origin);
+  });
+}
+
+test("README.md: one request signs in", async () => {
+  await run("README.md");
+  assert.ok(await cookie(context));
+  assert.equal(await status(page, "/me"), 200);
+});
+
+test("docs/bound-login.md: the two lines more bind the token", async () => {
+  const token = await run("docs/bound-login.md", "", "return token;");
+  assert.ok(await cookie(context));
+  const alone = await context.request.get(`${demo.url}/me`, { headers: { Authorization: `Bearer ${token}` } });
+  assert.equal(alone.status(), 200, "beside the session's cookie");
+  await context.clearCookies();
+  const stolen = await context.request.get(`${demo.url}/me`, { headers: { Authorization: `Bearer ${token}` } });
+  assert.equal(stolen.status(), 401, "and without");
+});
+
+test("docs/mobile-client.md: a token authenticates, and no cookie is kept", async () => {
+  const seen = page.waitForResponse((response) => response.url().endsWith("/me"));
+  await run("docs/mobile-client.md");
+  assert.equal((await seen).status(), 200);
+  assert.equal(await cookie(context), undefined);
+});
+
+test("docs/single-page-app.md: signs in, knows who it is, signs out", async () => {
+  const [code, ...more] = await blocks("docs/single-page-app.md");
+  assert.deepEqual(more, []);
+  // The demo has the same routes, not below /api.
+  await context.route(`${demo.url}/api/**`, (route) => route.continue({ url: route.request().url().replace("/api/", "/") }));
+  assert.match(code, /from "magic-sdk"/);
+  await serve("/page/spa.js", code.replace('from "magic-sdk"', 'from "/page/magic-sdk.js"'));
+  const [before, during, after] = await page.evaluate(async () => {
+    const { signIn, whoAmI, signOut } = await import("/page/spa.js");
+    const before = await whoAmI();
+    await signIn("ada@example.com");
+    const during = await whoAmI();
+    await signOut();
+    return [before, during, await whoAmI()];
+  });
+  assert.equal(before, null);
+  assert.equal(during.issuer, await page.locator("#wallet").innerText());
+  assert.equal(after, null);
+});
+
+test("no other guide has JavaScript that nothing runs", async () => {
+  const guides = (await readdir(new URL("docs/", ROOT))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
+  const found = [];
+  for (const file of ["README.md", ...guides.sort()]) {
+    const text = await readFile(new URL(file, ROOT), "utf8");
+    const fences = [...text.matchAll(/^\s*```(js|javascript|jsx|ts|html)\b/gm)];
+    if (fences.length) found.push([file, fences.length]);
+  }
+  assert.deepEqual(found, [["README.md", 1], ["docs/bound-login.md", 1], ["docs/mobile-client.md", 1], ["docs/single-page-app.md", 1]]);
+});
