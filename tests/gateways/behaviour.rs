@@ -38,6 +38,22 @@ pub(crate) fn signing_in_and_out(gateway: &Gateway) {
         assert!(alone.values("cookie").iter().all(|value| value.is_empty()), "{alone:?}");
     }
 
+    let twice = format!("{cookie}; a=1; {cookie}; {cookie}; b=2");
+    for headers in [
+        &[("Cookie", &*twice)][..],
+        &[("Cookie", &*cookie), ("Cookie", &*twice), ("Cookie", "c=3")],
+        &[("Cookie", "c=3"), ("Cookie", &*cookie)],
+        &[("Cookie", &*format!("a=1;\t{cookie};b=2"))],
+    ] {
+        let reply = site.get("/public/", headers);
+        if let Some(received) = reply.received()
+            && gateway.removes_session_cookie
+        {
+            let cookies = received.values("cookie").join("; ");
+            assert!(!cookies.contains("__Host-didt"), "{headers:?}: {received:?}");
+        }
+    }
+
     let reply = site.request_with_body("POST", "/orders", &mine, "four");
     let received = passed(&site, &reply);
     assert_eq!(received.body_bytes(), 4, "the body is the application's");

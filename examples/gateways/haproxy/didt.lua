@@ -88,6 +88,22 @@ local function is_identity_or_resembles(name)
     return name:gsub("[^%w]", "-"):sub(1, 7) == "x-auth-"
 end
 
+-- The session cookie is nobody's business behind this proxy; other cookies stay as they are.
+local function remove_session_cookie(txn, values)
+    txn.http:req_del_header("cookie")
+    for number = 0, #values do
+        local others = {}
+        for cookie in (values[number] or ""):gmatch("[^;]+") do
+            if not cookie:match("^%s*__Host%-didt%s*=") then
+                others[#others + 1] = cookie:match("^%s*(.-)%s*$")
+            end
+        end
+        if #others > 0 then
+            txn.http:req_add_header("cookie", table.concat(others, "; "))
+        end
+    end
+end
+
 local function allow(txn, headers, answer)
     local identity = {}
     for _, name in ipairs(IDENTITY) do
@@ -104,6 +120,9 @@ local function allow(txn, headers, answer)
     end
     for name, value in pairs(identity) do
         txn.http:req_set_header(name, value)
+    end
+    if headers["cookie"] then
+        remove_session_cookie(txn, headers["cookie"])
     end
     txn:set_var("txn.didt", "allow")
 end
