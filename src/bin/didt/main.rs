@@ -1,31 +1,26 @@
-//! `didt`: look into DID tokens, verify them, and mint test tokens, on the command line.
+//! `didt`, the command line.
+//!
+//! ```text
+//! token     look into tokens, verify them, mint test tokens, make keys
+//! gateway   serve: answers gateways such as nginx; check-config and explain: its settings
+//! doctor    probes a running gateway, with echo for its upstream
+//! ```
 
-mod arguments;
-mod batch;
-#[cfg(feature = "gateway")]
-mod check_config;
 #[cfg(feature = "gateway")]
 mod doctor;
 #[cfg(feature = "gateway")]
 mod echo;
 #[cfg(feature = "gateway")]
-mod explain;
-#[cfg(feature = "gateway")]
 mod gateway;
-mod inspect;
-mod keygen;
-mod mint;
-#[cfg(feature = "gateway")]
-mod serve;
-mod verdict;
-mod verify;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Inspect, verify and mint Magic (magic.link) DID tokens, and make keys for sessions.
+/// Magic (magic.link) DID tokens on the command line: inspect, verify and mint them; and, if built
+/// with the feature `gateway`, guard routes behind nginx and other gateways with them.
 #[derive(Parser)]
 #[command(name = "didt", version, after_help = EXAMPLES)]
 struct Cli {
@@ -35,20 +30,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Inspect(inspect::Inspect),
-    Verify(verify::Verify),
-    Mint(mint::Mint),
-    Keygen(keygen::Keygen),
+    #[command(flatten)]
+    Token(token::Command),
     #[cfg(feature = "gateway")]
-    Serve(serve::Serve),
+    #[command(flatten)]
+    Gateway(gateway::commands::Command),
     #[cfg(feature = "gateway")]
     Doctor(doctor::Doctor),
     #[cfg(feature = "gateway")]
     Echo(echo::Echo),
-    #[cfg(feature = "gateway")]
-    CheckConfig(check_config::CheckConfig),
-    #[cfg(feature = "gateway")]
-    Explain(explain::Explain),
 }
 
 const EXAMPLES: &str = "\
@@ -57,6 +47,8 @@ Examples:
   didt verify --audience did:magic:my-app WyIweD...  accept or reject, as JSON
   didt mint --seed alice --audience did:magic:my-app | didt inspect -
   didt keygen > session.key                          a key for sealed sessions
+  didt serve --config didt.toml                      answer a gateway (feature `gateway`)
+  didt doctor https://example.com/private            probe it (feature `gateway`)
 
 Exit codes:
   0  done (verify: the token is accepted)
@@ -65,20 +57,13 @@ Exit codes:
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Inspect(inspect) => inspect.run(),
-        Command::Verify(verify) => verify.run(),
-        Command::Mint(mint) => mint.run(),
-        Command::Keygen(keygen) => keygen.run(),
+        Command::Token(command) => command.run(),
         #[cfg(feature = "gateway")]
-        Command::Serve(serve) => serve.run(),
+        Command::Gateway(command) => command.run(),
         #[cfg(feature = "gateway")]
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "gateway")]
         Command::Echo(echo) => echo.run(),
-        #[cfg(feature = "gateway")]
-        Command::CheckConfig(check) => check.run(),
-        #[cfg(feature = "gateway")]
-        Command::Explain(explain) => explain.run(),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read the output has had enough (`didt … | head`): no reason to complain.

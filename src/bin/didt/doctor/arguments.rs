@@ -12,7 +12,7 @@ use tower_didt::testing::Wallet;
 use super::bench::Bench;
 use super::session::Tokens;
 use super::wire::{Connector, Roots, Url};
-use crate::arguments;
+use crate::token::arguments;
 
 /// Longer than any token that is accepted.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;

@@ -5,14 +5,14 @@
 //!          │               └─ check    for gateways, one endpoint per kind
 //!          │                    original ─► screen ─► policy ─► session ─► access ─► identity
 //!          └───► private           on a listener of its own: health, metrics, administration
-//! config ─► all of them
+//! config ─► all of them           commands ─► run, config, policy
 //! ```
 
-pub(crate) mod arguments;
 pub(crate) mod assertion;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod check;
+pub(crate) mod commands;
 pub(crate) mod config;
 mod did_auth;
 mod log;

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use tower_didt::Timestamp;
 use tower_didt::testing::{TokenBuilder, Wallet};
 
-use crate::{arguments, complain};
+use super::arguments;
+use crate::complain;
 
 /// Mint TEST tokens, one a line, signed with a key that is made from a seed
 ///

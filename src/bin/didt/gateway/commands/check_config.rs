@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::arguments::Overrides;
 use crate::complain;
-use crate::gateway::arguments::Overrides;
 use crate::gateway::config::Loaded;
 use crate::gateway::policy::{Policy, Rule};
 

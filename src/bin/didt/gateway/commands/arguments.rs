@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::config::{Invalid, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file};
+use crate::gateway::config::{
+    Invalid, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file,
+};
 
 /// The environment variable that names the policy file.
 const FILE_VARIABLE: &str = "DIDT_CONFIG";

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use super::arguments::ConfigArgs;
 use crate::complain;
-use crate::gateway::arguments::ConfigArgs;
 use crate::gateway::policy::{Access, Hit, Miss, NotCanonical, Policy, Rule, Target};
-use crate::verdict::write_line;
+use crate::token::verdict::write_line;
 
 /// Tell which rule applies to a request, and why
 ///

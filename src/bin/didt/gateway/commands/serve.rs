@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::arguments::ConfigArgs;
 use crate::complain;
-use crate::gateway::arguments::ConfigArgs;
 use crate::gateway::run;
 
 /// What is wrong before anything is served: as with a wrong command line.

@@ -11,9 +11,9 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tower_didt::{Audiences, Timestamp};
 
-use crate::arguments::{self, MAX_INPUT};
-use crate::verdict::{Named, Verdict, write_line};
-use crate::verify::Rules;
+use super::arguments::{self, MAX_INPUT};
+use super::verdict::{Named, Verdict, write_line};
+use super::verify::Rules;
 
 const BUFFER: usize = 64 * 1024;
 

@@ -12,9 +12,9 @@ use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use tower_didt::{Audiences, Claim, DidToken, Timestamp, TokenError, Verifier};
 
-use crate::arguments::{At, read_token};
+use super::arguments::{At, read_token};
+use super::verdict::{Fault, write_line};
 use crate::complain;
-use crate::verdict::{Fault, write_line};
 
 /// Show what is in a token, UNVERIFIED
 ///

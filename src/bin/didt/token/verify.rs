@@ -9,9 +9,9 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use tower_didt::{Audiences, Verifier};
 
-use crate::arguments::{self, At};
-use crate::batch;
-use crate::verdict::{Verdict, write_line};
+use super::arguments::{self, At};
+use super::batch;
+use super::verdict::{Verdict, write_line};
 
 /// Accept or reject a token, as one JSON object on standard output
 ///

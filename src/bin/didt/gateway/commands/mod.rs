@@ -1,0 +1,28 @@
+//! The commands of those who run `didt serve`.
+
+mod arguments;
+mod check_config;
+mod explain;
+mod serve;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::Serve),
+    CheckConfig(check_config::CheckConfig),
+    Explain(explain::Explain),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> io::Result<ExitCode> {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::CheckConfig(check) => check.run(),
+            Self::Explain(explain) => explain.run(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The commands about tokens and keys.
+
+pub(crate) mod arguments;
+mod batch;
+mod inspect;
+mod keygen;
+mod mint;
+pub(crate) mod verdict;
+mod verify;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Inspect(inspect::Inspect),
+    Verify(verify::Verify),
+    Mint(mint::Mint),
+    Keygen(keygen::Keygen),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> io::Result<ExitCode> {
+        match self {
+            Self::Inspect(inspect) => inspect.run(),
+            Self::Verify(verify) => verify.run(),
+            Self::Mint(mint) => mint.run(),
+            Self::Keygen(keygen) => keygen.run(),
+        }
+    }
+}
