@@ -201,15 +201,15 @@ fn mixed_traffic_while_the_store_fails() {
         weather.fault.store(true, Ordering::SeqCst);
         let from = begin.elapsed();
         if name == "Redis paused" {
-            redis.pause()
+            redis.pause();
         } else {
-            redis.kill()
+            redis.kill();
         }
         let to = wait_until(from + FAULT.max(length.mul_f64(0.05)));
         if name == "Redis paused" {
-            redis.resume()
+            redis.resume();
         } else {
-            redis.boot()
+            redis.boot();
         }
         wait_until(begin.elapsed() + RECOVERY);
         weather.fault.store(false, Ordering::SeqCst);

@@ -211,6 +211,22 @@ mod tests {
         assert!(!revocations.has_ended(&younger));
     }
 
+    #[test]
+    fn of_one_issuer_as_many_ends_are_remembered_one_by_one_as_promised() {
+        let (alice, mut revocations) = (issuer(1), Revocations::new(1_000));
+        let mut born =
+            |number: u64| session(alice, revocations.next_birth(alice, at(number as i64)), number);
+        let oldest = born(0);
+        let others: Vec<_> = (1..=MAX_PER_ISSUER as u64 + 1).map(&mut born).collect();
+        for other in &others[..MAX_PER_ISSUER] {
+            assert!(revocations.end(other));
+            assert!(!revocations.has_ended(&oldest), "older, and nobody ended it");
+        }
+        assert!(revocations.end(&others[MAX_PER_ISSUER]));
+        assert!(revocations.has_ended(&oldest), "one more: older ones are lost with it");
+        assert!(others.iter().all(|other| revocations.has_ended(other)));
+    }
+
     /// Many calls in an order of no meaning, beside a model without bounds.
     #[test]
     fn an_ended_session_is_never_taken_for_a_living_one() {
