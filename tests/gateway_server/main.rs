@@ -10,6 +10,7 @@
 #![cfg(feature = "gateway")]
 
 mod administration;
+mod assertions;
 mod didt;
 mod http;
 mod logs;
