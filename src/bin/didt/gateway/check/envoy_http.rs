@@ -4,30 +4,21 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
-use axum::routing::any;
 use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
 
-use super::Checks;
-use super::question::{Kind, Original, Question, told};
+use super::question::{Kind, Original, told};
 use super::refusal::Refusal;
+use super::{Checks, endpoint};
 
 const PREFIX: &str = "/check/envoy";
 
 pub(super) fn router() -> Router<Arc<Checks>> {
-    let answer = || {
-        any(async |State(checks): State<Arc<Checks>>, request: Request| -> Response {
-            let (head, _) = request.into_parts();
-            let question = Question::new(Kind::Envoy, &head, original(&head));
-            checks.check(question).await.map(Body::from)
-        })
-    };
     // A wildcard stands for at least one character; the path is read from the target itself.
-    Router::new().route("/check/envoy/", answer()).route("/check/envoy/{*original}", answer())
+    Router::new()
+        .route("/check/envoy/", endpoint(Kind::Envoy, original))
+        .route("/check/envoy/{*original}", endpoint(Kind::Envoy, original))
 }
 
 fn original(head: &Parts) -> Result<Original, Refusal> {

@@ -4,28 +4,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
-use axum::routing::any;
 use http::request::Parts;
 
-use super::Checks;
-use super::question::{Kind, Original, Question, told};
+use super::question::{Kind, Original, told};
 use super::refusal::Refusal;
+use super::{Checks, endpoint};
 
+/// The endpoints' own query takes no part: Caddy appends the client's to it.
 pub(super) fn router() -> Router<Arc<Checks>> {
-    // The endpoint's own query takes no part: Caddy appends the client's to it.
-    let answer = |kind| {
-        any(async move |State(checks): State<Arc<Checks>>, request: Request| -> Response {
-            let (head, _) = request.into_parts();
-            let question = Question::new(kind, &head, original(&head));
-            checks.check(question).await.map(Body::from)
-        })
-    };
     Router::new()
-        .route("/check/caddy", answer(Kind::Caddy))
-        .route("/check/traefik", answer(Kind::Traefik))
+        .route("/check/caddy", endpoint(Kind::Caddy, original))
+        .route("/check/traefik", endpoint(Kind::Traefik, original))
 }
 
 fn original(head: &Parts) -> Result<Original, Refusal> {

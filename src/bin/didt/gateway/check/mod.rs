@@ -27,14 +27,18 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::{Clock, DidAuth, Rejection, Session};
 
-use self::question::{Original, Question};
+use self::question::{Kind, Original, Question};
 use self::refusal::Refusal;
 use super::assertion::Signer;
 use super::audit;
@@ -49,6 +53,19 @@ pub(crate) fn router(checks: &Arc<Checks>) -> Router {
         .merge(envoy_http::router())
         .with_state(Arc::clone(checks))
         .merge(envoy_grpc::router(checks))
+}
+
+/// An endpoint for questions of this kind by HTTP, whatever their own method. `original` reads the
+/// request that is asked about.
+fn endpoint(
+    kind: Kind,
+    original: fn(&Parts) -> Result<Original, Refusal>,
+) -> MethodRouter<Arc<Checks>> {
+    any(async move |State(checks): State<Arc<Checks>>, request: axum::extract::Request| {
+        let (head, _) = request.into_parts();
+        let question = Question::new(kind, &head, original(&head));
+        checks.check(question).await.map(Body::from)
+    })
 }
 
 /// Everything that a check needs.

@@ -7,33 +7,22 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
-use axum::routing::any;
 use bytes::Bytes;
 use http::header::UPGRADE;
 use http::request::Parts;
 
-use super::Checks;
-use super::question::{Kind, Original, Question, told};
+use super::question::{Kind, Original, told};
 use super::refusal::Refusal;
+use super::{Checks, endpoint};
 
 const METHOD: &str = "x-original-method";
 const URL: &str = "x-original-url";
 const UPGRADED: &str = "x-original-upgrade";
 
 pub(super) fn router() -> Router<Arc<Checks>> {
-    let answer = |kind| {
-        any(async move |State(checks): State<Arc<Checks>>, request: Request| -> Response {
-            let (head, _) = request.into_parts();
-            let question = Question::new(kind, &head, original(&head));
-            checks.check(question).await.map(Body::from)
-        })
-    };
     Router::new()
-        .route("/check/nginx", answer(Kind::Nginx))
-        .route("/check/haproxy", answer(Kind::Haproxy))
+        .route("/check/nginx", endpoint(Kind::Nginx, original))
+        .route("/check/haproxy", endpoint(Kind::Haproxy, original))
 }
 
 fn original(head: &Parts) -> Result<Original, Refusal> {

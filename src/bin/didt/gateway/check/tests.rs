@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use super::super::config::IdentityHeaders;
 use super::super::peer::Peer;
 use super::super::test_support::{
-    Answer, Gateway, PROXY, alice, bearer, bob, config, empty, get, with_cookie,
+    Answer, Down, Gateway, PROXY, alice, bearer, bob, config, empty, get, with_cookie,
 };
 
 const KINDS: [&str; 5] = ["nginx", "haproxy", "caddy", "traefik", "envoy"];
@@ -289,7 +289,7 @@ async fn the_original_method_and_origin_decide_about_foreign_pages() {
 
 #[tokio::test]
 async fn a_store_that_is_down_is_neither_yes_nor_no() {
-    let gateway = Gateway::with_store(store::Down);
+    let gateway = Gateway::with_store(Down);
     for kind in KINDS {
         let request = with_cookie(question(kind, "GET", "/app"), "__Host-didt=x");
         let answer = ask(&gateway, request).await;
@@ -297,61 +297,6 @@ async fn a_store_that_is_down_is_neither_yes_nor_no() {
         assert!(answer.header("retry-after").is_some(), "{kind}");
         assert_eq!(answer.header("set-cookie"), None, "{kind}: the cookie stays");
         assert_anonymous(&ask(&gateway, question(kind, "GET", "/public/x")).await, kind);
-    }
-}
-
-/// A store that answers nobody.
-mod store {
-    use std::sync::Arc;
-
-    use tower_didt::{
-        Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-        StoreFuture, Timestamp, TokenMark, Touched,
-    };
-
-    #[derive(Debug)]
-    pub(super) struct Down;
-
-    fn down<T>() -> StoreFuture<T> {
-        StoreFuture::ready(Err(StoreError::Unavailable("refused".into())))
-    }
-
-    impl SessionStore for Down {
-        fn mint(&self, _: NewSession, _: Timestamp) -> StoreFuture<Minted> {
-            down()
-        }
-
-        fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-            down()
-        }
-
-        fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-            down()
-        }
-
-        fn advance(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-            down()
-        }
-
-        fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
-            down()
-        }
-
-        fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
-            down()
-        }
-
-        fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
-            down()
-        }
-
-        fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
-            down()
-        }
-
-        fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-            down()
-        }
     }
 }
 

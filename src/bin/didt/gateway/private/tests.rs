@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,14 +9,13 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    DidAuth, Issuer, MemoryLedger, MemoryStore, Minted, NewSession, SealedStore, SealingKeys,
-    SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark,
-    Touched, Verifier,
+    DidAuth, MemoryLedger, MemoryStore, SealedStore, SealingKeys, SessionStore, Verifier,
 };
 
 use crate::gateway::config::Secret;
 use crate::gateway::measures::{self, Measures};
 use crate::gateway::server::Stopper;
+use crate::gateway::test_support::Down;
 
 const SECRET: &str = "correct horse battery staple";
 
@@ -80,56 +78,6 @@ impl Private {
 async fn text(response: Response<Body>) -> String {
     let body = response.into_body().collect().await.expect("a body").to_bytes();
     String::from_utf8(body.to_vec()).expect("text")
-}
-
-/// A store that cannot be reached.
-#[derive(Debug)]
-struct Down;
-
-fn down<T>() -> StoreFuture<T> {
-    StoreFuture::ready(Err(StoreError::Unavailable("connection refused".into())))
-}
-
-impl SessionStore for Down {
-    fn mint(&self, _: NewSession, _: Timestamp) -> StoreFuture<Minted> {
-        down()
-    }
-
-    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-        down()
-    }
-
-    fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-        down()
-    }
-
-    fn advance(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-        down()
-    }
-
-    fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
-        down()
-    }
-
-    fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
-        down()
-    }
-
-    fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
-        down()
-    }
-
-    fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
-        down()
-    }
-
-    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        down()
-    }
-
-    fn ready(&self) -> StoreFuture<()> {
-        down()
-    }
 }
 
 #[tokio::test]

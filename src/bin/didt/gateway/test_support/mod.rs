@@ -1,5 +1,7 @@
 //! A gateway's authorisation service in process, with a clock that stands still.
 
+mod down;
+
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use tower_didt::{
     Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionStore, Timestamp, Verifier,
 };
 
+pub(crate) use self::down::Down;
 use super::config::{
     Config, IdentityHeaders, Limits, Listen, Log, PublicListener, Sessions, Store,
 };

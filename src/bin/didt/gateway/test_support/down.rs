@@ -1,0 +1,58 @@
+//! A store that cannot be reached.
+
+use std::sync::Arc;
+
+use tower_didt::{
+    Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
+    StoreFuture, Timestamp, TokenMark, Touched,
+};
+
+/// A store that cannot be reached.
+#[derive(Debug)]
+pub(crate) struct Down;
+
+fn down<T>() -> StoreFuture<T> {
+    StoreFuture::ready(Err(StoreError::Unavailable("connection refused".into())))
+}
+
+impl SessionStore for Down {
+    fn mint(&self, _: NewSession, _: Timestamp) -> StoreFuture<Minted> {
+        down()
+    }
+
+    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+        down()
+    }
+
+    fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+        down()
+    }
+
+    fn advance(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+        down()
+    }
+
+    fn load(&self, _: &str, _: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        down()
+    }
+
+    fn touch(&self, _: &SessionRecord, _: Timestamp) -> StoreFuture<Touched> {
+        down()
+    }
+
+    fn revoke(&self, _: Issuer, _: SessionHandle, _: Timestamp) -> StoreFuture<bool> {
+        down()
+    }
+
+    fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
+        down()
+    }
+
+    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+        down()
+    }
+
+    fn ready(&self) -> StoreFuture<()> {
+        down()
+    }
+}
