@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn by_default_a_session_lives_for_seven_days_however_little_it_is_used() {
+        let lifetimes = Lifetimes::default();
+        assert_eq!(lifetimes.absolute(), Duration::from_secs(604_800));
+        assert_eq!(lifetimes.idle_timeout(), None);
+        assert_eq!(lifetimes.end_of_session(Timestamp::from_secs(100)).as_secs(), 604_900);
+    }
+
+    #[test]
     fn writing_activity_down_is_throttled() {
         let lifetimes = Lifetimes::default();
         assert!(!lifetimes.refresh_due(&record(0, 0, 1_000), Timestamp::from_secs(59)));

@@ -81,7 +81,7 @@ pub(crate) fn plot(title: &str, samples: &[(f64, u64)], marks: &[(f64, f64, &str
     let _ = writeln!(
         svg,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#2a5db0\" stroke-width=\"1.5\"/>\n\
-         <text x=\"14\" y=\"{TOP}\" fill=\"#555555\">MiB</text>\n</svg>",
+</svg>",
         points.join(" ")
     );
     svg

@@ -185,6 +185,10 @@ fn mixed_traffic_while_the_store_fails() {
     let mut redis = server::Server::with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let mut server = Server::start(&redis.url(), "none");
     let weather = Arc::new(Weather::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let mut keeper = Keeper::new(&server);
+    runtime.block_on(keeper.sign_in_and_out());
     let users = users(&server, &weather);
 
     let (begin, mut samples, mut marks) = (Instant::now(), Vec::new(), Vec::new());
@@ -226,6 +230,7 @@ fn mixed_traffic_while_the_store_fails() {
         }
         all.calm.extend(seen.calm);
     }
+    runtime.block_on(keeper.comes_back());
     assert!(server.is_running());
     for ((name, calm, status), count) in &all.counts {
         println!("{name:24} {:14} {status} {count:>8}", if *calm { "" } else { "store away" });
@@ -234,7 +239,7 @@ fn mixed_traffic_while_the_store_fails() {
     println!("{requests} requests; in calm: {}", figures::percentiles(all.calm));
     let memory = samples.iter().map(|sample| sample.1);
     println!("memory: at most {} KiB", memory.clone().max().unwrap_or(0));
-    report("soak-memory.svg", &figures::plot("Memory of the server (RSS)", &samples, &marks));
+    report("soak-memory.svg", &figures::plot("Memory of the server (RSS), MiB", &samples, &marks));
 
     // The fault was felt, and everything was tried in calm weather.
     let away = all.counts.iter().filter(|((_, calm, status), _)| !calm && *status == 503);
@@ -243,6 +248,44 @@ fn mixed_traffic_while_the_store_fails() {
         assert!(all.counts.keys().any(|(known, calm, _)| *known == name && *calm), "{name}");
     }
     assert!(memory.max().unwrap_or(0) < 512 * 1024, "memory grows");
+}
+
+/// Somebody who signs in before all faults and comes back after them.
+struct Keeper {
+    client: Client,
+    wallet: Wallet,
+    kept: String,
+    ended: String,
+}
+
+impl Keeper {
+    fn new(server: &Server) -> Self {
+        let (kept, ended) = (String::new(), String::new());
+        Self {
+            client: Client::new(server.address),
+            wallet: Wallet::from_seed("keeper"),
+            kept,
+            ended,
+        }
+    }
+
+    async fn sign_in_and_out(&mut self) {
+        for cookie in [&mut self.kept, &mut self.ended] {
+            let token = self.wallet.token(AUDIENCE).issued_at(SystemClock.now()).mint();
+            let bearer = format!("Bearer {token}");
+            let answer = self.client.send("GET", "/me", &[("authorization", &*bearer)]).await;
+            *cookie = format!("__Host-didt={}", answer.ticket.expect("a session"));
+        }
+        let cookie = [("cookie", &*self.ended)];
+        assert_eq!(self.client.send("POST", "/sign-out", &cookie).await.status, 200);
+    }
+
+    async fn comes_back(&mut self) {
+        let answer = self.client.send("GET", "/me", &[("cookie", &*self.kept)]).await;
+        assert_eq!(answer.body, self.wallet.issuer().to_string(), "{answer:?}");
+        let answer = self.client.send("GET", "/me", &[("cookie", &*self.ended)]).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
 }
 
 /// Users at work, each in a thread of its own, until the weather is over.

@@ -91,3 +91,52 @@ impl Index {
         change(&mut shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer() -> Issuer {
+        "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer")
+    }
+
+    const fn handle(number: u8) -> SessionHandle {
+        SessionHandle::from_bytes([number; 32])
+    }
+
+    #[test]
+    fn handles_are_counted_as_they_come_and_go() {
+        let index = Index::default();
+        index.with_issuer(issuer(), |handles| handles.extend([handle(1), handle(2)]));
+        index.with_issuer(issuer(), |handles| handles.push(handle(3)));
+        assert_eq!(index.len(), 3);
+        index.with_issuer(issuer(), |handles| handles.truncate(1));
+        assert_eq!(index.len(), 1);
+        index.with_issuer(issuer(), Vec::clear);
+        assert_eq!(index.len(), 0);
+    }
+
+    #[test]
+    fn the_dead_are_forgotten_when_there_may_be_as_many_as_the_living() {
+        let (index, alive) = (Index::default(), |known: &SessionHandle| *known == handle(1));
+        let fill = |number, count| {
+            index.with_issuer(issuer(), |handles| {
+                handles.extend(std::iter::repeat_n(handle(number), count));
+            });
+        };
+        fill(1, 600);
+        fill(2, PRUNE_FROM - 601);
+        index.prune(issuer(), alive);
+        assert_eq!(index.len(), PRUNE_FROM - 1, "not worth it yet");
+        fill(2, 1);
+        index.prune(issuer(), alive);
+        assert_eq!(index.len(), 600);
+        // Now at twice of what is alive.
+        fill(2, 599);
+        index.prune(issuer(), alive);
+        assert_eq!(index.len(), 1_199);
+        fill(2, 1);
+        index.prune(issuer(), alive);
+        assert_eq!(index.len(), 600);
+    }
+}
