@@ -6,6 +6,8 @@
 //! ```
 
 use k256::ecdsa::VerifyingKey;
+use k256::elliptic_curve::ops::Reduce;
+use k256::{FieldBytes, Scalar};
 use secp256k1::Message;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature};
 use sha3::{Digest, Keccak256};
@@ -83,6 +85,9 @@ fn main() {
         let signature = Signature::from_compact(&sample.signature[..64]).expect("well formed");
         signature.verify(Message::from_digest(sample.hash), &sample.key_in_c).expect("good");
     });
+    rounds.add("libsecp256k1: the point by key, v held against it", each(), |sample| {
+        assert_eq!(point_in_c(sample), sample.signature[..32]);
+    });
     rounds.add("k256's own call: recover an address", each(), |sample| {
         assert_eq!(address(&recover_in_k256(&sample.hash, &sample.signature)), sample.address);
     });
@@ -125,6 +130,22 @@ fn recover_in_c(hash: &[u8; 32], signature: &[u8; 65]) -> secp256k1::PublicKey {
     let id = RecoveryId::from_u8_masked(signature[64] - 27);
     let signature = RecoverableSignature::from_compact(&signature[..64], id);
     signature.expect("well formed").recover(Message::from_digest(*hash)).expect("a key")
+}
+
+/// `R = s⁻¹·(z·G + r·Q)` by what the crate `secp256k1` makes public, and its x-coordinate if
+/// its parity is that of `v`: whether recovery gives the key `Q`, without a recovery.
+fn point_in_c(sample: &Sample) -> [u8; 32] {
+    let (r, s) = sample.signature[..64].split_at(32);
+    let number = |bytes: &[u8]| Scalar::reduce(&FieldBytes::try_from(bytes).expect("32 bytes"));
+    let inverse = number(s).invert_vartime().expect("not zero");
+    let in_c = |scalar: Scalar| {
+        secp256k1::Scalar::from_be_bytes((scalar * inverse).to_bytes().into()).expect("in range")
+    };
+    let point = sample.key_in_c.mul_tweak(&in_c(number(r))).expect("a point");
+    let point = point.add_exp_tweak(&in_c(number(&sample.hash))).expect("a point");
+    let [parity, x @ ..] = point.serialize();
+    assert_eq!(parity - 2, sample.signature[64] - 27);
+    x
 }
 
 fn recover_in_k256(hash: &[u8; 32], signature: &[u8; 65]) -> [u8; 65] {

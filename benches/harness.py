@@ -15,7 +15,6 @@ import urllib.request
 
 median = statistics.median
 BENCHES = os.path.dirname(os.path.abspath(__file__))
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def need(*programs):
@@ -61,10 +60,14 @@ class Child:
         return self.line()
 
     def cpu_seconds(self):
-        """Processor time, its own and the kernel's on its behalf, all threads."""
-        with open(f"/proc/{self.process.pid}/stat") as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Processor time, its own and the kernel's on its behalf, of all threads that are
+        alive: none ends while something is measured."""
+        threads = f"/proc/{self.process.pid}/task"
+        nanoseconds = 0
+        for thread in os.listdir(threads):
+            with open(f"{threads}/{thread}/schedstat") as schedstat:
+                nanoseconds += int(schedstat.read().split()[0])
+        return nanoseconds / 1e9
 
     def stop(self):
         self.process.stdin.close()

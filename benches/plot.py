@@ -4,14 +4,14 @@ import math
 from html import escape
 
 STYLE = """
-  svg { background: #fff; font: 13px system-ui, sans-serif }
+  svg { font: 13px system-ui, sans-serif } .paper { fill: #fff }
   text { fill: #24292f } .faint { fill: #57606a } .grid { stroke: #d0d7de }
   .a { fill: #0550ae; stroke: #0550ae } .b { fill: #bc4c00; stroke: #bc4c00 }
   .other { fill: #8c959f; stroke: none } .own { fill: #0550ae; stroke: none }
   .line { fill: none; stroke-width: 2 } .title { font-weight: 600; font-size: 14px }
   text.a, text.b { stroke: none }
   @media (prefers-color-scheme: dark) {
-    svg { background: #0d1117 }
+    .paper { fill: #0d1117 }
     text { fill: #e6edf3 } .faint { fill: #9198a1 } .grid { stroke: #3d444d }
     .a { fill: #79c0ff; stroke: #79c0ff } .b { fill: #ffa657; stroke: #ffa657 }
     .other { fill: #6e7681 } .own { fill: #58a6ff } .line { fill: none }
@@ -25,8 +25,9 @@ def svg(width, height, parts, description):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-label="{escape(description)}">'
     )
-    # The background of the root element is not painted by every viewer.
-    return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])
+    # (Not every viewer paints a background that the root element is given by its style.)
+    paper = f'<rect width="{width}" height="{height}" class="paper"/>'
+    return "\n".join([head, f"<style>{STYLE}</style>", paper, *parts, "</svg>", ""])
 
 
 def text(x, y, words, kind="", anchor="start"):

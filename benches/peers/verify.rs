@@ -1,20 +1,23 @@
 //! Verifies the tokens of a file whenever it is told to, on one thread.
 //!
 //! ```text
-//! bench-verify new|known|curve FILE
+//! bench-verify new|known|curve|seen|session FILE
 //! ```
 //!
 //! Reads a number of milliseconds from each line of its input; verifies for as long, and
 //! says how many tokens. `new` checks each in whole, with nothing remembered; `known`
 //! remembers its issuer's key; `curve` has decoded it before, and recovers its signer alone.
+//! `seen` and `session` are calls of the layer, with tokens seen before and with cookies.
 
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::io::{self, BufRead};
 use std::time::{Duration, Instant};
 
-use tower_didt::{Clock, DidToken, SystemClock, Verifier};
+use tower_didt::{Clock, DidAuth, DidToken, SystemClock, Verifier};
 use tower_didt_benches::AUDIENCE;
+use tower_didt_benches::calls::{Bare, bearer, pass, signed_in};
+use tower_layer::Layer;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -53,12 +56,27 @@ fn main() -> Result<(), Failure> {
                 Ok(())
             })
         }
+        "seen" | "session" => {
+            let auth = DidAuth::new(verifier);
+            let mut service = auth.layer().layer(Bare);
+            let cookies = tokens.iter().map(|token| signed_in(&auth, token));
+            let cookies: Vec<_> = cookies.collect();
+            let bearers = tokens.iter().map(|token| bearer(token)).collect();
+            let requests = if how == "seen" { bearers } else { cookies };
+            turns(&requests, |request| {
+                pass(&mut service, request.clone());
+                Ok(())
+            })
+        }
         _ => Err("how?".into()),
     }
 }
 
 /// Goes round the tokens, for as long as each line of the input says.
-fn turns<T>(tokens: &[T], verify: impl Fn(&T) -> Result<(), Failure>) -> Result<(), Failure> {
+fn turns<T>(
+    tokens: &[T],
+    mut verify: impl FnMut(&T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut next = tokens.iter().cycle();
     for line in io::stdin().lock().lines() {
         let span = Duration::from_millis(line?.trim().parse()?);

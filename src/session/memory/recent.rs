@@ -26,7 +26,8 @@ pub(super) const OVERHEAD: usize = 260;
 /// the longest time; the newest always stays.
 ///
 /// Handles are hashes of random ids, so their bytes spread evenly over the shards, and
-/// each shard may hold an equal part of the bound.
+/// each shard may hold an equal part of the bound. Nobody can choose one that is put in:
+/// the quick hash of the tables needs no defence against chosen keys.
 pub(super) struct Recent {
     shards: Box<[Mutex<Shard>]>,
     /// What each shard may hold.
