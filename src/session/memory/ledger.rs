@@ -91,6 +91,15 @@ mod tests {
     }
 
     #[test]
+    fn in_their_last_moment_tokens_are_new_once_each() {
+        let ledger = Ledger::new(10);
+        for token in [mark(0), mark(0)] {
+            assert!(ledger.claim(&token, NOW));
+            assert!(!ledger.claim(&token, NOW));
+        }
+    }
+
+    #[test]
     fn a_full_ledger_stays_within_its_bound_and_never_takes_a_used_token_for_new() {
         let ledger = Ledger::new(10);
         let tokens: Vec<_> = (0..50).map(|n| mark(600 + n)).collect();
