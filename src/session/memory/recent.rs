@@ -1,12 +1,13 @@
 //! The sessions themselves, within a bound of bytes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use lru::LruCache;
 
 use crate::Timestamp;
 use crate::session::{SessionHandle, SessionRecord};
+use crate::sync::Mutex;
 
 /// Locks to spread sessions over, where there is room for as many.
 const MAX_SHARDS: u64 = 64;
