@@ -11,6 +11,7 @@
 
 mod administration;
 mod assertions;
+mod audit;
 mod didt;
 mod http;
 mod logs;

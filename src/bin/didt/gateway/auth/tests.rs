@@ -1,10 +1,11 @@
 use http::StatusCode;
 use serde_json::json;
-use tower_didt::Clock;
 use tower_didt::testing::Wallet;
+use tower_didt::{Clock, MemoryLedger, MemoryStore, SealedStore, SealingKeys};
 
 use super::super::test_support::{
-    AUDIENCE, Gateway, PROXY, START, alice, bearer, bob, config, empty, get, post, with_cookie,
+    AUDIENCE, Gateway, NoRevocation, PROXY, START, alice, bearer, bob, config, empty, get, post,
+    with_cookie,
 };
 
 async fn status(gateway: &Gateway, request: http::request::Builder) -> StatusCode {
@@ -226,4 +227,27 @@ async fn a_bound_login_takes_the_challenge_of_the_same_browser() {
 #[tokio::test]
 async fn without_a_key_there_is_no_key_set() {
     assert_eq!(status(&Gateway::new(config()), get("/auth/jwks.json")).await, 404);
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_list_sessions_says_so() {
+    let keys = SealingKeys::generate().expect("a key");
+    let gateway = Gateway::with_store(SealedStore::new(keys, MemoryLedger::new()));
+    let cookie = gateway.sign_in(&alice()).await;
+    let answer = gateway.send(PROXY, empty(with_cookie(get("/auth/sessions"), &cookie))).await;
+    assert_eq!(answer.status, StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(answer.json(), json!({ "error": "not_implemented" }));
+}
+
+#[tokio::test]
+async fn a_sign_out_that_the_store_was_not_told_of_is_none() {
+    let gateway = Gateway::with_store(NoRevocation(MemoryStore::new()));
+    let cookie = gateway.sign_in(&alice()).await;
+    for path in ["/auth/logout", "/auth/logout?everywhere=1"] {
+        let answer = gateway.send(PROXY, empty(with_cookie(post(path), &cookie))).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(answer.header("retry-after").is_some(), "{path}");
+        assert_eq!(answer.header("set-cookie"), None, "{path}: the cookie stays");
+    }
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 200);
 }

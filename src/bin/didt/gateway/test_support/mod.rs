@@ -1,6 +1,7 @@
 //! A gateway's authorisation service in process, with a clock that stands still.
 
 mod down;
+mod no_revocation;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use tower_didt::{
 };
 
 pub(crate) use self::down::Down;
+pub(crate) use self::no_revocation::NoRevocation;
 use super::config::{
     Config, IdentityHeaders, Limits, Listen, Log, PublicListener, Sessions, Store,
 };

@@ -1,0 +1,74 @@
+//! What is written down about who signed in, who was refused, and what was ended: at the lowest
+//! level of all too, and never with a secret.
+
+use serde_json::Value;
+use tower_didt::testing::Wallet;
+
+use crate::didt::{Didt, LISTEN, TOP};
+use crate::http::{Answer, ask};
+
+const CLIENT: (&str, &str) = ("X-Forwarded-For", "203.0.113.9");
+
+fn cookie(answer: &Answer) -> String {
+    let line = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
+    let pair = line.and_then(|line| line.split(';').next());
+    pair.unwrap_or_else(|| panic!("no cookie: {answer:?}")).to_owned()
+}
+
+/// The events in their order, without the time.
+fn events(didt: &Didt) -> Vec<Value> {
+    let json = didt.said.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    json.filter(|event| event["target"] == "didt::audit").collect()
+}
+
+#[test]
+fn logins_refusals_and_sign_outs_leave_a_line_each() {
+    let configuration = format!("{TOP}{LISTEN}[log]\nformat = \"json\"\nlevel = \"error\"\n");
+    let (mut didt, public, _) = Didt::start(&configuration);
+    let wallet = Wallet::from_seed("alice");
+    let token = wallet.token("app").mint();
+    let bearer = format!("Bearer {token}");
+    let authorization = ("Authorization", bearer.as_str());
+    let check = |headers: &[(&str, &str)]| {
+        let told =
+            [CLIENT, ("X-Original-Method", "GET"), ("X-Original-URL", "https://example.com/")];
+        ask(public, "GET", "/check/nginx", &[&told[..], headers].concat()).status
+    };
+
+    let signed_in = ask(public, "POST", "/auth/login", &[CLIENT, authorization]);
+    let session = cookie(&signed_in);
+    assert_eq!(ask(public, "POST", "/auth/login", &[CLIENT, authorization]).status, 401);
+    // Nobody to write about: how every visit begins.
+    assert_eq!(check(&[]), 401);
+    assert_eq!(ask(public, "GET", "/auth/session", &[CLIENT]).status, 401);
+    assert_eq!(check(&[("Authorization", "Bearer nonsense")]), 401);
+    assert_eq!(check(&[("X_Auth_Issuer", "me")]), 403);
+    assert_eq!(check(&[("Cookie", &session)]), 200);
+    assert_eq!(ask(public, "GET", "/auth/session", &[("Authorization", "Bearer x")]).status, 401);
+    assert_eq!(ask(public, "POST", "/auth/logout", &[CLIENT, ("Cookie", &session)]).status, 204);
+    didt.signal("TERM");
+    assert_eq!(didt.ended().code(), Some(0));
+
+    let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<_> = events(&didt)
+        .iter()
+        .map(|event| ["event", "reason", "at", "client"].map(|name| text(event, name)).join(" "))
+        .collect();
+    let expected = [
+        "login   203.0.113.9",
+        "refusal token_used auth 203.0.113.9",
+        "refusal malformed nginx 203.0.113.9",
+        "refusal identity_from_client nginx 203.0.113.9",
+        "refusal malformed auth 127.0.0.1",
+        "sign_out   203.0.113.9",
+    ];
+    assert_eq!(rows, expected);
+    let events = events(&didt);
+    let (login, sign_out) = (&events[0], &events[5]);
+    assert_eq!(login["issuer"], wallet.issuer().to_string());
+    assert_eq!(login["session"], sign_out["session"], "one session, by its handle");
+    assert_eq!(text(login, "session").len(), 64);
+    let said = didt.said.join("\n");
+    let (_, id) = session.split_once('=').expect("a pair");
+    assert!(!said.contains(&token) && !said.contains(id), "{said}");
+}
