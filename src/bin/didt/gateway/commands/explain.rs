@@ -17,9 +17,6 @@ use crate::token::verdict::write_line;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Explain {
-    #[command(flatten)]
-    config: ConfigArgs,
-
     /// Answer with one JSON object
     #[arg(long)]
     json: bool,
@@ -27,8 +24,11 @@ pub(crate) struct Explain {
     /// The method of the request, such as GET
     method: String,
 
-    /// The whole URL, such as https://app.example.com/api/me
+    /// The whole URL, such as `https://app.example.com/api/me`
     url: String,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 const HELP: &str = r#"JSON:

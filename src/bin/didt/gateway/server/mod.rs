@@ -8,7 +8,7 @@
 //!             └ room for so many connections
 //! ```
 //!
-//! What a client may take: [`Limits`](super::config::Limits), and the constants beside their use.
+//! What a client may take: [`Limits`], and the constants beside their use.
 
 mod accept;
 mod activity;
