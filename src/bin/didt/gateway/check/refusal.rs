@@ -90,3 +90,34 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::policy::Target;
+
+    /// Mistakes of the operator's are told to the operator; the client learns a status.
+    #[test]
+    fn the_table_says_what_the_client_and_the_operator_are_told() {
+        let path = Target::new(b"GET", b"https", b"example.com", b"/..").expect_err("none");
+        let rows = [
+            (Refusal::UntrustedProxy, "untrusted_proxy", 403, false, true),
+            (Refusal::Untold, "original_request_untold", 403, false, true),
+            (Refusal::NotCanonical(path), "not_canonical", 403, false, false),
+            (Refusal::IdentityFromClient, "identity_from_client", 403, false, false),
+            (Refusal::ConnectionNamesHeader, "connection_names_header", 403, false, false),
+            (Refusal::Nobody, "missing_credentials", 401, true, false),
+            (Refusal::IssuerNotAllowed, "issuer_not_allowed", 403, false, false),
+            (Refusal::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),
+            (Refusal::Unsigned, "assertion_unsigned", 503, false, true),
+        ];
+        for (refusal, name, status, challenge, mistake) in rows {
+            let response = refusal.response();
+            assert_eq!(refusal.name(), name);
+            assert_eq!(response.status(), status, "{name}");
+            assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), challenge, "{name}");
+            assert_eq!(refusal.mistake().is_some(), mistake, "{name}");
+            assert_eq!(response.extensions().get(), Some(&refusal), "{name}");
+        }
+    }
+}
