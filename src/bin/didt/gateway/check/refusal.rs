@@ -35,7 +35,7 @@ impl Refusal {
         match self {
             Self::UntrustedProxy => "untrusted_proxy",
             Self::Untold => "original_request_untold",
-            Self::NotCanonical(_) => "not_canonical",
+            Self::NotCanonical(fault) => fault.name(),
             Self::IdentityFromClient => "identity_from_client",
             Self::ConnectionNamesHeader => "connection_names_header",
             Self::Nobody => "missing_credentials",
@@ -103,7 +103,7 @@ mod tests {
         let rows = [
             (Refusal::UntrustedProxy, "untrusted_proxy", 403, false, true),
             (Refusal::Untold, "original_request_untold", 403, false, true),
-            (Refusal::NotCanonical(path), "not_canonical", 403, false, false),
+            (Refusal::NotCanonical(path), "dot_segment", 403, false, false),
             (Refusal::IdentityFromClient, "identity_from_client", 403, false, false),
             (Refusal::ConnectionNamesHeader, "connection_names_header", 403, false, false),
             (Refusal::Nobody, "missing_credentials", 401, true, false),
