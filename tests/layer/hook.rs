@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::testing::Wallet;
-use tower_didt::{Login, NoSessions, Refusal, Session};
+use tower_didt::{Login, NoSessions, Refusal, Rejection, Session};
 
 use crate::support::{App, Body, bearer, both, with_cookie};
 
@@ -102,6 +102,8 @@ async fn a_refusal_can_be_a_response_of_the_applications_own() {
     let answer = app.send(bearer(&app.token(&Wallet::from_seed("alice")))).await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::PAYMENT_REQUIRED, "no such user\n"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let rejection = answer.extensions.get::<Rejection>().expect("a reason");
+    assert_eq!(rejection.status(), StatusCode::PAYMENT_REQUIRED, "the operator is told the same");
 }
 
 #[tokio::test]

@@ -57,6 +57,26 @@ async fn the_reason_reaches_the_operator_and_not_the_client() {
 }
 
 #[tokio::test]
+async fn a_reason_leads_to_its_cause() {
+    use std::error::Error;
+
+    let store = FaultyStore::default();
+    store.set_down(true);
+    let app = App::new().with(|auth| auth.with_store(store));
+    let bad_token = app.send(bearer("nonsense")).await;
+    let rejection = bad_token.extensions.get::<Rejection>().expect("a reason");
+    assert!(rejection.source().is_some_and(<dyn Error>::is::<TokenError>), "{rejection}");
+
+    let down = app.send(with_cookie("x")).await;
+    let rejection = down.extensions.get::<Rejection>().expect("a reason");
+    let cause = rejection.source().and_then(Error::source).expect("the connection's own");
+    assert_eq!(cause.to_string(), "connection refused");
+
+    let none = app.send(empty(request())).await;
+    assert!(none.extensions.get::<Rejection>().expect("a reason").source().is_none());
+}
+
+#[tokio::test]
 async fn with_debug_reasons_the_client_learns_the_reason_and_the_rest_stays() {
     let (app, alice) = (App::new(), Wallet::from_seed("alice"));
     let debugging = App::new().with(|auth| auth.with_debug_reasons(true));

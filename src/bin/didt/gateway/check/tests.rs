@@ -318,7 +318,12 @@ async fn envoys_questions_over_grpc_get_the_same_answers() {
     for (name, path, headers, expected) in rows {
         let answer = grpc::check(&gateway, Some(PROXY), path, headers).await;
         assert_eq!(answer.status, expected, "{name}: {answer:?}");
-        assert_eq!(answer.allowed, expected == 200, "{name}");
+        let code = match expected {
+            200 => 0,
+            401 => 16,
+            _ => 7,
+        };
+        assert_eq!(answer.code, code, "{name}");
         if expected == 401 {
             assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"magic\""));
         }
@@ -334,6 +339,11 @@ async fn envoys_questions_over_grpc_get_the_same_answers() {
         let answer = grpc::check(&gateway, stranger, "/public/x", &[]).await;
         assert_eq!(answer.status, 403, "{stranger:?}");
     }
+    let gateway = Gateway::with_store(Down);
+    let headers = [("cookie", "__Host-didt=x")];
+    let answer = grpc::check(&gateway, Some(PROXY), "/app", &headers).await;
+    assert_eq!((answer.status, answer.code), (503, 14), "unavailable: {answer:?}");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
 }
 
 /// A gRPC call, in its bytes on the wire.
@@ -351,7 +361,8 @@ mod grpc {
     #[derive(Debug)]
     pub(super) struct Checked {
         pub(super) status: u16,
-        pub(super) allowed: bool,
+        /// The gRPC code: 0 lets the request pass.
+        pub(super) code: i32,
         pub(super) all_overwrite: bool,
         pub(super) removed: Vec<String>,
         headers: Vec<(String, String)>,
@@ -400,11 +411,11 @@ mod grpc {
         let body = http_body_util::BodyExt::collect(answer.into_body()).await.expect("a body");
         let bytes = body.to_bytes();
         let response = CheckResponse::decode(bytes.get(5..).expect("a frame")).expect("an answer");
-        let allowed = response.status.expect("a status").code == 0;
+        let code = response.status.expect("a status").code;
         match response.http_response.expect("an answer for HTTP") {
             HttpResponse::OkResponse(ok) => Checked {
                 status: 200,
-                allowed,
+                code,
                 all_overwrite: ok.headers.iter().all(|header| {
                     header.append_action == HeaderAppendAction::OverwriteIfExistsOrAdd as i32
                         && header.keep_empty_value
@@ -414,7 +425,7 @@ mod grpc {
             },
             HttpResponse::DeniedResponse(denied) => Checked {
                 status: u16::try_from(denied.status.expect("a status").code).expect("a status"),
-                allowed,
+                code,
                 all_overwrite: false,
                 removed: Vec::new(),
                 headers: pairs(denied.headers),
