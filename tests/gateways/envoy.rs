@@ -14,19 +14,23 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
+const fn envoy(name: &'static str) -> Gateway {
+    Gateway {
+        name,
+        program: "envoy",
+        files: &["envoy.yaml"],
+        command: Some(command),
+        removes_session_cookie: true,
+    }
+}
+
 const FAILURES_ALLOW: (&str, &str, &str) =
     ("envoy.yaml", "failure_mode_allow: false", "failure_mode_allow: true");
 
 mod http {
     use super::*;
 
-    const ENVOY: Gateway = Gateway {
-        name: "envoy-http",
-        program: "envoy",
-        files: &["envoy.yaml"],
-        command: Some(command),
-        removes_session_cookie: true,
-    };
+    const ENVOY: Gateway = envoy("envoy-http");
 
     behaviour::tests!(ENVOY);
 
@@ -64,15 +68,10 @@ mod http {
 mod grpc {
     use super::*;
 
-    const ENVOY: Gateway = Gateway {
-        name: "envoy-grpc",
-        program: "envoy",
-        files: &["envoy.yaml"],
-        command: Some(command),
-        removes_session_cookie: true,
-    };
+    const ENVOY: Gateway = envoy("envoy-grpc");
 
     behaviour::tests!(ENVOY);
+
     /// The mistakes that are made with Envoy over gRPC.
     mod mistakes {
         use super::*;

@@ -21,7 +21,7 @@ pub(super) fn router() -> Router<Arc<Checks>> {
         .route("/check/envoy/{*original}", endpoint(Kind::Envoy, original))
 }
 
-fn original(head: &Parts) -> Result<Original, Refusal> {
+fn original(head: Parts) -> Result<Original, Refusal> {
     let target = head.uri.path_and_query().ok_or(Refusal::Untold)?;
     let uri = target.as_str().strip_prefix(PREFIX).ok_or(Refusal::Untold)?;
     let host = match head.uri.authority() {
@@ -33,6 +33,6 @@ fn original(head: &Parts) -> Result<Original, Refusal> {
         scheme: told(&head.headers, "x-forwarded-proto")?,
         host,
         uri: Bytes::copy_from_slice(uri.as_bytes()),
-        headers: head.headers.clone(),
+        headers: head.headers,
     })
 }

@@ -17,13 +17,13 @@ pub(super) fn router() -> Router<Arc<Checks>> {
         .route("/check/traefik", endpoint(Kind::Traefik, original))
 }
 
-fn original(head: &Parts) -> Result<Original, Refusal> {
+fn original(head: Parts) -> Result<Original, Refusal> {
     let told = |name| told(&head.headers, name);
     Ok(Original {
         method: told("x-forwarded-method")?,
         scheme: told("x-forwarded-proto")?,
         host: told("x-forwarded-host")?,
         uri: told("x-forwarded-uri")?,
-        headers: head.headers.clone(),
+        headers: head.headers,
     })
 }

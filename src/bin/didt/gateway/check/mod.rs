@@ -59,11 +59,11 @@ pub(crate) fn router(checks: &Arc<Checks>) -> Router {
 /// request that is asked about.
 fn endpoint(
     kind: Kind,
-    original: fn(&Parts) -> Result<Original, Refusal>,
+    original: fn(Parts) -> Result<Original, Refusal>,
 ) -> MethodRouter<Arc<Checks>> {
     any(async move |State(checks): State<Arc<Checks>>, request: axum::extract::Request| {
         let (head, _) = request.into_parts();
-        let question = Question::new(kind, &head, original(&head));
+        let question = Question::new(kind, head, original);
         checks.check(question).await.map(Body::from)
     })
 }

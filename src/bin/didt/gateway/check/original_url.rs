@@ -25,14 +25,15 @@ pub(super) fn router() -> Router<Arc<Checks>> {
         .route("/check/haproxy", endpoint(Kind::Haproxy, original))
 }
 
-fn original(head: &Parts) -> Result<Original, Refusal> {
+fn original(head: Parts) -> Result<Original, Refusal> {
     let url = told(&head.headers, URL)?;
     let (scheme, host, uri) = split(&url).ok_or(Refusal::Untold)?;
-    let mut headers = head.headers.clone();
-    if let Some(upgrade) = head.headers.get(UPGRADED).filter(|value| !value.is_empty()) {
-        headers.insert(UPGRADE, upgrade.clone());
+    let method = told(&head.headers, METHOD)?;
+    let mut headers = head.headers;
+    if let Some(upgrade) = headers.get(UPGRADED).filter(|value| !value.is_empty()).cloned() {
+        headers.insert(UPGRADE, upgrade);
     }
-    Ok(Original { method: told(&head.headers, METHOD)?, scheme, host, uri, headers })
+    Ok(Original { method, scheme, host, uri, headers })
 }
 
 /// Scheme, host, and all from the first slash on. Nothing is decoded or skipped.

@@ -28,11 +28,14 @@ pub(crate) struct Question {
 
 impl Question {
     /// A question that came by HTTP. A request without a known peer is nobody's.
-    pub(super) fn new(kind: Kind, head: &Parts, original: Result<Original, Refusal>) -> Self {
-        let peer = head.extensions.get::<Peer>().copied();
+    pub(super) fn new(
+        kind: Kind,
+        head: Parts,
+        original: fn(Parts) -> Result<Original, Refusal>,
+    ) -> Self {
         let client = head.extensions.get::<Client>().and_then(|client| client.0);
-        match peer {
-            Some(peer) => Self { kind, peer, client, original },
+        match head.extensions.get::<Peer>().copied() {
+            Some(peer) => Self { kind, peer, client, original: original(head) },
             None => Self { kind, peer: Peer::Unix, client, original: Err(Refusal::UntrustedProxy) },
         }
     }
