@@ -8,6 +8,7 @@
 use k256::ecdsa::VerifyingKey;
 use k256::elliptic_curve::ops::Reduce;
 use k256::{FieldBytes, Scalar};
+use ruint::aliases::U256;
 use secp256k1::Message;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature};
 use sha3::{Digest, Keccak256};
@@ -75,6 +76,7 @@ fn main() {
         }
     };
     let verifier = Verifier::new(AUDIENCE);
+    let order = U256::from_be_bytes::<32>((-Scalar::ONE).to_bytes().into()) + U256::ONE;
     let mut rounds = Rounds::default();
 
     rounds.add("libsecp256k1: recover an address", each(), |sample| {
@@ -99,6 +101,13 @@ fn main() {
         token.into_signed_with(&sample.key).expect("good")
     });
     rounds.add("prepare an issuer's key", each(), |sample| sample.bare_key.clone().prepared());
+    rounds.add("invert a scalar: k256's own call", each(), |sample| {
+        number(&sample.signature[..32]).invert_vartime().expect("not zero")
+    });
+    rounds.add("invert a scalar: ruint", each(), |sample| {
+        let scalar: [u8; 32] = sample.signature[..32].try_into().expect("32 bytes");
+        U256::from_be_bytes(scalar).inv_mod(order).expect("not zero")
+    });
     rounds
         .add("decode a token", each(), |sample| DidToken::decode(&sample.token).expect("a token"));
     rounds.add("two keccak-256, of the claim and of a key", each(), |sample| {
@@ -136,7 +145,6 @@ fn recover_in_c(hash: &[u8; 32], signature: &[u8; 65]) -> secp256k1::PublicKey {
 /// its parity is that of `v`: whether recovery gives the key `Q`, without a recovery.
 fn point_in_c(sample: &Sample) -> [u8; 32] {
     let (r, s) = sample.signature[..64].split_at(32);
-    let number = |bytes: &[u8]| Scalar::reduce(&FieldBytes::try_from(bytes).expect("32 bytes"));
     let inverse = number(s).invert_vartime().expect("not zero");
     let in_c = |scalar: Scalar| {
         secp256k1::Scalar::from_be_bytes((scalar * inverse).to_bytes().into()).expect("in range")
@@ -146,6 +154,10 @@ fn point_in_c(sample: &Sample) -> [u8; 32] {
     let [parity, x @ ..] = point.serialize();
     assert_eq!(parity - 2, sample.signature[64] - 27);
     x
+}
+
+fn number(bytes: &[u8]) -> Scalar {
+    Scalar::reduce(&FieldBytes::try_from(bytes).expect("32 bytes"))
 }
 
 fn recover_in_k256(hash: &[u8; 32], signature: &[u8; 65]) -> [u8; 65] {

@@ -11,7 +11,7 @@ use super::signature::Signature;
 ///
 /// A token names its issuer by address only, so that its key has to be recovered from
 /// the proof. Where the key is known from an earlier token, checking the proof against it
-/// takes about two thirds of the time: see [`DidToken::into_signed_with`](super::DidToken::into_signed_with).
+/// takes about three fifths of the time: see [`DidToken::into_signed_with`](super::DidToken::into_signed_with).
 /// What is known never changes a verdict, only how long it takes.
 ///
 /// ```
@@ -45,8 +45,8 @@ impl IssuerKey {
         self.issuer
     }
 
-    /// The same key, ready to check proofs against. Takes about half the time of a
-    /// recovery, and 3 KB of memory.
+    /// The same key, ready to check proofs against. Takes about three fifths of
+    /// a recovery's time, and 3 KB of memory.
     #[must_use]
     pub fn prepared(mut self) -> Self {
         self.table.get_or_insert_with(|| KeyTable::new(&self.key));

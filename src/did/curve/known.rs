@@ -2,9 +2,9 @@
 
 use k256::AffinePoint;
 use k256::elliptic_curve::group::CurveAffine;
-use k256::elliptic_curve::ops::Invert;
 use k256::elliptic_curve::point::AffineCoordinates;
 
+use super::inverse::inverse;
 use super::sum::Table;
 use super::{Hash, PublicKey, Signature, affine, scalar};
 
@@ -34,8 +34,8 @@ impl KeyTable {
     /// against `r` modulo n, and ignores `v`: that would be another question.)
     pub(in crate::did) fn made(&self, signature: &Signature, hash: &Hash) -> bool {
         let Signature { r, s, y_is_odd } = signature;
-        let inverse = s.invert_vartime();
-        let point: AffinePoint = affine(&self.0.sum(&(scalar(hash) * *inverse), &(**r * *inverse)));
+        let inverse = inverse(s);
+        let point: AffinePoint = affine(&self.0.sum(&(scalar(hash) * inverse), &(**r * inverse)));
         !bool::from(point.is_identity())
             && point.x() == r.to_bytes()
             && bool::from(point.y_is_odd()) == *y_is_odd

@@ -7,6 +7,7 @@
 //!   sum     a·G + b·P on odd multiples that a table holds
 //!   digits  the signed digits that choose the multiples
 //!   split   a scalar as two of half its length
+//! inverse   of a scalar, for both
 //! ```
 //!
 //! Signatures, hashes and keys are all public here, so variable-time arithmetic is
@@ -19,6 +20,7 @@
 #[cfg(test)]
 mod differential;
 mod digits;
+mod inverse;
 mod known;
 #[cfg(feature = "libsecp256k1")]
 mod libsecp256k1;
