@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{Clock, DidAuth, Timestamp, Verifier};
+use tower_didt::{Clock, DidAuth, DidToken, Timestamp, Verifier};
 
 const AUDIENCE: &str = "did:magic:my-app";
 
@@ -80,4 +80,29 @@ fn a_session_and_a_token_seen_before_allocate_the_extension_alone() {
     assert_eq!(call(&auth, with_cookie()).0, extension + 2 * measure, "a session");
     // The verification, the store's mint, the decision.
     assert_eq!(call(&auth, bearer()).0, extension + 3 * measure, "a token seen before");
+}
+
+/// Bytes that are still allocated when `make` is done, and what it made.
+fn kept<T>(make: impl FnOnce() -> T) -> (usize, T) {
+    let mut made = None;
+    let counted = allocation_counter::measure(|| made = Some(make()));
+    let bytes = counted.bytes_current.try_into().expect("nothing older was freed");
+    (bytes, made.expect("made"))
+}
+
+#[test]
+fn memory_sizes_are_what_the_allocator_was_asked_for() {
+    let wallet = Wallet::from_seed("alice");
+    let token = |attachment| wallet.token(AUDIENCE).attachment(attachment).set("tid", "one").mint();
+    // The curve's tables are made at their first use.
+    DidToken::decode(token("none")).and_then(DidToken::into_signed).expect("a good token");
+
+    let text = token("none");
+    let (bytes, (signed, key)) = kept(|| {
+        DidToken::decode(&text).and_then(DidToken::into_signed_and_key).expect("a good token")
+    });
+    assert_eq!(signed.memory_size(), bytes);
+
+    let (table, key) = kept(|| key.prepared());
+    assert_eq!(key.memory_size(), table + size_of_val(&key));
 }

@@ -202,3 +202,21 @@ impl<'de> Visitor<'de> for FieldsVisitor {
         Ok(fields)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::DidToken;
+    use crate::testing::Wallet;
+
+    #[test]
+    fn each_getter_gives_the_field_of_its_name() {
+        let wallet = Wallet::from_seed("alice");
+        let token = wallet.token("the app").set("sub", "the user").set("tid", "the token").mint();
+        let token = DidToken::decode(token).expect("a token");
+        let claim = token.claim();
+        assert_eq!(claim.iss(), wallet.issuer());
+        assert_eq!(claim.aud(), "the app");
+        assert_eq!(claim.untrusted_sub(), "the user");
+        assert_eq!(claim.tid(), "the token");
+    }
+}

@@ -290,3 +290,56 @@ impl fmt::Display for Quoted<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_sdk_and_names_are_ours() {
+        let (now, ext) = (Timestamp::from_secs(2), Timestamp::from_secs(1));
+        let signature = SignatureOf::Claim;
+        let issuer = Address::from_bytes([1; 20]);
+        let rows = [
+            (TokenError::Malformed(Malformed::ClaimJson), "ERROR_MALFORMED_TOKEN", "malformed"),
+            (
+                TokenError::FailedRecovery { signature, fault: SignatureFault::NoKey },
+                "ERROR_FAILED_RECOVERING_PROOF",
+                "failed_recovery",
+            ),
+            (
+                TokenError::IncorrectSigner { signature, claimed: issuer, recovered: issuer },
+                "ERROR_INCORRECT_SIGNER_ADDR",
+                "incorrect_signer",
+            ),
+            (TokenError::Expired { now, ext }, "ERROR_DIDT_EXPIRED", "expired"),
+            (
+                TokenError::TooOld { now, iat: ext, max_age: Duration::ZERO },
+                "ERROR_DIDT_EXPIRED",
+                "too_old",
+            ),
+            (
+                TokenError::NotYetValid { now, not_before: ext, leeway: Duration::ZERO },
+                "ERROR_DIDT_CANNOT_BE_USED_YET",
+                "not_yet_valid",
+            ),
+            (
+                TokenError::AudienceMismatch { claimed: "a".into(), accepted: "b".into() },
+                "ERROR_AUDIENCE_MISMATCH",
+                "audience_mismatch",
+            ),
+        ];
+        for (error, code, name) in rows {
+            assert_eq!((error.code(), error.name()), (code, name));
+        }
+    }
+
+    #[test]
+    fn each_field_is_named_by_its_key() {
+        use Field::*;
+        let fields = [Iat, Ext, Nbf, Iss, Sub, Aud, Tid, Add];
+        let keys = ["iat", "ext", "nbf", "iss", "sub", "aud", "tid", "add"];
+        assert_eq!(fields.map(Field::key), keys);
+        assert_eq!(fields.map(Field::is_time).iter().filter(|is| **is).count(), 3);
+    }
+}

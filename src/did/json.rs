@@ -66,3 +66,16 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     }
     bytes.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_that_is_told_counts_the_claim_itself() {
+        assert_eq!(check_ignored("[[]]", 2), Ok(()));
+        assert_eq!(check_ignored("[[[]]]", 2), Err(Malformed::TooDeep { limit: 3 }));
+        // Levels, not brackets: what was closed counts no more, and none counts in a string.
+        assert_eq!(check_ignored(r#"[[],{},[],"[[[\"[["]"#, 2), Ok(()));
+    }
+}

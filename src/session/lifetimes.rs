@@ -151,6 +151,7 @@ mod tests {
     fn both_limits_are_enforced_to_the_second() {
         let lifetimes =
             Lifetimes::new(Duration::from_secs(100)).with_idle_timeout(Duration::from_secs(10));
+        assert_eq!(lifetimes.idle_timeout(), Some(Duration::from_secs(10)));
         let rows = [
             ("fresh", record(0, 0, 100), 0, Ok(())),
             ("last idle second", record(0, 50, 100), 59, Ok(())),

@@ -376,3 +376,27 @@ impl<T> fmt::Debug for StoreFuture<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn what_asking_again_cannot_help_is_permanent_and_what_others_caused_has_a_source() {
+        let cause = || BoxError::from("the cause");
+        let rows = [
+            (StoreError::Unavailable(cause()), false, true),
+            (StoreError::Corrupt(cause()), false, true),
+            (StoreError::Randomness, false, false),
+            (StoreError::TooLarge { size: 2, limit: 1 }, true, false),
+            (StoreError::Unsupported, true, false),
+        ];
+        for (error, permanent, caused) in rows {
+            assert_eq!(error.is_permanent(), permanent, "{error:?}");
+            let source = error.source().map(ToString::to_string);
+            assert_eq!(source.as_deref(), caused.then_some("the cause"), "{error:?}");
+        }
+    }
+}

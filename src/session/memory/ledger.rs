@@ -45,6 +45,11 @@ impl Ledger {
         true
     }
 
+    #[cfg(test)]
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     pub(in crate::session) fn is_used(&self, token: &TokenMark) -> bool {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).is_used(token)
     }

@@ -207,6 +207,13 @@ mod tests {
     }
 
     #[test]
+    fn by_default_it_holds_128_mib_of_sessions_and_262_144_used_tokens() {
+        let Shared { sessions, ledger, .. } = &*MemoryStore::new().0;
+        assert_eq!(sessions.max_bytes(), 134_217_728);
+        assert_eq!(ledger.max(), 262_144);
+    }
+
+    #[test]
     fn under_pressure_sessions_go_but_used_tokens_stay_used() {
         let big = || SessionData::new(&"x".repeat(4_000)).expect("JSON");
         let store = MemoryStore::with_limits(20_000, 1_000);

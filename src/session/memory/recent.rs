@@ -85,6 +85,11 @@ impl Recent {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes * self.shards.len() as u64
+    }
+
     /// How many there are.
     fn len(&self) -> usize {
         let lock = |shard: &Mutex<Shard>| {
