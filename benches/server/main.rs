@@ -1,21 +1,24 @@
 //! A server on a free port of the loopback, one thread, that answers `/` with a few bytes.
 //!
 //! ```text
-//! bench-server bare|memory|sealed|none     serves until its input ends
+//! bench-server KIND                         serves until its input ends
 //! bench-server mint COUNT                  as many tokens, each of another issuer, one a line
 //! ```
 //!
-//! `bare` is axum alone; the others have the layer around it, with that store. Prints its
-//! address first.
+//! `bare` is axum alone; `verify` is a handler that calls the verifier itself; `memory`,
+//! `sealed` and `none` have the layer around axum, with that store. Prints its address first.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::thread;
 
 use axum::Router;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, Verifier,
+    Clock, DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, SystemClock,
+    Verifier,
 };
 use tower_didt_benches::AUDIENCE;
 
@@ -39,6 +42,7 @@ fn app(kind: &str) -> Result<Router, Failure> {
     let auth = DidAuth::new(Verifier::new(AUDIENCE));
     let auth = match kind {
         "bare" => return Ok(app),
+        "verify" => return Ok(Router::new().route("/", get(verify))),
         "memory" => auth.with_store(MemoryStore::new()),
         "sealed" => {
             auth.with_store(SealedStore::new(SealingKeys::generate()?, MemoryLedger::new()))
@@ -47,6 +51,16 @@ fn app(kind: &str) -> Result<Router, Failure> {
         _ => return Err("no such kind of server".into()),
     };
     Ok(app.layer(auth.layer()))
+}
+
+/// What an application does that calls the verifier by hand, and keeps nothing.
+async fn verify(headers: HeaderMap) -> StatusCode {
+    let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    match Verifier::new(AUDIENCE).verify(token, SystemClock.now()) {
+        Ok(_) => StatusCode::OK,
+        Err(_) => StatusCode::UNAUTHORIZED,
+    }
 }
 
 async fn serve(app: Router) -> Result<(), Failure> {
