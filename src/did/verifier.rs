@@ -340,3 +340,28 @@ impl<T: Into<Box<str>>> FromIterator<T> for Audiences {
         Self(audiences.into_iter().map(Into::into).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Wallet;
+
+    #[test]
+    fn a_token_may_be_as_old_as_the_cap_and_no_older() {
+        let issued = Timestamp::from_secs(1_700_000_000);
+        let cap = Duration::from_secs(60);
+        let verifier = Verifier::new("app").with_max_age(cap);
+        assert_eq!((Verifier::new("app").max_age(), verifier.max_age()), (None, Some(cap)));
+        // By itself it lives for longer.
+        let wallet = Wallet::from_seed("alice");
+        let token = wallet.token("app").issued_at(issued).lifespan(Duration::from_secs(900)).mint();
+        for age in [0, 59, 60] {
+            verifier.verify(&token, issued.plus(Duration::from_secs(age))).expect("young enough");
+        }
+        for age in [61, 900] {
+            let now = issued.plus(Duration::from_secs(age));
+            let error = verifier.verify(&token, now).expect_err("too old");
+            assert_eq!(error, TokenError::TooOld { now, iat: issued, max_age: cap });
+        }
+    }
+}

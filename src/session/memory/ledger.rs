@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     #[cfg(test)]
-    pub(super) fn max(&self) -> usize {
+    pub(in crate::session) fn max(&self) -> usize {
         self.max
     }
 

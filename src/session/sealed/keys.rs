@@ -329,6 +329,14 @@ mod tests {
     }
 
     #[test]
+    fn what_kept_a_file_from_being_read_is_the_source_of_the_error() {
+        use std::error::Error;
+        let error = SealingKeyError::File(std::io::Error::other("the disk"));
+        assert_eq!(error.source().expect("a source").to_string(), "the disk");
+        assert!(SealingKeyError::NotSet.source().is_none());
+    }
+
+    #[test]
     fn debug_shows_nothing_of_the_keys() {
         let keys = SealingKeys::from_bytes(bytes(32)).expect("a key");
         assert_eq!(format!("{keys:?}"), "SealingKeys(1 redacted)");

@@ -104,3 +104,16 @@ impl Birth {
         Self(self.0.saturating_add(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn births_count_microseconds_and_none_is_before_the_epoch() {
+        let birth = |secs| Birth::at(Timestamp::from_secs(secs)).as_u64();
+        assert_eq!(birth(2), 2_000_000);
+        assert_eq!(birth(-2), 0);
+        assert_eq!(Birth::from_u64(7).next().as_u64(), 8);
+    }
+}

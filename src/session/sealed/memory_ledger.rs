@@ -106,3 +106,18 @@ impl RevocationLedger for MemoryLedger {
         StoreFuture::ready(Ok(revocations.has_ended(&session)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_it_remembers_262_144_used_tokens_and_as_many_ended_sessions() {
+        let limits = |ledger: MemoryLedger| {
+            let revocations = ledger.0.revocations.read().expect("no panic inside");
+            (ledger.0.tokens.max(), revocations.max())
+        };
+        assert_eq!(limits(MemoryLedger::new()), (262_144, 262_144));
+        assert_eq!(limits(MemoryLedger::with_limits(3, 5)), (3, 5));
+    }
+}

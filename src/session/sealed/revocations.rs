@@ -55,6 +55,11 @@ impl Revocations {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     /// A birth after everything that was ended for this issuer.
     pub(super) fn next_birth(&mut self, issuer: Issuer, now: Timestamp) -> Birth {
         let clock = Birth::at(now);
