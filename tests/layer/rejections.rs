@@ -1,11 +1,13 @@
 //! What a client is told when its request does not pass.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
 use tower_didt::testing::Wallet;
-use tower_didt::{Refusal, Rejection, TokenError};
+use tower_didt::{Refusal, Rejection, SessionData, SessionExpired, TokenError};
 
 use crate::support::{AUDIENCE, App, FaultyStore, START, bearer, empty, request, with_cookie};
 
@@ -71,6 +73,11 @@ async fn a_reason_leads_to_its_cause() {
     let rejection = down.extensions.get::<Rejection>().expect("a reason");
     let cause = rejection.source().and_then(Error::source).expect("the connection's own");
     assert_eq!(cause.to_string(), "connection refused");
+
+    let unusable = SessionData::new(&HashMap::from([(vec![0], 0)])).expect_err("no JSON key");
+    let expired = Rejection::SessionExpired(SessionExpired::Idle);
+    assert!(expired.source().is_some_and(<dyn Error>::is::<SessionExpired>));
+    assert!(Rejection::UnusableSessionData(Arc::new(unusable)).source().is_some());
 
     let none = app.send(empty(request())).await;
     assert!(none.extensions.get::<Rejection>().expect("a reason").source().is_none());
