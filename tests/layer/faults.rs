@@ -35,6 +35,21 @@ async fn a_store_that_is_down_is_503_and_its_sessions_live_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_session_that_could_not_be_looked_up_is_not_taken_for_none() {
+    let store = FaultyStore::default();
+    let app = App::new().with(|auth| auth.with_store(store.clone()));
+    let alice = Wallet::from_seed("alice");
+    let ticket = app.sign_in(&alice).await;
+    let token = app.token(&alice);
+    // The store could still make a second session beside the one it cannot find.
+    store.set_load_down(true);
+    assert_unavailable(&app.send(both(&token, &ticket)).await);
+    store.set_load_down(false);
+    assert_eq!(app.auth.sessions_of(alice.issuer()).await.expect("an answer").len(), 1);
+    assert!(app.send(bearer(&token)).await.ticket().is_some(), "the token was not used up");
+}
+
+#[tokio::test]
 async fn ready_is_who_has_a_store_that_answers() {
     let store = FaultyStore::default();
     let auth = App::new().auth;

@@ -178,6 +178,7 @@ pub(crate) struct FaultyState {
     pub(crate) touches: AtomicUsize,
     down: std::sync::atomic::AtomicBool,
     touch_down: std::sync::atomic::AtomicBool,
+    load_down: std::sync::atomic::AtomicBool,
 }
 
 impl FaultyStore {
@@ -187,6 +188,10 @@ impl FaultyStore {
 
     pub(crate) fn set_touch_down(&self, down: bool) {
         self.state.touch_down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_load_down(&self, down: bool) {
+        self.state.load_down.store(down, Ordering::SeqCst);
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -230,6 +235,9 @@ impl SessionStore for FaultyStore {
     }
 
     fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
+        if self.state.load_down.load(Ordering::SeqCst) {
+            return StoreFuture::ready(Err(StoreError::Unavailable("a replica is down".into())));
+        }
         self.later(|store| store.load(ticket, now))
     }
 
