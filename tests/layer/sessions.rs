@@ -118,6 +118,18 @@ async fn single_use_refuses_a_used_token_even_beside_its_own_session() {
     assert_eq!(app.send(bearer(&beside)).await.status, StatusCode::UNAUTHORIZED);
 }
 
+/// This store answers later, so both requests learn that the token is new before either uses it.
+#[tokio::test]
+async fn of_two_requests_at_once_with_a_token_for_single_use_one_passes() {
+    let app = App::new()
+        .with(|auth| auth.with_store(FaultyStore::default()).with_replay(Replay::SingleUse));
+    let token = app.token(&Wallet::from_seed("alice"));
+    let (first, second) = tokio::join!(app.send(bearer(&token)), app.send(bearer(&token)));
+    let mut statuses = [first.status, second.status];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::UNAUTHORIZED]);
+}
+
 #[tokio::test]
 async fn newest_only_refuses_what_was_issued_before_the_newest_accepted() {
     let app = App::new().with(|auth| auth.with_replay(Replay::NewestOnly));
