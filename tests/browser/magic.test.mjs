@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
-import { button, cookie, newContext, newest, open, startBrowser, startDemo } from "./support.mjs";
+import { button, cookie, newContext, newest, open, showsWallet, startBrowser, startDemo } from "./support.mjs";
 
 const { resolve } = createRequire(import.meta.url);
 const SDK = await readFile(resolve("magic-sdk").replace(/dist.*$/, "dist/magic.js"));
@@ -76,7 +76,7 @@ test("signs in through Magic's SDK, with a token for this browser only", async (
   await submit(page);
   await newest(page).filter({ hasText: "Signed in." }).waitFor();
   assert.ok(await cookie(context));
-  assert.equal(await page.locator("#issuer").innerText(), await page.locator("#wallet").innerText());
+  await showsWallet(page);
 
   assert.deepEqual(asked.map(([method]) => method), ["magic_is_logged_in", "magic_auth_login_with_email_otp", "magic_auth_generate_id_token"]);
   assert.equal(asked[1][1][0].email, "ada@example.com");

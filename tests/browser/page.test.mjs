@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
-import { button, click, newContext, newest, open, signIn, startBrowser, startDemo } from "./support.mjs";
+import { button, click, newContext, newest, open, showsWallet, signIn, startBrowser, startDemo } from "./support.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
@@ -36,7 +36,7 @@ test("the whole flow, with a quiet console", async () => {
 
   await signIn(page);
   await status.filter({ hasText: "You are signed in." }).waitFor();
-  assert.equal(await page.locator("#issuer").innerText(), await page.locator("#wallet").innerText());
+  await showsWallet(page);
   assert.equal(await rows(page).count(), 1);
   assert.match(await rows(page).first().innerText(), /this browser/);
   assert.match(await click(page, "Call the guarded API", "knows you"), /GET \/me → 200/);
@@ -100,6 +100,7 @@ test("a page that was reloaded is still signed in, and says why it has no token 
 test("a new wallet is somebody else and takes the session over", async () => {
   const { page } = await open(context, demo.url);
   await signIn(page);
+  await showsWallet(page);
   const before = await page.locator("#issuer").innerText();
   await click(page, "New wallet", "somebody else");
   await signIn(page);

@@ -86,6 +86,13 @@ export async function click(page, name, expected) {
 
 export const signIn = (page) => click(page, "Sign in with the test wallet", "Signed in.");
 
+// That the session is the wallet's. The page shows whose it is a moment after "Signed in.".
+export const showsWallet = (page) =>
+  page.waitForFunction(() => {
+    const [issuer, wallet] = ["#issuer", "#wallet"].map((id) => document.querySelector(id).innerText);
+    return issuer !== "" && issuer === wallet;
+  });
+
 export async function cookie(context, name = "__Host-didt") {
   return (await context.cookies()).find((cookie) => cookie.name === name);
 }
