@@ -205,8 +205,30 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::DidToken;
     use crate::testing::Wallet;
+
+    /// A good claim with these members more.
+    fn with(members: &str) -> Result<Claim, Malformed> {
+        let claim = Wallet::from_seed("alice").token("app").claim();
+        Claim::parse(&claim.replacen('{', &format!("{{{members},"), 1))
+    }
+
+    #[test]
+    fn no_key_comes_twice_not_even_one_that_is_ignored() {
+        with(r#""x":1,"y":1"#).expect("two keys");
+        assert_eq!(with(r#""x":1,"x":1"#), Err(Malformed::DuplicateKey));
+        assert_eq!(with(r#""x":1,"\u0078":1"#), Err(Malformed::DuplicateKey));
+        assert_eq!(with(r#""aud":"app""#), Err(Malformed::DuplicateKey));
+    }
+
+    #[test]
+    fn the_claim_itself_is_one_of_the_levels_that_it_may_have() {
+        let nested = |levels| with(&format!(r#""x":{}{}"#, "[".repeat(levels), "]".repeat(levels)));
+        nested(MAX_CLAIM_DEPTH - 1).expect("as deep as it may be");
+        assert_eq!(nested(MAX_CLAIM_DEPTH), Err(Malformed::TooDeep { limit: MAX_CLAIM_DEPTH }));
+    }
 
     #[test]
     fn each_getter_gives_the_field_of_its_name() {
