@@ -40,7 +40,9 @@ pub fn original_url(data: &[u8]) {
     let Ok(target) = Target::new(method, scheme, host, uri) else { return };
 
     assert_eq!(target.method.as_str().as_bytes(), method);
-    assert!(scheme == if target.https { b"https" } else { b"http".as_slice() } || scheme[0] == b'w');
+    assert!(
+        scheme == if target.https { b"https" } else { b"http".as_slice() } || scheme[0] == b'w'
+    );
     let port = if target.https { ":443" } else { ":80" };
     let sent = String::from_utf8_lossy(host).to_ascii_lowercase();
     if !sent.starts_with('[') {
@@ -52,7 +54,8 @@ pub fn original_url(data: &[u8]) {
     let path = match path.starts_with(b"/") {
         true => path,
         false => {
-            let authority = path.windows(3).position(|three| three == b"://").expect("absolute") + 3;
+            let authority =
+                path.windows(3).position(|three| three == b"://").expect("absolute") + 3;
             let slash = path[authority..].iter().position(|byte| *byte == b'/').expect("a path");
             &path[authority + slash..]
         }
