@@ -1,7 +1,7 @@
 //! A server on a free port of the loopback, one thread, that answers `/` with a few bytes.
 //!
 //! ```text
-//! bench-server KIND                         serves until its input ends
+//! bench-server KIND                        serves until its input ends
 //! bench-server mint COUNT                  as many tokens, each of another issuer, one a line
 //! ```
 //!
@@ -12,6 +12,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::thread;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
@@ -42,7 +43,10 @@ fn app(kind: &str) -> Result<Router, Failure> {
     let auth = DidAuth::new(Verifier::new(AUDIENCE));
     let auth = match kind {
         "bare" => return Ok(app),
-        "verify" => return Ok(Router::new().route("/", get(verify))),
+        "verify" => {
+            let verify = get(verify).with_state(Verifier::new(AUDIENCE));
+            return Ok(Router::new().route("/", verify));
+        }
         "memory" => auth.with_store(MemoryStore::new()),
         "sealed" => {
             auth.with_store(SealedStore::new(SealingKeys::generate()?, MemoryLedger::new()))
@@ -54,10 +58,10 @@ fn app(kind: &str) -> Result<Router, Failure> {
 }
 
 /// What an application does that calls the verifier by hand, and keeps nothing.
-async fn verify(headers: HeaderMap) -> StatusCode {
+async fn verify(State(verifier): State<Verifier>, headers: HeaderMap) -> StatusCode {
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    match Verifier::new(AUDIENCE).verify(token, SystemClock.now()) {
+    match verifier.verify(token, SystemClock.now()) {
         Ok(_) => StatusCode::OK,
         Err(_) => StatusCode::UNAUTHORIZED,
     }

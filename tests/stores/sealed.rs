@@ -235,6 +235,14 @@ async fn no_session_lives_longer_than_its_end_is_remembered() {
     assert!(store.load(&ticket, later(100)).await.expect("an answer").is_none());
 }
 
+#[tokio::test]
+async fn by_default_no_session_lives_longer_than_browsers_keep_a_cookie() {
+    let mut session = session_of("alice");
+    session.expires_at = later(10 * 365 * 24 * 60 * 60);
+    let (_, record) = mint(&store(), session).await;
+    assert_eq!(record.expires_at, later(34_560_000));
+}
+
 // ---- what is believed --------------------------------------------------------------
 
 /// A record is the application's to change; what the handle says is signed.

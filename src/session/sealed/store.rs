@@ -300,28 +300,3 @@ where
         Err(waiting) => StoreFuture::boxed(async move { next(waiting.await?) }),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
-    use super::*;
-    use crate::MemoryLedger;
-
-    #[test]
-    fn no_session_outlives_what_browsers_keep() {
-        let now = Timestamp::from_secs(1_700_000_000);
-        let token = crate::testing::Wallet::from_seed("alice").token("app").issued_at(now).mint();
-        let claim = crate::Verifier::new("app").verify(token, now).expect("a good token");
-        let ten_years = now.plus(Duration::from_secs(10 * 365 * 24 * 60 * 60));
-        let session = NewSession::new(TokenMark::new(&claim, ten_years), ten_years);
-        let keys = SealingKeys::generate().expect("randomness");
-        let mut minted = pin!(SealedStore::new(keys, MemoryLedger::new()).mint(session, now));
-        let polled = minted.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(Ok(Minted::Session { record, .. })) = polled else {
-            panic!("a ledger in memory answers at once");
-        };
-        assert_eq!(record.expires_at, now.plus(Duration::from_secs(34_560_000)));
-    }
-}
