@@ -2,8 +2,8 @@
 //! them: the crate's own files, with loom's locks and atomics in the place of the standard
 //! library's (`src/sync.rs` there, [`sync`] here). See `tests/`.
 //!
-//! What the cache crate does inside is not tried out: where a part works on one, a map behind
-//! a lock stands in for it, which does one thing at a time, as the cache promises for one key.
+//! What moka does inside is not tried out: for its cache of what is in Redis a value behind a
+//! lock stands in, which does one thing at a time, as moka promises for one key.
 
 #![allow(dead_code, unreachable_pub, missing_docs, missing_debug_implementations)]
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]

@@ -24,6 +24,7 @@ models! {
         a_token_is_new_to_one_thread_at_most
         the_newest_token_wins
         list_and_sessions_agree_and_the_ended_stay_away
+        a_session_that_is_pushed_out_is_whole_or_absent
         pruning_forgets_the_dead_alone;
     session::redis:
         no_copy_outlives_the_word_of_a_change

@@ -4,17 +4,22 @@ mod index;
 mod ledger;
 #[path = "../../../../src/session/memory/newest.rs"]
 mod newest;
+#[path = "../../../../src/session/memory/recent.rs"]
+mod recent;
 
-use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
-use loom::sync::Mutex;
 use loom::thread;
+use tower_didt::SessionData;
 
 use self::index::Index;
 pub(super) use self::ledger::Ledger;
 pub(super) use self::newest::Newest;
-use crate::session::SessionHandle;
+use self::recent::Recent;
+use crate::Issuer;
+use crate::session::{SessionHandle, SessionRecord};
 use crate::support::{NOW, all_orders, issued};
 
 /// A token is presented by several threads while others push its mark out of a ledger that is
@@ -61,38 +66,59 @@ pub fn the_newest_token_wins() -> usize {
     })
 }
 
-/// What stands in for the cache of sessions.
-type Sessions = Mutex<HashSet<SessionHandle>>;
+/// The parts of a memory store that hold its sessions.
+struct Store {
+    sessions: Recent,
+    index: Index,
+}
+
+impl Store {
+    fn new(max_bytes: u64) -> Arc<Self> {
+        Arc::new(Self { sessions: Recent::new(max_bytes), index: Index::default() })
+    }
+
+    /// As the memory store makes a session.
+    fn mint(&self, issuer: Issuer, new: SessionHandle) {
+        self.index.with_issuer(issuer, |handles| {
+            self.sessions.insert(record(issuer, new), NOW);
+            handles.push(new);
+        });
+    }
+
+    /// As the memory store ends all sessions of an issuer.
+    fn revoke_all(&self, issuer: Issuer) {
+        self.index.with_issuer(issuer, |handles| {
+            for handle in handles.drain(..) {
+                self.sessions.remove(&handle);
+            }
+        });
+    }
+
+    /// As the memory store writes down that a session is in use.
+    fn touch(&self, issuer: Issuer, used: SessionHandle) {
+        let later = NOW.plus(Duration::from_secs(60));
+        self.index.with_issuer(issuer, |_| {
+            if let Some(current) = self.sessions.get(&used) {
+                self.sessions.insert(Arc::new(current.seen(later)), later);
+            }
+        });
+    }
+
+    fn listed(&self, issuer: Issuer) -> Vec<SessionHandle> {
+        self.index.with_issuer(issuer, |handles| handles.clone())
+    }
+}
+
+/// Room for more sessions than a model has.
+const ENOUGH: u64 = 1024 * 1024;
 
 const fn handle(number: u8) -> SessionHandle {
     SessionHandle::from_bytes([number; 32])
 }
 
-/// As the memory store makes a session.
-fn mint(index: &Index, sessions: &Sessions, issuer: crate::Issuer, new: SessionHandle) {
-    index.with_issuer(issuer, |handles| {
-        sessions.lock().expect("no panic").insert(new);
-        handles.push(new);
-    });
-}
-
-/// As the memory store ends all sessions of an issuer.
-fn revoke_all(index: &Index, sessions: &Sessions, issuer: crate::Issuer) {
-    index.with_issuer(issuer, |handles| {
-        for handle in handles.drain(..) {
-            sessions.lock().expect("no panic").remove(&handle);
-        }
-    });
-}
-
-/// As the memory store writes down that a session is in use.
-fn touch(index: &Index, sessions: &Sessions, issuer: crate::Issuer, used: SessionHandle) {
-    index.with_issuer(issuer, |_| {
-        let mut sessions = sessions.lock().expect("no panic");
-        if sessions.contains(&used) {
-            sessions.insert(used);
-        }
-    });
+fn record(issuer: Issuer, handle: SessionHandle) -> Arc<SessionRecord> {
+    let end = NOW.plus(Duration::from_secs(3600));
+    Arc::new(SessionRecord::new(handle, issuer, NOW, end, SessionData::NONE))
 }
 
 /// Signing in, using a session and signing out everywhere at the same time: what was there
@@ -100,22 +126,52 @@ fn touch(index: &Index, sessions: &Sessions, issuer: crate::Issuer, used: Sessio
 pub fn list_and_sessions_agree_and_the_ended_stay_away() -> usize {
     let issuer = issued("alice", 0).issuer;
     all_orders(move || {
-        let shared = Arc::new((Index::default(), Sessions::default()));
-        mint(&shared.0, &shared.1, issuer, handle(1));
-        let ending = Arc::clone(&shared);
+        let store = Store::new(ENOUGH);
+        store.mint(issuer, handle(1));
+        let ending = Arc::clone(&store);
         let ending = thread::spawn(move || {
-            revoke_all(&ending.0, &ending.1, issuer);
-            assert!(!ending.1.lock().expect("no panic").contains(&handle(1)));
+            ending.revoke_all(issuer);
+            assert!(ending.sessions.get(&handle(1)).is_none());
         });
-        let using = Arc::clone(&shared);
-        let using = thread::spawn(move || touch(&using.0, &using.1, issuer, handle(1)));
-        mint(&shared.0, &shared.1, issuer, handle(2));
+        let using = Arc::clone(&store);
+        let using = thread::spawn(move || using.touch(issuer, handle(1)));
+        store.mint(issuer, handle(2));
         ending.join().expect("no panic");
         using.join().expect("no panic");
-        let sessions = shared.1.lock().expect("no panic").clone();
-        assert!(!sessions.contains(&handle(1)), "brought back");
-        let listed = shared.0.with_issuer(issuer, |handles| handles.clone());
-        assert_eq!(listed.into_iter().collect::<HashSet<_>>(), sessions);
+        assert!(!store.sessions.contains(&handle(1)), "brought back");
+        let minted_last = store.sessions.contains(&handle(2));
+        let expected: &[_] = if minted_last { &[handle(2)] } else { &[] };
+        assert_eq!(store.listed(issuer), expected);
+    })
+}
+
+/// A session is used while two others come and there is room for two: what is found is whole,
+/// the room is neither exceeded nor, by what was counted twice, wasted.
+pub fn a_session_that_is_pushed_out_is_whole_or_absent() -> usize {
+    let issuer = issued("alice", 0).issuer;
+    // A session takes some 350 bytes.
+    let max_bytes = 800;
+    all_orders(move || {
+        let store = Store::new(max_bytes);
+        let kept = |numbers: RangeInclusive<u8>| {
+            numbers.filter(|number| store.sessions.contains(&handle(*number))).count()
+        };
+        store.mint(issuer, handle(1));
+        let using = Arc::clone(&store);
+        let using = thread::spawn(move || {
+            let found = using.sessions.get(&handle(1));
+            assert!(found.is_none_or(|found| *found == *record(issuer, handle(1))));
+            using.touch(issuer, handle(1));
+        });
+        let minting = Arc::clone(&store);
+        let minting = thread::spawn(move || minting.mint(issuer, handle(2)));
+        store.mint(issuer, handle(3));
+        using.join().expect("no panic");
+        minting.join().expect("no panic");
+        assert_eq!(kept(1..=3), 2);
+        store.mint(issuer, handle(4));
+        store.mint(issuer, handle(5));
+        assert_eq!((kept(1..=3), kept(4..=5)), (0, 2));
     })
 }
 
@@ -123,21 +179,20 @@ pub fn list_and_sessions_agree_and_the_ended_stay_away() -> usize {
 pub fn pruning_forgets_the_dead_alone() -> usize {
     let issuer = issued("alice", 0).issuer;
     all_orders(move || {
-        let shared = Arc::new((Index::default(), Sessions::default()));
+        let store = Store::new(ENOUGH);
         // Dead ones, as many as make the list worth pruning.
-        shared
-            .0
+        store
+            .index
             .with_issuer(issuer, |handles| handles.extend(std::iter::repeat_n(handle(9), 1_024)));
-        mint(&shared.0, &shared.1, issuer, handle(1));
-        let minting = Arc::clone(&shared);
-        let minting = thread::spawn(move || mint(&minting.0, &minting.1, issuer, handle(2)));
-        // The cache is not asked under its lock a thousand times: that is a thousand steps.
-        let alive = shared.1.lock().expect("no panic").clone();
+        store.mint(issuer, handle(1));
+        let minting = Arc::clone(&store);
+        let minting = thread::spawn(move || minting.mint(issuer, handle(2)));
+        // The sessions are not asked under their lock a thousand times: that is a thousand steps.
+        let pruning = Arc::clone(&store);
         let alive =
-            move |handle: &SessionHandle| *handle != self::handle(9) || alive.contains(handle);
-        shared.0.prune(issuer, alive);
+            move |asked: &SessionHandle| *asked != handle(9) && pruning.sessions.contains(asked);
+        store.index.prune(issuer, alive);
         minting.join().expect("no panic");
-        let listed = shared.0.with_issuer(issuer, |handles| handles.clone());
-        assert_eq!(listed, [handle(1), handle(2)]);
+        assert_eq!(store.listed(issuer), [handle(1), handle(2)]);
     })
 }

@@ -1,4 +1,4 @@
-pub(crate) use tower_didt::{SessionHandle, StoreFuture, TokenMark};
+pub(crate) use tower_didt::{SessionHandle, SessionRecord, StoreFuture, TokenMark};
 
 pub mod memory;
 pub mod redis;
