@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{Issuer, Timestamp};
 
-/// Remembers nothing: every request brings its own token, no cookie is ever set.
+/// Remembers nothing: every request brings its own token, no cookie is ever set, and none is
+/// taken away: one that comes along may be that of other routes of the same host.
 ///
 /// For machine clients and gRPC. A token authenticates until it expires or is too old
 /// to be accepted; since nobody remembers which tokens were used, none can be refused for that.

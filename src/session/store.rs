@@ -140,7 +140,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unsupported`], never an empty list.
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
 
-    /// Whether presenting a token here leaves anything behind. Defaults to yes.
+    /// Whether presenting a token here leaves anything behind. Defaults to yes. Where not, no
+    /// cookie was set here either, and one that opens nothing is not taken away.
     fn remembers(&self) -> bool {
         true
     }

@@ -420,6 +420,22 @@ async fn without_sessions_every_request_brings_its_token_and_no_cookie_is_set() 
     assert_eq!(app.send(with_cookie("x")).await.status, StatusCode::UNAUTHORIZED);
 }
 
+/// Browsers send the cookie of one part of a host to the other parts too.
+#[tokio::test]
+async fn where_no_sessions_are_kept_the_cookie_is_somebody_elses_and_stays() {
+    let (app, machines) = (App::new(), App::new().with(|auth| auth.with_store(NoSessions)));
+    let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
+    for value in [ticket.clone(), "x".to_owned(), format!("{ticket}; __Host-didt=x")] {
+        let required = machines.send(with_cookie(&value)).await;
+        assert_eq!(required.status, StatusCode::UNAUTHORIZED);
+        let optional = machines.send_optional(with_cookie(&value)).await;
+        assert_eq!(optional.body, "nobody");
+        for answer in [required, optional] {
+            assert_eq!(answer.set_cookies(), Vec::<String>::new());
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_sessions_the_cap_on_the_age_of_tokens_holds_too() {
     let app = App::new().with(|auth| auth.with_store(NoSessions));

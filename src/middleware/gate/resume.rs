@@ -83,12 +83,15 @@ impl Gate {
     }
 
     /// A cookie that opens nothing: taken away, and where signing in is optional
-    /// the request goes on without a session. A store that cannot tell is neither.
+    /// the request goes on without a session. A store that cannot tell is neither. Where
+    /// nothing is remembered no cookie was ever set: it is that of another part of the host.
     pub(super) fn without_session(&self, rejection: Rejection, required: bool) -> Decision {
-        let cookie =
-            if rejection.spoils_cookie() { CookieChange::Clear } else { CookieChange::Keep };
-        let verdict =
-            if rejection.spoils_cookie() && !required { Ok(None) } else { Err(rejection) };
+        let spoilt = rejection.spoils_cookie();
+        let cookie = match spoilt && self.store.remembers() {
+            true => CookieChange::Clear,
+            false => CookieChange::Keep,
+        };
+        let verdict = if spoilt && !required { Ok(None) } else { Err(rejection) };
         Decision { verdict, cookie, clear_challenge: false }
     }
 }
