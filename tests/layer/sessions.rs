@@ -351,6 +351,19 @@ async fn an_unused_session_ends_after_the_idle_timeout_and_using_it_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_request_that_brings_a_token_of_the_same_issuer_uses_the_session_too() {
+    let idle = Lifetimes::default().with_idle_timeout(Duration::from_secs(600));
+    let app = App::new().with(|auth| auth.with_lifetimes(idle));
+    let alice = Wallet::from_seed("alice");
+    let ticket = app.sign_in(&alice).await;
+    for _ in 0..5 {
+        app.advance(599);
+        assert_eq!(app.send(both(&app.token(&alice), &ticket)).await.status, StatusCode::OK);
+    }
+    assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn writing_the_last_use_down_is_throttled() {
     let store = FaultyStore::default();
     let app = App::new().with(|auth| auth.with_store(store.clone()));

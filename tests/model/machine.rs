@@ -169,7 +169,7 @@ impl<S: SessionStore + Clone> Run<S> {
         } else if self.weather == Weather::Down {
             Outcome::Unavailable
         } else {
-            self.reference.present(token, cookie)
+            self.reference.present(token, cookie, self.weather == Weather::Fair)
         };
         self.check(reply, expected);
     }

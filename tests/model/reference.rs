@@ -85,8 +85,13 @@ impl Reference {
         self.tokens[token].used = true;
     }
 
-    /// A request with a token, perhaps with a cookie beside it.
-    pub(crate) fn present(&mut self, token: TokenId, cookie: Option<SessionId>) -> Outcome {
+    /// A request with a token, perhaps with a cookie beside it. `writable`: as below.
+    pub(crate) fn present(
+        &mut self,
+        token: TokenId,
+        cookie: Option<SessionId>,
+        writable: bool,
+    ) -> Outcome {
         if !self.is_valid(token) {
             return Outcome::Refused;
         }
@@ -97,7 +102,7 @@ impl Reference {
         let previous = cookie.filter(|session| self.is_alive(*session));
         if let Some(session) = previous.filter(|session| self.sessions[*session].user == user) {
             self.tokens[token].used |= self.single_use;
-            return Outcome::Resumed(session);
+            return self.resume(session, writable);
         }
         if used {
             return Outcome::ByToken(user);

@@ -56,6 +56,18 @@ impl Gate {
         })
     }
 
+    /// Goes on with a session that is alive.
+    pub(super) async fn use_session(
+        self: Arc<Self>,
+        record: Arc<SessionRecord>,
+        now: Timestamp,
+    ) -> Decision {
+        if self.lifetimes.refresh_due(&record, now) {
+            return self.refresh(record, now).await;
+        }
+        Decision::pass(self.session(record))
+    }
+
     /// The record of a session that is alive.
     pub(super) fn living(
         &self,

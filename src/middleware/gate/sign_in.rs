@@ -119,7 +119,7 @@ impl Gate {
             && record.issuer == claim.issuer()
         {
             self.use_up(token, now).await?;
-            return Ok(Decision::pass(self.session(Arc::clone(record))));
+            return Ok(self.use_session(Arc::clone(record), now).await);
         }
 
         let challenge = self.bound_login.check(&self.verifier, claim.signed(), challenge)?;
