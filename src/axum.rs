@@ -3,7 +3,8 @@
 //! - [`Session`] as an argument of a handler: the caller's session, or 401. `Option<Session>`: the
 //!   same where nobody need be signed in. The route needs [`auth.layer()`](crate::DidAuth::layer)
 //!   or `auth.layer().optional()`; without either the answer is 500.
-//! - [`StoreError`] as the error of a handler: 503 with `Retry-After`.
+//! - [`StoreError`] as the error of a handler: 503 with `Retry-After`; 500 for what the store
+//!   can never do.
 //! - [`Challenge`] as a response: for [bound login](crate::DidAuth::with_bound_login).
 
 use axum_core::body::Body;
@@ -82,9 +83,13 @@ impl IntoResponse for Challenge {
 }
 
 impl IntoResponse for StoreError {
-    /// 503: so that handlers can write `session.sign_out().await?`.
+    /// 503, or 500 where coming back is of no use ([`is_permanent`](Self::is_permanent)): so
+    /// that handlers can write `session.sign_out().await?`.
     fn into_response(self) -> Response {
         const RETRY_AFTER_SECONDS: &str = "5";
+        if self.is_permanent() {
+            return (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response();
+        }
         let headers = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
         (StatusCode::SERVICE_UNAVAILABLE, headers, self.to_string()).into_response()
     }

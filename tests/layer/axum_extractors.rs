@@ -82,3 +82,12 @@ fn a_store_error_in_a_handler_becomes_503_with_retry_after() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key("retry-after"));
 }
+
+#[test]
+fn a_store_error_that_would_come_again_is_500_and_asks_nobody_to_retry() {
+    for error in [StoreError::Unsupported, StoreError::TooLarge { size: 5_000, limit: 4_096 }] {
+        let response = error.into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!response.headers().contains_key("retry-after"));
+    }
+}
