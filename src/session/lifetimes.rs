@@ -12,8 +12,9 @@ pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How often a session's `last_seen` is written at most by default.
 const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// An idle timeout is measured at least this often within its span.
+/// How often within its span an idle timeout is measured: by default, and at the least.
 const REFRESHES_PER_IDLE_TIMEOUT: u32 = 10;
+const FEWEST_REFRESHES: u32 = 2;
 
 /// How long sessions live (ASVS 5.0, 7.3.1 and 7.3.2). Enforced on the server;
 /// the cookie's `Max-Age` only tidies up the browser.
@@ -30,14 +31,15 @@ const REFRESHES_PER_IDLE_TIMEOUT: u32 = 10;
 pub struct Lifetimes {
     absolute: Duration,
     idle: Option<Duration>,
-    refresh_interval: Duration,
+    /// The default is another one for each idle timeout.
+    refresh_interval: Option<Duration>,
 }
 
 impl Lifetimes {
     /// Sessions that end `absolute` after they were minted, used or not.
     #[must_use]
     pub const fn new(absolute: Duration) -> Self {
-        Self { absolute, idle: None, refresh_interval: DEFAULT_REFRESH_INTERVAL }
+        Self { absolute, idle: None, refresh_interval: None }
     }
 
     /// Ends a session too when no request used it for this long. Defaults to no idle timeout.
@@ -46,18 +48,18 @@ impl Lifetimes {
     /// [`with_refresh_interval`](Self::with_refresh_interval)), so a session
     /// may end that much early, never late.
     #[must_use]
-    pub fn with_idle_timeout(mut self, idle: Duration) -> Self {
+    pub const fn with_idle_timeout(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
-        self.refresh_interval = self.refresh_interval.min(idle / REFRESHES_PER_IDLE_TIMEOUT);
         self
     }
 
     /// How much later than the last time written down a request must be for
     /// `last_seen` to be written again. Defaults to 60 seconds, or a tenth of
-    /// the idle timeout if that is less.
+    /// the idle timeout if that is less. Never more than half of the idle timeout: a session
+    /// would end while it is in use.
     #[must_use]
     pub const fn with_refresh_interval(mut self, interval: Duration) -> Self {
-        self.refresh_interval = interval;
+        self.refresh_interval = Some(interval);
         self
     }
 
@@ -99,7 +101,15 @@ impl Lifetimes {
     /// Whether a request `now` is worth writing down.
     #[must_use]
     pub fn refresh_due(&self, record: &SessionRecord, now: Timestamp) -> bool {
-        record.last_seen.plus(self.refresh_interval) <= now
+        record.last_seen.plus(self.refresh_interval()) <= now
+    }
+
+    fn refresh_interval(&self) -> Duration {
+        let (interval, times) = match self.refresh_interval {
+            Some(interval) => (interval, FEWEST_REFRESHES),
+            None => (DEFAULT_REFRESH_INTERVAL, REFRESHES_PER_IDLE_TIMEOUT),
+        };
+        self.idle.map_or(interval, |idle| interval.min(idle / times))
     }
 }
 
@@ -182,5 +192,25 @@ mod tests {
         assert!(lifetimes.refresh_due(&record(0, 0, 1_000), Timestamp::from_secs(60)));
         let brisk = lifetimes.with_idle_timeout(Duration::from_secs(50));
         assert!(brisk.refresh_due(&record(0, 0, 1_000), Timestamp::from_secs(5)));
+    }
+
+    #[test]
+    fn an_interval_that_was_asked_for_holds_in_whatever_order_and_ends_no_session_in_use() {
+        let seconds = Duration::from_secs;
+        for (asked, due) in [(5, 5), (200, 200), (299, 299), (301, 300), (600, 300), (9_000, 300)] {
+            let (idle, asked) = (seconds(600), seconds(asked));
+            let default = Lifetimes::default();
+            let orders = [
+                default.with_idle_timeout(idle).with_refresh_interval(asked),
+                default.with_refresh_interval(asked).with_idle_timeout(idle),
+            ];
+            for lifetimes in orders {
+                let is_due =
+                    |at| lifetimes.refresh_due(&record(0, 0, 10_000), Timestamp::from_secs(at));
+                assert!(!is_due(due - 1) && is_due(due), "{asked:?}");
+            }
+        }
+        let rarely = Lifetimes::default().with_refresh_interval(seconds(9_000));
+        assert!(!rarely.refresh_due(&record(0, 0, 10_000), Timestamp::from_secs(8_999)));
     }
 }
