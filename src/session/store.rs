@@ -119,6 +119,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Notes when a token was issued: `false` if one of the same issuer was noted
     /// before that had been issued later. Never notes a time after `now`, so that a
     /// token from the future locks nobody out. For `Replay::NewestOnly`.
+    ///
+    /// Here the mark's [`usable_until`](TokenMark::usable_until) is that of every token that was
+    /// issued no later: only then may the note be forgotten.
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
 
     /// Finds the session of a cookie. `ticket` is the cookie's value just as the

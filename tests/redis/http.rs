@@ -1,5 +1,7 @@
 //! The store behind the layer: what a browser sees while Redis is away.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, RETRY_AFTER, SET_COOKIE};
@@ -7,7 +9,7 @@ use axum::http::{HeaderName, Request, Response, StatusCode};
 use axum::routing::get;
 use tower::ServiceExt;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, OnceOnly, RedisStore, Session, Verifier};
+use tower_didt::{DidAuth, OnceOnly, RedisStore, Replay, Session, Verifier};
 
 use crate::server::{Server, needs_redis};
 use crate::support::eventually;
@@ -83,4 +85,24 @@ async fn ready_is_who_reaches_redis_whatever_it_serves_as() {
     for auth in &auths {
         eventually(async || auth.ready().await.is_ok()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_token_is_noted_for_as_long_as_an_older_one_could_come() {
+    needs_redis!();
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let auth = DidAuth::new(Verifier::new("app"))
+        .with_store(store)
+        .with_replay(Replay::NewestOnly)
+        .with_max_token_age(90 * DAY);
+    let app = Router::new().route("/", get(whoami)).layer(auth.layer());
+    // It lives for a quarter of an hour; one that was made before may live for 90 days.
+    let token = Wallet::from_seed("alice").token("app").mint();
+    let response = call(&app, AUTHORIZATION, &format!("Bearer {token}")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let key = server.cli(&["KEYS", "*:n"]);
+    let kept: u64 = server.cli(&["TTL", key.trim()]).trim().parse().expect("seconds");
+    assert!(kept > 89 * DAY.as_secs(), "{kept} s");
 }

@@ -193,8 +193,11 @@ impl Gate {
         self.check_newest(token, now).await
     }
 
-    /// Notes an accepted token, where only the newest is good.
+    /// Notes an accepted token, where only the newest is good: for as long as one that was
+    /// issued earlier, and may live for longer, could come.
     async fn check_newest(&self, token: TokenMark, now: Timestamp) -> Result<(), Rejection> {
+        let usable_until = token.issued_at.plus(self.longest_age.get());
+        let token = TokenMark { usable_until, ..token };
         if self.replay == Replay::NewestOnly && !self.store.advance(token, now).await? {
             return Err(Rejection::TokenSuperseded);
         }

@@ -55,8 +55,8 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// The longest that anything stays, whatever the application says: 100 years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How long it is remembered when an issuer's newest token was issued. An older one
-/// may end later than the newest, but is refused for its age sooner than this.
+/// For how long it is remembered at least when an issuer's newest token was issued: where the
+/// cap on the age of tokens is raised, older ones are good again that were made before.
 const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// The field of an issuer's hash that is no session.

@@ -33,9 +33,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest that browsers keep a cookie (RFC 6265bis), and that anything is remembered.
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// For how long Redis remembers an issuer's newest token.
-const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
-
 /// What is right in one table and in the other, and not in both.
 pub(super) fn check_together(
     settings: &Settings<'_>,
@@ -46,14 +43,6 @@ pub(super) fn check_together(
         return Err(settings.invalid(
             "sessions.max_per_issuer",
             "sealed sessions lie with their users and cannot be counted; expected store.kind \"memory\" or \"redis\"",
-        ));
-    }
-    let in_redis = matches!(store, Store::Redis(_) | Store::Sealed { ledger: Some(_), .. });
-    let newest_only = sessions.replay == tower_didt::Replay::NewestOnly;
-    if newest_only && in_redis && sessions.max_token_age > NEWEST_KEPT {
-        return Err(settings.invalid(
-            "sessions.max_token_age",
-            "with replay \"newest_only\" and Redis, 31 days are the most",
         ));
     }
     Ok(())
