@@ -49,7 +49,7 @@ impl Verifier {
     ///
     /// There is no verifier without an audience: a token made for another
     /// application is in the hands of that application, which could use it here.
-    /// An empty audience matches no token, not even one with an empty `aud`.
+    /// An empty or blank audience matches no token, not even one with the same `aud`.
     ///
     /// ```
     /// use tower_didt::Verifier;
@@ -288,10 +288,10 @@ impl VerifiedClaim {
 pub struct Audiences(Arc<[Box<str>]>);
 
 impl Audiences {
-    /// Whether `aud` is one of them. The empty string never is: a client id that
+    /// Whether `aud` is one of them. What is empty or all blanks never is: a client id that
     /// was left blank in some configuration must not admit everybody who leaves it blank too.
     fn accept(&self, aud: &str) -> bool {
-        !aud.is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
+        !aud.trim().is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
     }
 
     #[cfg(all(feature = "layer", feature = "testing"))]
@@ -345,6 +345,16 @@ impl<T: Into<Box<str>>> FromIterator<T> for Audiences {
 mod tests {
     use super::*;
     use crate::testing::Wallet;
+
+    #[test]
+    fn a_blank_audience_admits_nobody_who_leaves_it_blank_too() {
+        let now = Timestamp::from_secs(1_700_000_000);
+        for blank in ["", " ", "\t\n", "\u{a0}"] {
+            let token = Wallet::from_seed("mallory").token(blank).issued_at(now).mint();
+            let error = Verifier::new(blank).verify(token, now).expect_err("refused");
+            assert!(matches!(error, TokenError::AudienceMismatch { .. }), "{blank:?}: {error}");
+        }
+    }
 
     #[test]
     fn a_token_may_be_as_old_as_the_cap_and_no_older() {
