@@ -83,12 +83,15 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
 ///         self.0.sessions_of(issuer, now)
 ///     }
-///     // These two have defaults, which need not be what the store within says.
+///     // These three have defaults, which need not be what the store within says.
 ///     fn remembers(&self) -> bool {
 ///         self.0.remembers()
 ///     }
 ///     fn lists_sessions(&self) -> bool {
 ///         self.0.lists_sessions()
+///     }
+///     fn ready(&self) -> StoreFuture<()> {
+///         self.0.ready()
 ///     }
 /// }
 ///
