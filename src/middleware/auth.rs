@@ -191,7 +191,8 @@ impl DidAuth {
     /// # Errors
     ///
     /// [`ConfigError::InvalidOrigin`] if one of them is not scheme, host and port as
-    /// browsers send them: lower case, no path, no trailing slash.
+    /// browsers send them: lower case, no port that is the scheme's own, no `*`, no path, no
+    /// trailing slash.
     pub fn with_trusted_origins(
         self,
         origins: impl IntoIterator<Item = impl AsRef<str>>,
@@ -426,8 +427,8 @@ impl fmt::Display for ConfigError {
                 "a cookie's domain must be a host name of two labels or more, in lower case"
             }
             Self::InvalidOrigin => {
-                "a trusted origin must be http:// or https://, host and port in lower case, \
-                 and nothing after them"
+                "a trusted origin must be http:// or https://, a host in lower case without *, \
+                 the port unless it is the scheme's own, and nothing after them"
             }
             Self::InvalidRealm => "a realm must be visible ASCII without quotes and backslashes",
         })

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use http::header::{HOST, ORIGIN, UPGRADE};
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::{ConfigError, Rejection};
@@ -86,19 +85,24 @@ fn is_extended_connect(request: &Parts) -> bool {
     request.method == Method::CONNECT
 }
 
-/// Scheme and authority, in lower case as browsers send them, and nothing else.
+/// Scheme, host and port as browsers send them, and nothing else: lower case, no port that is the
+/// scheme's own, and no pattern. What is never sent would trust nobody, unnoticed.
 fn is_origin(text: &str) -> bool {
     let Ok(uri) = Uri::try_from(text) else { return false };
-    let scheme = uri.scheme_str();
-    let authority = uri.authority().map(Authority::as_str);
-    match (scheme, authority) {
-        (Some(scheme @ ("http" | "https")), Some(authority)) => {
-            text == format!("{scheme}://{authority}")
-                && !authority.contains('@')
-                && !authority.bytes().any(|byte| byte.is_ascii_uppercase())
-        }
-        _ => false,
-    }
+    let (scheme, own_port) = match uri.scheme_str() {
+        Some("http") => ("http", 80),
+        Some("https") => ("https", 443),
+        _ => return false,
+    };
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    let canonical = match authority.port_u16() {
+        Some(port) if port == own_port => return false,
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    };
+    let pattern = |byte: u8| byte.is_ascii_uppercase() || byte == b'*';
+    text == canonical && !host.is_empty() && !host.bytes().any(pattern)
 }
 
 #[cfg(test)]
@@ -194,6 +198,13 @@ mod tests {
             "https://app.example.com/path",
             "https://APP.example.com",
             "https://user@app.example.com",
+            "https://app.example.com:443",
+            "http://app.example.com:80",
+            "https://app.example.com:",
+            "https://app.example.com:0443",
+            "https://app.example.com:65536",
+            "https://*.example.com",
+            "https://:8443",
             "ftp://app.example.com",
             "null",
             "*",
@@ -201,6 +212,16 @@ mod tests {
         ] {
             assert!(TrustedOrigins::new([bad]).is_err(), "{bad:?}");
         }
-        assert!(TrustedOrigins::new(["https://a.example:8443", "http://localhost:3000"]).is_ok());
+        for good in [
+            "https://a.example:8443",
+            "http://localhost:3000",
+            "https://a.example:80",
+            "http://a.example:443",
+            "http://[::1]:3000",
+            "http://[::1]",
+            "http://127.0.0.1",
+        ] {
+            assert!(TrustedOrigins::new([good]).is_ok(), "{good:?}");
+        }
     }
 }
