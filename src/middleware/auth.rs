@@ -172,7 +172,9 @@ impl DidAuth {
         self.change(|gate| gate.max_sessions = Some(max))
     }
 
-    /// What becomes of a token that was used before. Defaults to [`Replay::Authenticate`].
+    /// What becomes of a token that was used before. Defaults to [`Replay::Authenticate`]. The
+    /// other modes take a store that remembers: with [`NoSessions`](crate::NoSessions) every
+    /// token is rejected with 500.
     #[must_use]
     pub fn with_replay(self, replay: Replay) -> Self {
         self.change(|gate| gate.replay = replay)

@@ -11,7 +11,8 @@ use crate::{Issuer, Timestamp};
 /// taken away: one that comes along may be that of other routes of the same host.
 ///
 /// For machine clients and gRPC. A token authenticates until it expires or is too old
-/// to be accepted; since nobody remembers which tokens were used, none can be refused for that.
+/// to be accepted; since nobody remembers which tokens were used, none can be refused for that,
+/// and with a replay mode that would have to, such as `Replay::SingleUse`, no token passes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSessions;
 

@@ -291,6 +291,9 @@ pub enum StoreError {
     /// This kind of store does not know which sessions an issuer has
     /// (see [`SessionStore::lists_sessions`]). Nothing was changed.
     Unsupported,
+    /// This store remembers nothing (see [`SessionStore::remembers`]), and the replay mode takes
+    /// one that knows which tokens came before.
+    Forgetful,
 }
 
 impl StoreError {
@@ -298,7 +301,7 @@ impl StoreError {
     /// in what was asked of the store, not in its state.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
-        matches!(self, Self::TooLarge { .. } | Self::Unsupported)
+        matches!(self, Self::TooLarge { .. } | Self::Unsupported | Self::Forgetful)
     }
 }
 
@@ -314,6 +317,9 @@ impl fmt::Display for StoreError {
             Self::Unsupported => {
                 f.write_str("the session store cannot list or count an issuer's sessions")
             }
+            Self::Forgetful => {
+                f.write_str("the session store remembers nothing, and the replay mode needs it to")
+            }
         }
     }
 }
@@ -322,7 +328,7 @@ impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unavailable(source) | Self::Corrupt(source) => Some(source.as_ref()),
-            Self::Randomness | Self::TooLarge { .. } | Self::Unsupported => None,
+            Self::Randomness | Self::TooLarge { .. } | Self::Unsupported | Self::Forgetful => None,
         }
     }
 }

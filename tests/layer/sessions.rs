@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use http::StatusCode;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    DidAuth, Lifetimes, NoSessions, OnceOnly, Replay, SameSite, SessionCookie, Verifier,
+    DidAuth, Lifetimes, NoSessions, OnceOnly, Rejection, Replay, SameSite, SessionCookie, Verifier,
 };
 
 use crate::support::{App, FaultyStore, bearer, both, empty, request, to, with_cookie};
@@ -431,6 +431,22 @@ async fn without_sessions_every_request_brings_its_token_and_no_cookie_is_set() 
         assert!(answer.set_cookies().is_empty());
     }
     assert_eq!(app.send(with_cookie("x")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_replay_mode_that_nothing_remembered_could_keep_lets_nobody_in() {
+    for replay in [Replay::SingleUse, Replay::NewestOnly] {
+        let app = App::new().with(|auth| auth.with_store(NoSessions).with_replay(replay));
+        let token = app.token(&Wallet::from_seed("alice"));
+        let answers =
+            [app.send(bearer(&token)).await, app.send_without_sign_in(bearer(&token)).await];
+        for answer in answers {
+            assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{replay:?}");
+            let rejection = answer.extensions.get::<Rejection>().expect("a reason");
+            assert_eq!(rejection.name(), "store_unsuited");
+            assert!(rejection.to_string().contains("remembers nothing"), "{rejection}");
+        }
+    }
 }
 
 /// Browsers send the cookie of one part of a host to the other parts too.

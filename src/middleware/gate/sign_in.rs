@@ -104,6 +104,9 @@ impl Gate {
         asked: Asked,
         now: Timestamp,
     ) -> Result<Decision, Rejection> {
+        if self.replay != Replay::Authenticate && !self.store.remembers() {
+            return Err(StoreError::Forgetful.into());
+        }
         let Visitor { claim, previous, challenge, login } = visitor;
         let token = self.mark(&claim);
         if self.replay == Replay::SingleUse && self.store.is_used(token, now).await? {
