@@ -74,6 +74,14 @@ impl<S: SessionStore> SessionStore for OnceOnly<S> {
         NoSessions.sessions_of(issuer, now)
     }
 
+    fn remembers(&self) -> bool {
+        self.0.remembers()
+    }
+
+    fn keeps_sessions(&self) -> bool {
+        false
+    }
+
     fn ready(&self) -> StoreFuture<()> {
         self.0.ready()
     }

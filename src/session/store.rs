@@ -83,9 +83,12 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
 ///         self.0.sessions_of(issuer, now)
 ///     }
-///     // These three have defaults, which need not be what the store within says.
+///     // These have defaults, which need not be what the store within says.
 ///     fn remembers(&self) -> bool {
 ///         self.0.remembers()
+///     }
+///     fn keeps_sessions(&self) -> bool {
+///         self.0.keeps_sessions()
 ///     }
 ///     fn lists_sessions(&self) -> bool {
 ///         self.0.lists_sessions()
@@ -146,10 +149,16 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Unsupported`], never an empty list.
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
 
-    /// Whether presenting a token here leaves anything behind. Defaults to yes. Where not, no
-    /// cookie was set here either, and one that opens nothing is not taken away.
+    /// Whether presenting a token here leaves anything behind. Defaults to yes.
     fn remembers(&self) -> bool {
         true
+    }
+
+    /// Whether sessions are ever made here. Defaults to yes for a store that
+    /// [remembers](Self::remembers). Where not, a cookie that opens nothing is that of other
+    /// routes of the host, and is not taken away.
+    fn keeps_sessions(&self) -> bool {
+        self.remembers()
     }
 
     /// Whether this store knows which sessions an issuer has. Defaults to yes.

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use http::StatusCode;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    DidAuth, Lifetimes, NoSessions, OnceOnly, Rejection, Replay, SameSite, SessionCookie, Verifier,
+    DidAuth, Lifetimes, NoSessions, OnceOnly, Rejection, Replay, SameSite, SessionCookie,
+    SessionStore, Verifier,
 };
 
 use crate::support::{App, FaultyStore, bearer, both, empty, request, to, with_cookie};
@@ -435,8 +436,15 @@ async fn without_sessions_every_request_brings_its_token_and_no_cookie_is_set() 
 
 #[tokio::test]
 async fn a_replay_mode_that_nothing_remembered_could_keep_lets_nobody_in() {
-    for replay in [Replay::SingleUse, Replay::NewestOnly] {
-        let app = App::new().with(|auth| auth.with_store(NoSessions).with_replay(replay));
+    let stores: [Arc<dyn SessionStore>; 2] =
+        [Arc::new(NoSessions), Arc::new(OnceOnly::new(NoSessions))];
+    for (replay, store) in [
+        (Replay::SingleUse, &stores[0]),
+        (Replay::SingleUse, &stores[1]),
+        (Replay::NewestOnly, &stores[0]),
+    ] {
+        let app =
+            App::new().with(|auth| auth.with_shared_store(Arc::clone(store)).with_replay(replay));
         let token = app.token(&Wallet::from_seed("alice"));
         let answers =
             [app.send(bearer(&token)).await, app.send_without_sign_in(bearer(&token)).await];
@@ -452,15 +460,20 @@ async fn a_replay_mode_that_nothing_remembered_could_keep_lets_nobody_in() {
 /// Browsers send the cookie of one part of a host to the other parts too.
 #[tokio::test]
 async fn where_no_sessions_are_kept_the_cookie_is_somebody_elses_and_stays() {
-    let (app, machines) = (App::new(), App::new().with(|auth| auth.with_store(NoSessions)));
-    let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
-    for value in [ticket.clone(), "x".to_owned(), format!("{ticket}; __Host-didt=x")] {
-        let required = machines.send(with_cookie(&value)).await;
-        assert_eq!(required.status, StatusCode::UNAUTHORIZED);
-        let optional = machines.send_optional(with_cookie(&value)).await;
-        assert_eq!(optional.body, "nobody");
-        for answer in [required, optional] {
-            assert_eq!(answer.set_cookies(), Vec::<String>::new());
+    let ticket = App::new().sign_in(&Wallet::from_seed("alice")).await;
+    let without_sessions = [
+        App::new().with(|auth| auth.with_store(NoSessions)),
+        App::new().with(|auth| auth.with_store(OnceOnly::new(FaultyStore::default()))),
+    ];
+    for app in without_sessions {
+        for value in [ticket.clone(), "x".to_owned(), format!("{ticket}; __Host-didt=x")] {
+            let required = app.send(with_cookie(&value)).await;
+            assert_eq!(required.status, StatusCode::UNAUTHORIZED);
+            let optional = app.send_optional(with_cookie(&value)).await;
+            assert_eq!(optional.body, "nobody");
+            for answer in [required, optional] {
+                assert_eq!(answer.set_cookies(), Vec::<String>::new(), "{:?}", app.auth);
+            }
         }
     }
 }

@@ -96,10 +96,10 @@ impl Gate {
 
     /// A cookie that opens nothing: taken away, and where signing in is optional
     /// the request goes on without a session. A store that cannot tell is neither. Where
-    /// nothing is remembered no cookie was ever set: it is that of another part of the host.
+    /// no sessions are kept no cookie was ever set: it is that of another part of the host.
     pub(super) fn without_session(&self, rejection: Rejection, required: bool) -> Decision {
         let spoilt = rejection.spoils_cookie();
-        let cookie = match spoilt && self.store.remembers() {
+        let cookie = match spoilt && self.store.keeps_sessions() {
             true => CookieChange::Clear,
             false => CookieChange::Keep,
         };

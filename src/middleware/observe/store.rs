@@ -66,6 +66,10 @@ impl SessionStore for Observed {
         self.0.remembers()
     }
 
+    fn keeps_sessions(&self) -> bool {
+        self.0.keeps_sessions()
+    }
+
     fn lists_sessions(&self) -> bool {
         self.0.lists_sessions()
     }
