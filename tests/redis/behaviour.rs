@@ -192,6 +192,10 @@ async fn settings_that_cost_safety_are_told() {
     let store = RedisStore::connect(server.url()).await.expect("a store");
     let at = format!("127.0.0.1:{}", server.port);
     let not_durable = RedisWarning::NotDurable { server: at.clone() };
+    let unbounded = RedisWarning::Unbounded { server: at.clone() };
+    let warnings = store.check().await.expect("an answer");
+    assert_eq!(warnings, [unbounded, not_durable.clone()]);
+    server.cli(&["config", "set", "maxmemory", "100mb"]);
     let warnings = store.check().await.expect("an answer");
     assert_eq!(warnings, std::slice::from_ref(&not_durable));
     server.cli(&["config", "set", "maxmemory-policy", "allkeys-lru"]);

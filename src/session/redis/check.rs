@@ -19,6 +19,12 @@ pub enum RedisWarning {
         /// What the policy is.
         policy: String,
     },
+    /// `maxmemory` is 0: sessions and used tokens of a flood of sign-ins take what the machine
+    /// has, until its system ends the server.
+    Unbounded {
+        /// The server's address.
+        server: String,
+    },
     /// `appendonly` is off: a restart forgets sessions and used tokens, or brings
     /// back what an old snapshot holds, revoked sessions included.
     NotDurable {
@@ -51,6 +57,9 @@ impl fmt::Display for RedisWarning {
                 f,
                 "{server}: maxmemory-policy is {policy}; used tokens may be forgotten, set noeviction"
             ),
+            Self::Unbounded { server } => {
+                write!(f, "{server}: maxmemory is 0; a flood of sign-ins may take all memory")
+            }
             Self::NotDurable { server } => {
                 write!(f, "{server}: appendonly is off; a restart may undo revocations")
             }
@@ -74,7 +83,9 @@ pub(super) async fn check(
 ) -> Vec<RedisWarning> {
     let server = || server.to_owned();
     let mut settings = Vec::new();
-    for name in ["maxmemory-policy", "appendonly", "appendfsync", "min-replicas-to-write"] {
+    for name in
+        ["maxmemory-policy", "maxmemory", "appendonly", "appendfsync", "min-replicas-to-write"]
+    {
         let mut question = redis::cmd("CONFIG");
         question.arg("GET").arg(name);
         match question.query_async::<Value>(connection).await {
@@ -84,12 +95,15 @@ pub(super) async fn check(
             _ => return vec![RedisWarning::CannotTell { server: server() }],
         }
     }
-    let [policy, append, fsync, replicas] = settings.as_slice() else {
+    let [policy, memory, append, fsync, replicas] = settings.as_slice() else {
         return vec![RedisWarning::CannotTell { server: server() }];
     };
     let mut warnings = Vec::new();
     if policy != "noeviction" {
         warnings.push(RedisWarning::Evicts { server: server(), policy: policy.clone() });
+    }
+    if memory == "0" {
+        warnings.push(RedisWarning::Unbounded { server: server() });
     }
     if append != "yes" {
         warnings.push(RedisWarning::NotDurable { server: server() });
