@@ -64,7 +64,8 @@ impl RedisStoreBuilder {
 
     /// What the name of every key begins with, 1 to 64 visible ASCII characters without
     /// braces. Defaults to `didt`. Applications with prefixes of their own share
-    /// a Redis and see nothing of each other.
+    /// a Redis and see nothing of each other. **Those with the same prefix accept each other's
+    /// sessions**: neither the audience nor the hook of the one is asked for those of the other.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
