@@ -45,12 +45,15 @@
 //! A request passes if exactly one of these holds:
 //!
 //! 1. It carries one `Authorization: Bearer` token that the [`Verifier`] accepts, no older than
-//!    the cap on age, and (with [`Replay::SingleUse`]) not used before; with [`BoundLogin`], made
-//!    for this browser's challenge; and the on-login hook, where it is asked, agrees. A cookie beside it does not matter.
+//!    the cap on age, and (with [`Replay::SingleUse`]) not used before or (with
+//!    [`Replay::NewestOnly`]) not superseded; where it may sign in, no page of a foreign origin
+//!    caused it. And either the cookie beside it is that of a living session of the token's
+//!    issuer, or, with [`BoundLogin`], it was made for this browser's challenge, and the on-login
+//!    hook, where there is one, agrees. No other cookie beside it matters.
 //! 2. It carries no token but the cookie of a living session; and, for unsafe methods and
 //!    WebSocket upgrades, no page of a foreign origin caused it.
 //! 3. The layer is [optional][`DidLayer::optional`], and it carries no token and no cookie of a
-//!    living session.
+//!    living session; one that opens nothing passes where 2 would let a living one pass.
 //!
 //! Everything else is a [`Rejection`]; its documentation and [`DidAuth`]'s say what the client is
 //! told. A store that cannot answer is a 503: nobody is let in, nobody signed out.
@@ -113,6 +116,7 @@
 
 [`Session::issuer`]: https://docs.rs/tower-didt/latest/tower_didt/struct.Session.html#method.issuer
 [`Replay::SingleUse`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Replay.html#variant.SingleUse
+[`Replay::NewestOnly`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Replay.html#variant.NewestOnly
 [`BoundLogin`]: https://docs.rs/tower-didt/latest/tower_didt/struct.BoundLogin.html
 [`DidLayer::optional`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidLayer.html#method.optional
 [`Rejection`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Rejection.html

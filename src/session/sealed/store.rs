@@ -125,8 +125,9 @@ impl SealedStore {
     /// The longest that any session may live: sessions that were to end later end
     /// then. Defaults to 400 days, the longest that browsers keep a cookie.
     ///
-    /// "Sign out everywhere" has to be remembered for as long. Sessions that are
-    /// older count as ended.
+    /// "Sign out everywhere" is remembered for as long, and sessions that are older count as
+    /// ended. So all that share the keys must agree on it; where it is raised, sessions that
+    /// were signed out everywhere under the shorter one may open again.
     #[must_use]
     pub fn with_max_lifetime(mut self, longest: Duration) -> Self {
         Arc::make_mut(&mut self.0).max_lifetime = longest;
