@@ -169,9 +169,14 @@ fn write_cookie(headers: &mut HeaderMap, gate: &Gate, change: CookieChange) {
 
 /// Adds a cookie to those of the application's own. A response that sets or clears
 /// one is for one visitor and must not be cached.
+///
+/// A layer of the same gate further in may have taken the cookie away already, and no response
+/// should say so twice (RFC 6265 section 4.1.1).
 fn write(headers: &mut HeaderMap, cookie: Option<HeaderValue>) {
     if let Some(cookie) = cookie {
-        headers.append(SET_COOKIE, cookie);
+        if !headers.get_all(SET_COOKIE).iter().any(|known| *known == cookie) {
+            headers.append(SET_COOKIE, cookie);
+        }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

@@ -10,7 +10,7 @@ use tower_didt::testing::Wallet;
 use tower_didt::{NoSessions, Session};
 use tower_test::mock;
 
-use crate::support::{App, FaultyStore, bearer};
+use crate::support::{App, FaultyStore, bearer, with_cookie};
 
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_called() {
@@ -102,6 +102,26 @@ async fn nested_layers_of_one_auth_decide_once() {
     let Ok(response) = nested.oneshot(bearer(&token)).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers().get_all("set-cookie").iter().count(), 1);
+}
+
+#[tokio::test]
+async fn nested_layers_of_one_auth_take_the_cookie_away_once() {
+    let app = App::new();
+    let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
+    let service = service_fn(|request: Request<crate::support::Body>| async move {
+        let session = request.extensions().get::<Session>().expect("signed in");
+        session.sign_out().await.expect("told");
+        let mut response = Response::new(crate::support::Body::default());
+        let own = http::HeaderValue::from_static("theme=dark");
+        response.headers_mut().append("set-cookie", own);
+        Ok::<_, Infallible>(response)
+    });
+    let nested = app.auth.layer().optional().layer(app.auth.layer().layer(service));
+    for (cookies, status) in [(2, StatusCode::OK), (1, StatusCode::UNAUTHORIZED)] {
+        let Ok(response) = nested.clone().oneshot(with_cookie(&ticket)).await;
+        let set: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+        assert_eq!((response.status(), set.len()), (status, cookies), "{set:?}");
+    }
 }
 
 #[tokio::test]
