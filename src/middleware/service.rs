@@ -43,15 +43,25 @@ where
         let gate = Arc::clone(&self.gate);
         match deciding {
             Deciding::Done(decision) => {
+                if decision.verdict.is_err() {
+                    // Not to be called, it would keep what it reserved to be ready, such as a
+                    // place within a limit, for as long as its connection is idle.
+                    drop(self.take_ready());
+                }
                 ResponseFuture::decided(gate, decision, &mut self.inner, request)
             }
             Deciding::Waiting(decision) => {
-                // The service that was polled ready is the one to be called later; its
-                // clone takes its place here.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(gate, decision, ready, request)
+                ResponseFuture::waiting(gate, decision, self.take_ready(), request)
             }
         }
+    }
+}
+
+impl<S: Clone> DidService<S> {
+    /// The service that was polled ready is the one to be called later; its clone takes its
+    /// place here.
+    fn take_ready(&mut self) -> S {
+        let clone = self.inner.clone();
+        std::mem::replace(&mut self.inner, clone)
     }
 }

@@ -60,6 +60,22 @@ async fn a_rejected_request_never_reaches_the_inner_service() {
     assert!(futures_poll(handle.next_request()).await.is_none_or(|request| request.is_none()));
 }
 
+/// A server may keep one service for each connection, which can be idle for long.
+#[tokio::test]
+async fn a_rejected_request_holds_no_place_within_a_limit_further_in() {
+    let app = App::new();
+    let answer = service_fn(|_: Request<crate::support::Body>| async {
+        Ok::<_, Infallible>(Response::new(crate::support::Body::default()))
+    });
+    let limited = tower::limit::ConcurrencyLimit::new(answer, 1);
+    let mut one = app.auth.layer().layer(limited);
+    let mut other = one.clone();
+    let rejected = bearer("nonsense");
+    let Ok(response) = one.ready().await.expect("ready").call(rejected).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(futures_poll(other.ready()).await.is_some(), "the place is taken");
+}
+
 #[tokio::test]
 async fn an_error_of_the_inner_service_is_passed_on() {
     let app = App::new();
