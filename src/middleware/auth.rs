@@ -124,7 +124,8 @@ impl DidAuth {
     }
 
     /// Where sessions are kept. Defaults to [`MemoryStore`];
-    /// [`NoSessions`](crate::NoSessions) keeps none and sets no cookies.
+    /// [`NoSessions`](crate::NoSessions) keeps none and sets no cookies. For a clone of a store
+    /// that others use too, [`with_shared_store`](Self::with_shared_store) says what must agree.
     #[must_use]
     pub fn with_store(self, store: impl SessionStore) -> Self {
         self.with_shared_store(Arc::new(store))
@@ -135,7 +136,8 @@ impl DidAuth {
     /// Others that are no clones of this must agree with it on the largest
     /// [`max_token_age`](Self::with_max_token_age) and on the verifier's
     /// [`expiry_leeway`](Verifier::with_expiry_leeway): from both follows for how long
-    /// a token is remembered as used.
+    /// a token is remembered as used. Where they differ, a token can make a session by each. And a
+    /// session that one of them made opens all of them, whatever audience and hook the others have.
     #[must_use]
     pub fn with_shared_store(self, store: Arc<dyn SessionStore>) -> Self {
         self.change(|gate| gate.store = observe::store(store))
