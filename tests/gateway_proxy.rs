@@ -233,6 +233,24 @@ async fn a_websocket_of_another_sites_page_does_not_reach_the_upstream() {
     site.nobody_called().await;
 }
 
+/// The upstream would be handed a client whose next requests nobody looks at.
+#[tokio::test]
+async fn a_websocket_is_the_only_upgrade() {
+    let (site, cookie) = Site::signed_in().await;
+    for upgrade in ["h2c", "websocket, h2c", "h2c, websocket"] {
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+             Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n",
+            site.address
+        );
+        let head = site.exchange(&request, "HTTP/1.1 204 No Content\r\n\r\n").await.0;
+        let head = head.to_ascii_lowercase();
+        for name in ["upgrade", "connection", "http2-settings"] {
+            assert!(values(&head, name).is_empty(), "{upgrade}: {head}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_upgrade_that_nobody_asked_for_is_none() {
     let (site, cookie) = Site::signed_in().await;

@@ -12,7 +12,10 @@ use crate::Peer;
 
 /// Makes of a client's request the upstream's.
 pub(crate) fn prepare(request: &mut Parts, cookie_name: &str) {
-    let upgrade = remove_hop_by_hop(&mut request.headers);
+    // To a WebSocket alone: behind a switch to HTTP/2 (`h2c`) the client would send the upstream
+    // requests that nobody has looked at.
+    let upgrade = remove_hop_by_hop(&mut request.headers)
+        .filter(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
     remove_claims(&mut request.headers);
     request.headers.remove(AUTHORIZATION);
     remove_cookie(&mut request.headers, cookie_name);
@@ -61,6 +64,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
     }
     for name in [
         CONNECTION,
+        HeaderName::from_static("http2-settings"),
         HeaderName::from_static("keep-alive"),
         HeaderName::from_static("proxy-connection"),
         PROXY_AUTHENTICATE,

@@ -57,7 +57,8 @@ fn it_shows_a_request_as_it_was_sent() {
 fn it_upgrades_to_a_protocol_that_sends_every_byte_back() {
     let echo = Process::echo();
     let mut stream = TcpStream::connect(echo.address()).expect("connects");
-    let head = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    let head = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: echo\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("sent");
     stream.write_all(b"\0any\xffbytes").expect("sent");
     stream.shutdown(Shutdown::Write).expect("ended");
@@ -67,6 +68,8 @@ fn it_upgrades_to_a_protocol_that_sends_every_byte_back() {
     // Proxies written in Go take an upgrade that says `close` for none.
     let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
     assert!(text.contains("\r\nconnection: upgrade\r\n") && !text.contains("close"), "{text}");
+    // Of RFC 6455 itself, section 1.3.
+    assert!(text.contains("\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{text}");
     assert!(answer.ends_with(b"\r\n\r\n\0any\xffbytes"), "{}", String::from_utf8_lossy(&answer));
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     PlaceholderOnPublic,
     /// What the client's `Connection` names is removed last.
     ConnectionRemoves,
+    /// The client's `Upgrade` stays, whatever it is to.
+    KeepsUpgrade,
     /// Public is what begins so, the upstream gets it as it came.
     RawPrefix,
     /// Public is what begins so, the upstream gets it resolved.

@@ -75,6 +75,7 @@ fn identities_that_are_the_clients_own() {
 fn identities_that_do_not_arrive() {
     expect(&[
         (Fault::ConnectionRemoves, &["connection-header"], "x-auth-issuer does not reach"),
+        (Fault::KeepsUpgrade, &["other-upgrade"], "Upgrade: h2c reaches the upstream"),
         (Fault::NoIdentity, &["identity"], "does not reach the upstream"),
         (Fault::Placeholder, &["identity"], "{http.reverse_proxy"),
         (Fault::WrongIdentity, &["identity"], "the session another's"),

@@ -349,7 +349,13 @@ impl Site {
         if fault == Fault::ResolvesAfterCheck {
             raw.target = resolve(&raw.target);
         }
-        let upgrades = !raw.all("upgrade").is_empty();
+        let upgrades = match raw.all("upgrade")[..] {
+            [protocol] => protocol == "websocket" || fault == Fault::KeepsUpgrade,
+            _ => false,
+        };
+        if !upgrades {
+            raw.remove(|name| name == "upgrade");
+        }
         raw.set("Connection", if upgrades { "upgrade" } else { "close" });
     }
 

@@ -295,18 +295,40 @@ pub(crate) fn other_sites(gateway: &Gateway) {
     );
 }
 
-/// Who is signed in can switch protocols, as to WebSockets, from the site's own pages.
+/// Who is signed in can open WebSockets, from the site's own pages.
 pub(crate) fn upgrades(gateway: &Gateway) {
-    // Envoy has a list of protocols.
-    let protocol = ("envoy.yaml", "upgrade_type: websocket", "upgrade_type: echo");
-    let changes = if gateway.program == "envoy" { &[protocol][..] } else { &[] };
-    let site = Site::with(gateway, Store::Memory, changes);
+    let site = Site::start(gateway);
     let cookie = site.sign_in("alice");
     let own = format!("http://{}", site.host());
     assert_eq!(site.upgrade(&cookie, &own, b"hello").expect("101"), b"hello");
     let foreign = site.upgrade(&cookie, "https://evil.example", b"hello");
     assert_eq!(foreign.expect_err("another site's page").status, 403);
     assert_eq!(site.upgrade("a=b", &own, b"hello").expect_err("a stranger").status, 401);
+}
+
+/// A WebSocket is the only upgrade that reaches the upstream. One that takes `h2c` would hand the
+/// client a tunnel: HTTP/2 in it, requests that nobody is asked about, and identities of its own.
+pub(crate) fn other_upgrades(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    for upgrade in ["h2c", "H2C", "h2", "websocket, h2c", "websocket\r\nUpgrade: h2c", "HTTP/2.0"] {
+        for connection in ["Upgrade", "keep-alive, Upgrade, HTTP2-Settings"] {
+            let raw = format!(
+                "GET /public/ HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\n\
+                 Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                site.host()
+            );
+            let reply = site.send_and_read_head(raw.as_bytes());
+            let Some(received) = reply.received() else {
+                refused_somehow(&reply);
+                continue;
+            };
+            for value in received.values("upgrade") {
+                assert!(["", "websocket"].contains(&value), "{upgrade:?}: {received:?}");
+            }
+            assert!(received.values("http2-settings").iter().all(|value| value.is_empty()));
+        }
+    }
 }
 
 /// A cookie that is renewed during a check gets to the browser beside the application's answer.
@@ -459,7 +481,7 @@ macro_rules! tests {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
             connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
-            renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
+            other_upgrades,            renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {
         $(

@@ -48,6 +48,20 @@ mod mistakes {
         behaviour::doctor_finds(&NGINX, &[("didt.conf", "    location / {\n", added)], "guarded");
     }
 
+    #[test]
+    fn an_upgrade_that_didt_is_not_told_of() {
+        needs!(NGINX.program);
+        let changes = [
+            ("didt.conf", "Upgrade        $didt_upgrade;", "Upgrade        $http_upgrade;"),
+            (
+                "didt.conf",
+                "map $didt_upgrade $didt_connection",
+                "map $http_upgrade $didt_connection",
+            ),
+        ];
+        behaviour::doctor_finds(&NGINX, &changes, "other-upgrade");
+    }
+
     /// The check lets both pass, and the page is the first one's.
     #[test]
     fn pages_in_a_cache_that_does_not_know_of_the_user() {

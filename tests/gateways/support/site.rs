@@ -150,7 +150,8 @@ impl Site {
     ) -> Result<Vec<u8>, Reply> {
         let raw = format!(
             "GET /chat HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nOrigin: {origin}\r\n\
-             Connection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: echo\r\n\r\n",
             self.host()
         );
         upgrade(self.port, raw.as_bytes(), sent)

@@ -2,11 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use hyper::http::header::InvalidHeaderValue;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde::Serialize;
 
 use super::recorder::{Head, Record};
@@ -14,7 +21,11 @@ use super::recorder::{Head, Record};
 /// What tells its answers from a gateway's.
 pub(crate) const MARK: HeaderName = HeaderName::from_static("x-didt-echo");
 
-/// The protocol that it upgrades to.
+/// What it upgrades to: gateways pass WebSockets on, and nothing else. (What follows is no
+/// WebSocket: bytes are enough to see whether a gateway lets them through.)
+const UPGRADED: &str = "websocket";
+
+/// The protocol inside that it upgrades for. All other requests are answered as usual.
 const PROTOCOL: &str = "echo";
 
 /// What it says about a request.
@@ -36,12 +47,20 @@ pub(super) async fn answer(
     let Some(head) = record.take() else {
         return Ok(respond(StatusCode::INTERNAL_SERVER_ERROR, NO_STORE, Bytes::new()));
     };
-    if request.headers().get(UPGRADE).is_some_and(|protocol| protocol == PROTOCOL) {
+    let is = |name, word: &str| {
+        let value = request.headers().get(name);
+        value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if is(UPGRADE, UPGRADED) && is(SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
         tokio::spawn(send_back(hyper::upgrade::on(&mut request)));
+        let accept = request.headers().get(SEC_WEBSOCKET_KEY).map(accept);
         let mut response = respond(StatusCode::SWITCHING_PROTOCOLS, NO_STORE, Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static(PROTOCOL));
+        headers.insert(UPGRADE, HeaderValue::from_static(UPGRADED));
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+        // HAProxy looks at it.
+        headers.extend(accept.and_then(Result::ok).map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
         headers.remove(CONTENT_TYPE);
         return Ok(response);
     }
@@ -72,6 +91,14 @@ fn respond(status: StatusCode, cache_control: HeaderValue, body: Bytes) -> Respo
     headers.insert(CACHE_CONTROL, cache_control);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// That the handshake was understood (RFC 6455 section 4.2.2): the key with a fixed text behind it,
+/// hashed.
+fn accept(key: &HeaderValue) -> Result<HeaderValue, InvalidHeaderValue> {
+    const SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), SUFFIX].concat());
+    STANDARD.encode(digest).try_into()
 }
 
 /// Reads a body to its end and keeps nothing of it.

@@ -37,7 +37,8 @@ const HELP: &str = r#"Output:
   are kept, and a byte that is no ASCII is shown as the Latin-1 character. request counts all
   answers since the start. Every answer has X-Didt-Echo: 1 and Cache-Control: no-store, but
   with ?cache=SECONDS in the target Cache-Control: public, max-age=SECONDS, for the caches of
-  gateways. Upgrade: echo is answered with 101, after which every byte comes back.
+  gateways. A handshake for a WebSocket with Sec-WebSocket-Protocol: echo is answered with 101,
+  after which every byte comes back.
   HTTP/1 only, one request a connection.
 
 Examples:

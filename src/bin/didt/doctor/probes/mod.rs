@@ -16,6 +16,7 @@ mod sign_in;
 mod sign_out;
 mod spoofing;
 mod tricks;
+mod upgrade;
 mod upstream;
 
 use std::pin::Pin;
@@ -46,6 +47,7 @@ pub(super) const PROBES: &[Probe] = &[
     spoofing::SIGNED_IN,
     spoofing::PUBLIC,
     connection::PROBE,
+    upgrade::PROBE,
     paths::THROUGH_PUBLIC,
     paths::AROUND_GUARDED,
     paths::CASE,

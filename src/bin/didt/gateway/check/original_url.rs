@@ -30,8 +30,10 @@ fn original(head: Parts) -> Result<Original, Refusal> {
     let (scheme, host, uri) = split(&url).ok_or(Refusal::Untold)?;
     let method = told(&head.headers, METHOD)?;
     let mut headers = head.headers;
-    if let Some(upgrade) = headers.get(UPGRADED).filter(|value| !value.is_empty()).cloned() {
-        headers.insert(UPGRADE, upgrade);
+    let told: Vec<_> =
+        headers.get_all(UPGRADED).iter().filter(|value| !value.is_empty()).cloned().collect();
+    for upgrade in told {
+        headers.append(UPGRADE, upgrade);
     }
     Ok(Original { method, scheme, host, uri, headers })
 }

@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
     IdentityFromClient,
     /// `Connection` would have a header removed after the check.
     ConnectionNamesHeader,
+    /// `Upgrade` to something else than a WebSocket, behind which nothing would be checked.
+    OtherProtocol,
     /// The rule asks for an issuer, and nobody is calling.
     Nobody,
     /// The rule admits others.
@@ -38,6 +40,7 @@ impl Refusal {
             Self::NotCanonical(fault) => fault.name(),
             Self::IdentityFromClient => "identity_from_client",
             Self::ConnectionNamesHeader => "connection_names_header",
+            Self::OtherProtocol => "upgrade_not_websocket",
             Self::Nobody => "missing_credentials",
             Self::IssuerNotAllowed => "issuer_not_allowed",
             Self::Stale { .. } => "fresh_login_required",
@@ -106,6 +109,7 @@ mod tests {
             (Refusal::NotCanonical(path), "dot_segment", 403, false, false),
             (Refusal::IdentityFromClient, "identity_from_client", 403, false, false),
             (Refusal::ConnectionNamesHeader, "connection_names_header", 403, false, false),
+            (Refusal::OtherProtocol, "upgrade_not_websocket", 403, false, false),
             (Refusal::Nobody, "missing_credentials", 401, true, false),
             (Refusal::IssuerNotAllowed, "issuer_not_allowed", 403, false, false),
             (Refusal::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),

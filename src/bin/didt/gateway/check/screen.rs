@@ -1,31 +1,48 @@
 //! Headers of a client's that say two things: one to us and another to somebody else on the way.
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderName};
 
 use super::super::config::IdentityHeaders;
 use super::refusal::Refusal;
 
 /// Refuses a request with headers that could pass for ours at the upstream, or that have a proxy
-/// drop a header on the way.
+/// drop a header on the way, or lead past all later checks.
 ///
 /// - A client that sends an identity header, under its name or one that some servers take for it
 ///   (`X_Auth_Issuer`, `X.Auth.Issuer`, any case). A gateway that is set up well overwrites the
 ///   former; no gateway overwrites the latter.
 /// - `Connection` that names an identity header or a credential: proxies remove what it names
 ///   (RFC 9110 section 7.6.1), after the check.
+/// - An upgrade to anything but a WebSocket. A gateway that passes `h2c` on hands the client a
+///   tunnel to an upstream that takes it: HTTP/2 in it, requests that nobody is asked about and
+///   identity headers of the client's own. `HTTP2-Settings` comes with that upgrade alone (RFC 7540
+///   section 3.2.1), and tells of it where the gateway hides `Upgrade`.
 pub(super) fn check(headers: &HeaderMap, identity: &IdentityHeaders) -> Result<(), Refusal> {
     let is_identity = |name: &[u8]| identity.all().iter().any(|ours| looks_like(name, ours));
     if headers.keys().any(|name| is_identity(name.as_str().as_bytes())) {
         return Err(Refusal::IdentityFromClient);
     }
-    let connection = headers.get_all(CONNECTION).iter();
-    let mut named = connection.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let protected = |name: &[u8]| {
-        let name = name.trim_ascii();
         is_identity(name) || looks_like(name, &AUTHORIZATION) || looks_like(name, &COOKIE)
     };
-    if named.any(protected) { Err(Refusal::ConnectionNamesHeader) } else { Ok(()) }
+    if listed(headers, &CONNECTION).any(protected) {
+        return Err(Refusal::ConnectionNamesHeader);
+    }
+    let mut protocols = listed(headers, &UPGRADE);
+    if protocols.any(|protocol| !protocol.eq_ignore_ascii_case(b"websocket"))
+        || headers.contains_key("http2-settings")
+    {
+        return Err(Refusal::OtherProtocol);
+    }
+    Ok(())
+}
+
+/// The members of a header that is a list (RFC 9110 section 5.6.1).
+fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).iter();
+    let members = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 /// Whether some server might read `name` as `ours`: CGI and its heirs make `_` of every `-`, and
@@ -77,6 +94,23 @@ mod tests {
         for value in ["close", "keep-alive, Upgrade", "", "x-auth", ", ,"] {
             assert_eq!(screened("connection", value), Ok(()), "{value}");
         }
+    }
+
+    /// "h2c smuggling": after the switch the client's requests are nobody's to check.
+    #[test]
+    fn a_websocket_is_the_only_upgrade() {
+        for value in ["h2c", "H2C", "h2", "HTTP/2.0", "TLS/1.2", "websocket, h2c", "h2c,websocket"]
+        {
+            assert_eq!(screened("upgrade", value), Err("upgrade_not_websocket"), "{value}");
+        }
+        assert_eq!(screened("http2-settings", "AAMAAABk"), Err("upgrade_not_websocket"));
+        for value in ["websocket", "WebSocket", " websocket ,", ""] {
+            assert_eq!(screened("upgrade", value), Ok(()), "{value}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.append(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.append(UPGRADE, HeaderValue::from_static("h2c"));
+        assert_eq!(check(&headers, &IdentityHeaders::default()), Err(Refusal::OtherProtocol));
     }
 
     #[test]

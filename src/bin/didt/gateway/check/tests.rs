@@ -241,6 +241,7 @@ async fn headers_that_could_pass_for_ours_are_refused_on_public_routes_too() {
         ("x-auth_address", "v"),
         ("connection", "x-auth-issuer"),
         ("connection", "close, Cookie"),
+        ("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA"),
     ];
     for kind in KINDS {
         for (name, value) in rows {
@@ -249,6 +250,26 @@ async fn headers_that_could_pass_for_ours_are_refused_on_public_routes_too() {
                 let answer = ask(&gateway, request.header(name, value)).await;
                 assert_eq!(answer.status, StatusCode::FORBIDDEN, "{kind} {name}: {value} {uri}");
             }
+        }
+    }
+}
+
+/// Behind another protocol's switch the client would speak with the upstream unasked.
+#[tokio::test]
+async fn an_upgrade_to_anything_but_a_websocket_is_refused_on_public_routes_too() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    for kind in KINDS {
+        let told = ["nginx", "haproxy"].contains(&kind);
+        let upgrade = if told { "x-original-upgrade" } else { "upgrade" };
+        for uri in ["/public/x", "/app"] {
+            let to = || with_cookie(question(kind, "GET", uri), &cookie);
+            let websocket = to().header(upgrade, "websocket");
+            assert_eq!(ask(&gateway, websocket).await.status, StatusCode::OK, "{kind} {uri}");
+            let other = to().header(upgrade, "h2c");
+            assert_eq!(ask(&gateway, other).await.status, StatusCode::FORBIDDEN, "{kind} {uri}");
+            let second = to().header(upgrade, "websocket").header(upgrade, "h2c");
+            assert_eq!(ask(&gateway, second).await.status, StatusCode::FORBIDDEN, "{kind} {uri}");
         }
     }
 }

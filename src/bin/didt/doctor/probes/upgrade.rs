@@ -1,0 +1,67 @@
+//! May a client speak another protocol with the upstream?
+
+use super::{Probe, at, everywhere};
+use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::seen::Seen;
+use crate::doctor::wire::Request;
+
+pub(super) const PROBE: Probe = Probe {
+    name: "other-upgrade",
+    severity: Severity::Critical,
+    claim: "no upgrade but that to a WebSocket reaches the upstream",
+    why: "An upstream that takes `Upgrade: h2c` switches to HTTP/2, and the gateway becomes a \
+          tunnel: in it the client sends requests that nobody is asked about, with identity \
+          headers of its own.",
+    mend: &[
+        at(
+            "nginx",
+            "`map $http_upgrade $didt_upgrade { default \"\"; ~*^websocket$ websocket; }`, and \
+                     $didt_upgrade in the place of $http_upgrade",
+        ),
+        at("Caddy", "`request_header -Upgrade` where Upgrade is not `websocket`"),
+        at(
+            "HAProxy",
+            "`http-request del-header Upgrade if !{ req.fhdr(Upgrade) -m str -i websocket }`",
+        ),
+        at("Envoy", "`upgrade_configs` with `upgrade_type: websocket` alone"),
+        everywhere(
+            "pass Upgrade and HTTP2-Settings to the check: `didt serve` refuses all but \
+                    WebSockets",
+        ),
+    ],
+    run: |bench| Box::pin(run(bench)),
+};
+
+const PROTOCOLS: [&str; 4] = ["h2c", "H2C", "websocket, h2c", "HTTP/2.0"];
+
+async fn run(bench: &Bench) -> Outcome {
+    let mut plain = Vec::new();
+    if let Ok(public) = bench.public() {
+        plain.push(Request::get(public));
+    }
+    match bench.session().await {
+        Ok(session) => plain.push(bench.signed("GET", session)),
+        Err(Stop::Skipped(_)) if !plain.is_empty() => {}
+        Err(stop) => return Err(stop),
+    }
+    let mut wrong = Vec::new();
+    for (plain, protocol) in plain.iter().flat_map(|plain| PROTOCOLS.map(|word| (plain, word))) {
+        for connection in ["Upgrade", "Upgrade, HTTP2-Settings"] {
+            let request = plain
+                .clone()
+                .header("Connection", connection)
+                .header("Upgrade", protocol)
+                .header("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA");
+            let Reply::Upstream(answer) = bench.ask(&request).await? else { continue };
+            let seen = Seen::read(&answer);
+            let seen = seen.ok_or_else(|| Stop::unknown("an answer came garbled"))?;
+            let upgrades = seen.all("upgrade");
+            if upgrades.iter().any(|value| !["", "websocket"].contains(value)) {
+                wrong.push(format!("Upgrade: {protocol} reaches the upstream"));
+            }
+        }
+    }
+    wrong.dedup();
+    Ok(Found::unless(wrong, "none does"))
+}
