@@ -31,7 +31,7 @@ async fn the_upstream_is_told_who_is_calling_and_nothing_that_the_client_says() 
     let (mut site, cookie) = Site::signed_in().await;
     let request = format!(
         "GET /a?b HTTP/1.1\r\nHost: {}\r\nCookie: a=1; {cookie}; b=2\r\nCookie: c=3\r\n\
-         X-Auth-Issuer: spoofed\r\nX_AUTH_ISSUER: spoofed\r\nx.auth.address: spoofed\r\n\
+         X-Auth-Issuer: spoofed\r\nX_AUTH_ISSUER: spoofed\r\nx.auth.address: spoofed\r\nx!auth!issuer: spoofed\r\n\
          X-Auth-Role: spoofed\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Host: spoofed\r\n\
          Forwarded: for=spoofed\r\nX-Real-IP: spoofed\r\nX-Kept: yes\r\n\r\n",
         site.address

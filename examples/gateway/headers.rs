@@ -80,9 +80,9 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
 }
 
 /// Whether some upstream could take a header for one that we add. `X_Auth_Issuer` and
-/// `X.Auth.Issuer` are `X-Auth-Issuer` to many.
+/// `X.Auth.Issuer` are `X-Auth-Issuer` to many, `X!Auth!Issuer` is to lighttpd's.
 pub(crate) fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str().replace(['_', '.'], "-");
+    let name = name.as_str().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
     name.starts_with("x-auth-") || name.starts_with("x-forwarded-") || name == "x-real-ip"
 }
 

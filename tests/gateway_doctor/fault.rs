@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     KeepsUnderscores,
     /// The same with dots.
     KeepsDots,
+    /// The same with what is neither letter nor digit.
+    KeepsMarks,
     /// Whoever says who he is, is believed.
     BelievesIdentity,
     /// It sends a placeholder in place of nobody's issuer on public routes.

@@ -66,6 +66,7 @@ fn identities_that_are_the_clients_own() {
         (Fault::KeepsIdentityOnPublic, &["spoofed-public"], "x-auth-issuer reaches"),
         (Fault::KeepsUnderscores, &["spoofed-identity", "spoofed-public"], "x_auth_issuer reaches"),
         (Fault::KeepsDots, &["spoofed-identity", "spoofed-public"], "x.auth.issuer reaches"),
+        (Fault::KeepsMarks, &["spoofed-identity", "spoofed-public"], "x!auth!issuer reaches"),
         (Fault::BelievesIdentity, &["spoofed-stranger"], "X-AuTh-iSsUeR reaches the upstream"),
         (Fault::PlaceholderOnPublic, &["spoofed-public"], "literal placeholder"),
     ]);

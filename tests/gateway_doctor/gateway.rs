@@ -313,10 +313,11 @@ impl Site {
             _ => false,
         };
         raw.remove(|name| {
-            let alike = name.replace(['_', '.'], "-").starts_with("x-auth-");
+            let alike = name.replace(['_', '.', '!'], "-").starts_with("x-auth-");
             let kept = keeps && name.starts_with("x-auth-")
                 || fault == Fault::KeepsUnderscores && name.contains('_')
-                || fault == Fault::KeepsDots && name.contains('.');
+                || fault == Fault::KeepsDots && name.contains('.')
+                || fault == Fault::KeepsMarks && name.contains('!');
             alike && !kept
         });
         let placeholder = "{http.reverse_proxy.header.X-Auth-Issuer}";

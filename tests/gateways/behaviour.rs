@@ -117,6 +117,8 @@ pub(crate) fn spoofed_identities(gateway: &Gateway) {
         "X.Auth.Issuer",
         "X-Auth_Issuer",
         "X-Auth.Assertion",
+        "X!Auth!Issuer",
+        "X-Auth~Issuer",
     ] {
         let spoof = (name, SPOOFED);
         if let Some(received) = site.get("/public/", &[spoof]).received() {

@@ -122,7 +122,9 @@ fn strangers_get_what_is_public_and_nobody_is_told_of() {
 fn identities_that_clients_send_are_refused_in_every_spelling() {
     let site = Site::start(&TRAEFIK);
     let cookie = site.sign_in("alice");
-    for name in ["X-Auth-Issuer", "X_Auth_Issuer", "X.Auth.Issuer", "X-Auth_Address"] {
+    for name in
+        ["X-Auth-Issuer", "X_Auth_Issuer", "X.Auth.Issuer", "X-Auth_Address", "X+Auth+Issuer"]
+    {
         for uri in ["/", "/public/"] {
             is_denied(&ask(&site, "GET", uri, &[("Cookie", &*cookie), (name, "spoofed")]), 403);
         }

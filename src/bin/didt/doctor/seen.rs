@@ -34,7 +34,8 @@ impl Seen {
     }
 
     /// The headers that some upstream would take for this one. CGI and WSGI make
-    /// `HTTP_X_AUTH_ISSUER` of `X-Auth-Issuer` and of `X_Auth_Issuer`, others do so with dots.
+    /// `HTTP_X_AUTH_ISSUER` of `X-Auth-Issuer` and of `X_Auth_Issuer`, others do so with dots,
+    /// lighttpd with whatever is no letter and no digit.
     pub(super) fn alike<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let name = fold(name);
         let alike = self.headers.iter().filter(move |(header, _)| fold(header) == name);
@@ -43,5 +44,5 @@ impl Seen {
 }
 
 fn fold(name: &str) -> String {
-    name.to_ascii_lowercase().replace(['_', '.'], "-")
+    name.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
 }

@@ -30,7 +30,7 @@ pub(super) const SIGNED_IN: Probe = Probe {
     claim: "with a session, identity headers of the client's own do not reach the upstream",
     why: "The upstream believes these headers. A client whose value arrives there is whoever it \
           says it is; `X_Auth_Issuer` and `X.Auth.Issuer` are the same header to CGI, WSGI and \
-          PHP.",
+          PHP, `X!Auth!Issuer` is to lighttpd's CGI.",
     mend: MEND,
     run: |bench| {
         Box::pin(async {
@@ -79,7 +79,7 @@ const MEND: &[Mend] = &[
     ),
     at(
         "HAProxy",
-        "`http-request del-header` with `-m reg -i ^x[-_.]auth[-_.]` before the check: \
+        "`http-request del-header` with `-m reg -i ^x[^a-z0-9]auth[^a-z0-9]` before the check: \
                    it sets only what the answer has, all else survives",
     ),
     at(
@@ -162,6 +162,7 @@ fn spellings(name: &str) -> Vec<String> {
         name.replace('-', "_"),
         name.replacen('-', "_", 1),
         name.replace('-', "."),
+        name.replace('-', "!"),
         name.to_ascii_uppercase().replace('-', "_"),
     ];
     spellings.dedup();
@@ -181,6 +182,7 @@ mod tests {
             "x_auth_issuer",
             "x_auth-issuer",
             "x.auth.issuer",
+            "x!auth!issuer",
             "X_AUTH_ISSUER",
         ];
         assert_eq!(spellings("x-auth-issuer"), expected);
