@@ -17,7 +17,7 @@ pub struct DidLayer {
 
 impl DidLayer {
     pub(super) const fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, asked: Asked { required: true, signs_in: true } }
+        Self { gate, asked: Asked { required: true, signs_in: true, anew: false } }
     }
 
     /// Lets requests without credentials pass too, and those whose session has
@@ -40,6 +40,24 @@ impl DidLayer {
     /// ```
     pub fn optional(mut self) -> Self {
         self.asked.required = false;
+        self
+    }
+
+    /// Makes a session of each new token, and revokes the one that the cookie beside it has, also
+    /// where both are of the same issuer. Elsewhere that session stays. A token that was used
+    /// before leaves it as it is.
+    ///
+    /// For the route that people sign in at: who does so again, perhaps because a session as old
+    /// as theirs is not enough somewhere, gets one that is new.
+    ///
+    /// ```
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"));
+    /// let for_signing_in = auth.layer().signing_in_anew();
+    /// ```
+    pub fn signing_in_anew(mut self) -> Self {
+        self.asked.anew = true;
         self
     }
 

@@ -60,6 +60,11 @@ impl App {
     }
 
     /// Sends a request through a required layer that makes no sessions.
+    pub(crate) async fn send_signing_in_anew(&self, request: Request<Body>) -> Answer {
+        let layer = self.auth.layer().signing_in_anew();
+        answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await
+    }
+
     pub(crate) async fn send_without_sign_in(&self, request: Request<Body>) -> Answer {
         let layer = self.auth.layer().without_sign_in();
         answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await

@@ -50,6 +50,8 @@ pub(super) struct Asked {
     pub(super) required: bool,
     /// Makes a session of a new token.
     pub(super) signs_in: bool,
+    /// Also where the cookie beside it has one of the same issuer.
+    pub(super) anew: bool,
 }
 
 /// Put into the extensions of a request that passes without credentials, so that

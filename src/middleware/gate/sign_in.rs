@@ -96,8 +96,8 @@ impl Gate {
         }
     }
 
-    /// A verified token: keeps the issuer's session if the cookie has one, else
-    /// makes one where the route signs in, at most once per token.
+    /// A verified token: keeps the issuer's session if the cookie has one and nothing else was
+    /// asked for, else makes one where the route signs in, at most once per token.
     async fn admit(
         self: Arc<Self>,
         visitor: Visitor,
@@ -120,6 +120,8 @@ impl Gate {
         };
         if let Some(record) = &previous
             && record.issuer == claim.issuer()
+            // Of a used token no session can be made: whoever sends it twice keeps the first one.
+            && !(asked.signs_in && asked.anew && !self.store.is_used(token, now).await?)
         {
             self.use_up(token, now).await?;
             return Ok(self.use_session(Arc::clone(record), now).await);

@@ -33,8 +33,9 @@ pub(crate) fn router(
         signer: signer.clone(),
         clock,
     });
-    let routes =
-        Router::new().merge(auth::router(auth, signer.as_ref())).merge(check::router(&checks));
+    let renews = config.policy.asks_for_fresh();
+    let auth = auth::router(auth, renews, signer.as_ref());
+    let routes = Router::new().merge(auth).merge(check::router(&checks));
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))
 }
 

@@ -11,8 +11,8 @@ use super::super::audit;
 use super::super::peer::Client;
 use super::{PLAIN_CHALLENGE, describe, unauthorized};
 
-/// The layer has verified the token and made the session; a cookie beside it of the same issuer's
-/// living session stays.
+/// The layer has verified the token and made the session. A cookie beside it of the same issuer's
+/// living session stays, but where rules ask for a session that is new.
 pub(super) async fn login(
     Extension(client): Extension<Client>,
     headers: HeaderMap,

@@ -31,13 +31,16 @@ use super::assertion::Signer;
 use super::audit;
 use super::peer::Client;
 
-pub(crate) fn router(auth: &DidAuth, signer: Option<&Arc<Signer>>) -> Router {
+/// Where `renews`, who signs in again gets a new session, which rules may ask for. Else the one
+/// that there is stays: requests on their way with its cookie would be refused.
+pub(crate) fn router(auth: &DidAuth, renews: bool, signer: Option<&Arc<Signer>>) -> Router {
     // Nobody is signed in by asking who they are, or by signing out; nor by the wrong method:
     // the layers stand around the handlers alone.
     let known = || auth.layer().without_sign_in();
+    let sign_in = if renews { auth.layer().signing_in_anew() } else { auth.layer() };
     let challenges = auth.clone();
     let mut router = Router::new()
-        .route("/auth/login", post(login::login).route_layer(auth.layer()))
+        .route("/auth/login", post(login::login).route_layer(sign_in))
         .route("/auth/logout", post(logout::logout).route_layer(known().optional()))
         .route("/auth/session", get(sessions::current).route_layer(known()))
         .route("/auth/sessions", get(sessions::list).route_layer(known()))

@@ -3,6 +3,8 @@ use serde_json::json;
 use tower_didt::testing::Wallet;
 use tower_didt::{Clock, MemoryLedger, MemoryStore, SealedStore, SealingKeys};
 
+use super::super::config::Config;
+use super::super::policy::{Access, Policy, Rule};
 use super::super::test_support::{
     AUDIENCE, Gateway, NoRevocation, PROXY, START, alice, bearer, bob, config, empty, get, post,
     with_cookie,
@@ -96,6 +98,18 @@ async fn signing_in_as_somebody_else_replaces_the_session() {
     };
     assert_eq!(who(&bobs).await.json()["issuer"], json!(bob().issuer()));
     assert_eq!(who(&alices).await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// With such a rule it is replaced: `a_rule_for_fresh_sessions_asks_to_sign_in_again`.
+#[tokio::test]
+async fn where_no_rule_asks_for_a_fresh_session_signing_in_again_keeps_the_one_there_is() {
+    let policy = Policy::new(Vec::new(), Rule::otherwise(Access::Required));
+    let gateway = Gateway::new(Config { policy, ..config() });
+    let cookie = gateway.sign_in(&alice()).await;
+    let again = with_cookie(bearer(post("/auth/login"), &gateway.token(&alice())), &cookie);
+    let again = gateway.send(PROXY, empty(again)).await;
+    assert_eq!((again.status, again.cookie()), (StatusCode::NO_CONTENT, None));
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 200);
 }
 
 #[tokio::test]

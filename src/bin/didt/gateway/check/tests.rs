@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use super::super::config::IdentityHeaders;
 use super::super::peer::Peer;
 use super::super::test_support::{
-    Answer, Down, Gateway, PROXY, alice, bearer, bob, config, empty, get, with_cookie,
+    Answer, Down, Gateway, PROXY, alice, bearer, bob, config, empty, get, post, with_cookie,
 };
 
 const KINDS: [&str; 5] = ["nginx", "haproxy", "caddy", "traefik", "envoy"];
@@ -145,6 +145,16 @@ async fn a_rule_for_fresh_sessions_asks_to_sign_in_again() {
     let token = gateway.token(&alice());
     let answer = ask(&gateway, bearer(question("envoy", "GET", "/fresh"), &token)).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "a token is no session");
+
+    // A page signs in again with the old cookie beside the new token: browsers send it along.
+    let again = with_cookie(bearer(post("/auth/login"), &token), &cookie);
+    let again = gateway.send(PROXY, empty(again)).await;
+    assert_eq!(again.status, StatusCode::NO_CONTENT, "{again:?}");
+    let new = again.cookie().expect("a session that is fresh");
+    let answer = ask(&gateway, with_cookie(question("envoy", "GET", "/fresh"), &new)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let old = ask(&gateway, with_cookie(question("envoy", "GET", "/app"), &cookie)).await;
+    assert_eq!(old.status, StatusCode::UNAUTHORIZED, "the new session replaces it");
 }
 
 /// CVE-2026-40575, CVE-2026-76835, CVE-2026-33495, CVE-2026-35051.

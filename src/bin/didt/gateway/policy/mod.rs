@@ -39,6 +39,11 @@ impl Policy {
         self.rules.iter().find(|rule| rule.matches(target)).unwrap_or(&self.otherwise)
     }
 
+    /// Whether there is a rule that a session may be too old for.
+    pub(crate) fn asks_for_fresh(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule.access, Access::Fresh(_)))
+    }
+
     /// The rules in their order.
     pub(crate) fn rules(&self) -> &[Rule] {
         &self.rules
