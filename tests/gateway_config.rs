@@ -210,6 +210,39 @@ mod check_config {
         assert_eq!(code(&didt(&["check-config", "--set", "audiences"])), 2);
     }
 
+    /// `didt serve` would not start with them either.
+    #[test]
+    fn files_that_do_not_belong_together_are_no_good_settings() {
+        let folder = Folder::new();
+        let pair =
+            || rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
+        let (one, other) = (pair(), pair());
+        let certificate = folder.file("tls.crt", one.cert.pem());
+        let keys = [&one, &other].map(|pair| pair.signing_key.serialize_pem());
+        let rows = [(0, &keys[0], ""), (2, &keys[1], "listen.tls: the key does not belong")];
+        for (expected, key, word) in rows {
+            let tls = format!(
+                "[listen]\ntls = {{ certificate = {certificate:?}, key = {:?} }}\n",
+                folder.file("tls.key", key)
+            );
+            let file = folder.file("gateway.toml", format!("{AUDIENCES}{tls}"));
+            let output = didt(&["check-config", &file]);
+            assert_eq!(code(&output), expected, "{output:?}");
+            assert!(text(&output.stderr).contains(word), "{output:?}");
+        }
+
+        // A key on a curve that ES256 is not for.
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
+        let assertion = format!(
+            "[assertion]\nissuer = \"a\"\naudience = \"b\"\nkey_file = {:?}\n",
+            folder.file("assertion.key", key.serialize_pem())
+        );
+        let file = folder.file("gateway.toml", format!("{AUDIENCES}{assertion}"));
+        let output = didt(&["check-config", &file]);
+        assert_eq!(code(&output), 2, "{output:?}");
+        assert!(complaint(&output).contains("assertion.key_file: "), "{output:?}");
+    }
+
     #[test]
     fn no_output_holds_a_secret() {
         let folder = Folder::new();

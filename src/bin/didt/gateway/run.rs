@@ -15,6 +15,7 @@ use tracing::{error, info};
 use self::servers::Servers;
 use self::signals::{Order, Signals};
 pub(crate) use self::start_error::StartError;
+use super::assertion::Signer;
 use super::config::{Config, Limits, Listen, PrivateListener, Store};
 use super::did_auth::{self, Opened, did_auth};
 use super::measures::Measures;
@@ -80,6 +81,14 @@ pub(crate) async fn run(config: Config) -> Result<(), StartError> {
     }
     serve(public, private, &stoppers, signals, tls.as_deref(), config.limits.shutdown_timeout)
         .await;
+    Ok(())
+}
+
+/// What of the files that the settings name shows only when they are used, and keeps it from
+/// serving: for those who want to know beforehand.
+pub(crate) fn check(config: &Config) -> Result<(), StartError> {
+    config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
+    config.assertion.as_ref().map(Signer::new).transpose().map_err(StartError::Assertion)?;
     Ok(())
 }
 

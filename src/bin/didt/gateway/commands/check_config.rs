@@ -10,6 +10,7 @@ use super::arguments::Overrides;
 use crate::complain;
 use crate::gateway::config::Loaded;
 use crate::gateway::policy::{Policy, Rule};
+use crate::gateway::run;
 
 /// Check the settings of `didt serve` and explain them
 ///
@@ -46,6 +47,10 @@ impl CheckConfig {
                 return Ok(ExitCode::from(2));
             }
         };
+        if let Err(error) = run::check(&loaded.config) {
+            complain(error);
+            return Ok(ExitCode::from(2));
+        }
         let mut out = io::stdout().lock();
         write_settings(&mut out, &loaded)?;
         write_rules(&mut out, &loaded.config.policy)?;

@@ -33,8 +33,8 @@ impl fmt::Display for StartError {
             Self::CannotCount => f.write_str(
                 "a limit on sessions per issuer needs a store that counts them; sealed ones cannot",
             ),
-            Self::Assertion(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
+            Self::Assertion(error) => write!(f, "assertion.key_file: {error}"),
+            Self::Tls(error) => write!(f, "listen.tls: {error}"),
             Self::Bind(error) => error.fmt(f),
         }
     }
