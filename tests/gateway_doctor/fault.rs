@@ -87,6 +87,8 @@ pub(crate) enum Fault {
     OpenCheck,
     /// Anybody may reach administration.
     OpenAdmin,
+    /// The same, which asks for its secret.
+    OpenGuardedAdmin,
     /// Cookies do not reach the client.
     DropsCookies,
     /// They do so twice.

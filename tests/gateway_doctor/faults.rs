@@ -136,6 +136,7 @@ fn endpoints_that_are_nobodys_business() {
     expect(&[
         (Fault::OpenMetrics, &["private-endpoints"], "GET /metrics is answered with 200"),
         (Fault::OpenAdmin, &["private-endpoints"], "POST /admin/revoke is answered with 405"),
+        (Fault::OpenGuardedAdmin, &["private-endpoints"], "asks for the secret of administration"),
         (Fault::OpenCheck, &["private-endpoints"], "GET /check/nginx tells who is calling"),
     ]);
 }

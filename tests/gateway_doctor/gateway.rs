@@ -112,6 +112,10 @@ impl Site {
         match (self.fault, path.as_str()) {
             (Fault::OpenMetrics, "/metrics") => return own("200 OK", "didt_requests_total 1\n"),
             (Fault::OpenAdmin, "/admin/revoke") => return own("405 Method Not Allowed", ""),
+            (Fault::OpenGuardedAdmin, "/admin/sessions") => {
+                let challenge = "WWW-Authenticate: Bearer realm=\"didt administration\"";
+                return own(&format!("401 Unauthorized\r\n{challenge}"), "");
+            }
             (Fault::OpenCheck, "/check/nginx") => {
                 return match self.check(&raw).await {
                     Check::Passed(issuer) => own(&format!("200 OK\r\nX-Auth-Issuer: {issuer}"), ""),

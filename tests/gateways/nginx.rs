@@ -49,6 +49,14 @@ mod mistakes {
     }
 
     #[test]
+    fn checks_that_anybody_may_ask() {
+        needs!(NGINX.program);
+        let open = "    location /check/ {\n        auth_request off;\n        proxy_pass http://didt;\n    }\n\n    location / {\n";
+        let change = ("didt.conf", "    location / {\n", open);
+        behaviour::doctor_finds(&NGINX, &[change], "private-endpoints");
+    }
+
+    #[test]
     fn an_upgrade_that_didt_is_not_told_of() {
         needs!(NGINX.program);
         let changes = [
