@@ -109,6 +109,21 @@ fn what_needs_a_session_or_a_public_route_is_skipped_without_and_says_so() {
     assert!(report.found("paths-public").contains("--public"));
 }
 
+/// Without a session and a public route no probe sees whether the upstream is `didt echo`.
+#[test]
+fn a_path_that_is_answered_by_something_else_is_no_pass() {
+    let echo = Process::echo();
+    let gateway = Gateway::start(Fault::OpenByDefaultToOtherUpstream, &echo);
+    let report = Report::new(&doctor(&["--json", &format!("{}/private", gateway.url)]));
+    assert_eq!(
+        (report.code, report.with("unknown")),
+        (1, vec!["paths-guarded"]),
+        "{}",
+        report.text
+    );
+    assert!(report.found("paths-guarded").contains("not as didt echo"), "{}", report.text);
+}
+
 #[test]
 fn one_token_is_enough_and_neither_it_nor_the_cookie_is_shown() {
     let echo = Process::echo();

@@ -5,6 +5,8 @@
 pub(crate) enum Fault {
     /// Right in all things.
     None,
+    /// Whatever is not spelled as the guarded route is public, and the upstream is no `didt echo`.
+    OpenByDefaultToOtherUpstream,
     /// Requests with this method are not asked about.
     OpenMethod(&'static str),
     /// HTTP/1.0 is not asked about.

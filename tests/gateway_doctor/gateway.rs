@@ -158,7 +158,11 @@ impl Site {
     fn is_plain(&self, raw: &Raw) -> bool {
         let lenient_path = matches!(
             self.fault,
-            Fault::RawPrefix | Fault::ResolvesAfterCheck | Fault::MatchesEnd | Fault::OpenByDefault
+            Fault::RawPrefix
+                | Fault::ResolvesAfterCheck
+                | Fault::MatchesEnd
+                | Fault::OpenByDefault
+                | Fault::OpenByDefaultToOtherUpstream
         );
         let hosts = raw.all("host");
         let one_host = hosts.len() == 1
@@ -185,7 +189,9 @@ impl Site {
                 Fault::OpenHttp10 => raw.version == "HTTP/1.0",
                 Fault::RawPrefix | Fault::ResolvesAfterCheck => path.starts_with("/public"),
                 Fault::MatchesEnd => raw.target.ends_with("/public/page"),
-                Fault::OpenByDefault => !path.starts_with("/private"),
+                Fault::OpenByDefault | Fault::OpenByDefaultToOtherUpstream => {
+                    !path.starts_with("/private")
+                }
                 Fault::BelievesIdentity => !raw.all("x-auth-issuer").is_empty(),
                 Fault::BelievesForwardedUri => claims("x-forwarded-uri", "/public/page"),
                 Fault::BelievesOriginalMethod => claims("x-original-method", "OPTIONS"),
@@ -366,7 +372,9 @@ impl Site {
 
     async fn forward(&self, raw: &Raw) -> Vec<u8> {
         let upstream = match self.fault {
-            Fault::OtherUpstream => return own("200 OK", "hello"),
+            Fault::OtherUpstream | Fault::OpenByDefaultToOtherUpstream => {
+                return own("200 OK", "hello");
+            }
             // Nobody listens there: it was never handed out.
             Fault::UpstreamGone => "127.0.0.1:1",
             _ => &self.upstream,

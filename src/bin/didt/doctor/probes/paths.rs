@@ -81,16 +81,28 @@ async fn try_all(bench: &Bench, targets: Vec<String>) -> Outcome {
         let paths = [Some(&bench.guarded.path), at_upstream.as_ref()];
         paths.into_iter().flatten().any(|path| tricks::could_be(target, path))
     };
-    let mut wrong = Vec::new();
+    let (mut wrong, mut untold) = (Vec::new(), None);
     for target in &targets {
         let request = Request::get(&bench.guarded).target(target);
-        if let Reply::Upstream(answer) = bench.ask(&request).await? {
-            let seen = Seen::read(&answer);
-            let seen = seen.ok_or_else(|| Stop::unknown("an answer came garbled"))?.target;
-            if is_guarded(&seen) {
-                wrong.push(format!("{target:?} reaches the upstream as {seen:?}"));
+        match bench.ask(&request).await? {
+            Reply::Upstream(answer) => {
+                let seen = Seen::read(&answer);
+                let seen = seen.ok_or_else(|| Stop::unknown("an answer came garbled"))?.target;
+                if is_guarded(&seen) {
+                    wrong.push(format!("{target:?} reaches the upstream as {seen:?}"));
+                }
             }
+            Reply::Given(answer) => untold = untold.or(Some((target, answer.status))),
+            Reply::Refused(_) | Reply::Closed => {}
         }
+    }
+    // It may be the guarded page, or one for everybody.
+    if wrong.is_empty()
+        && let Some((target, status)) = untold
+    {
+        return Err(Stop::unknown(format!(
+            "{target:?} is answered with {status} and not as didt echo: with which page?"
+        )));
     }
     Ok(Found::unless(wrong, format!("{} paths lead nowhere", targets.len())))
 }
