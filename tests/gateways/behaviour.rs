@@ -154,6 +154,19 @@ pub(crate) fn claims_of_clients(gateway: &Gateway) {
     }
 }
 
+/// A request with more fields than the gateway or `didt serve` takes is refused, and ends nobody:
+/// HAProxy's client crashes when it is given more than it has room for.
+pub(crate) fn many_fields(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    for count in [70, 80, 90, 95, 97, 98, 99, 100, 101, 120, 300] {
+        let reply = site.get("/public/", &vec![("A", "b"); count]);
+        let passed = reply.received().is_some();
+        assert!(passed || count > 70, "{count}: {reply:?}");
+        assert!(passed || reply.status >= 400, "{count}: {reply:?}");
+    }
+    passed(&site, &site.get("/public/", &[]));
+}
+
 /// A `Connection` that names a header has it removed on the way: neither a credential before the
 /// check nor its answer after it may be lost like that.
 pub(crate) fn connection_names_a_header(gateway: &Gateway) {
@@ -499,7 +512,7 @@ macro_rules! tests {
     ($gateway:ident) => {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
-            claims_of_clients,
+            claims_of_clients, many_fields,
             connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
             other_upgrades,            renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };

@@ -10,6 +10,10 @@
 -- Milliseconds that a question may take. HAProxy itself asks again after a failure, three times.
 local TIMEOUT = 2000
 
+-- The most header fields that a request may have. HAProxy's client (2.6) has room for 101 in a
+-- question (tune.http.maxhdr), its own and ours among them. One more, and HAProxy crashes.
+local MOST_FIELDS = 80
+
 -- What didt says about the caller. All five are on every 200, empty if nobody is signed in.
 local IDENTITY = {
     "x-auth-issuer", "x-auth-address", "x-auth-session", "x-auth-expires", "x-auth-assertion",
@@ -72,11 +76,17 @@ local function question(txn, headers)
     end
     -- Everything else that the client sent, look-alikes and duplicates included: didt refuses
     -- such requests, and can only refuse what it sees.
-    local asked = {}
+    local asked, fields = {}, 0
     for name, values in pairs(headers) do
+        for _ in pairs(values) do
+            fields = fields + 1
+        end
         if not NOT_PASSED_ON[name] then
             asked[name] = values
         end
+    end
+    if fields > MOST_FIELDS then
+        return nil
     end
     asked["x-original-method"] = { txn.f:method() }
     asked["x-original-url"] = { url }
