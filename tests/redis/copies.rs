@@ -108,6 +108,21 @@ async fn copies_are_dropped_when_the_connection_is_lost() {
 }
 
 #[tokio::test]
+async fn an_end_of_the_connection_ends_the_use_of_copies_before_their_time() {
+    needs_redis!();
+    let server = Server::start();
+    let proxy = Proxy::before(server.port).await;
+    // As long as nobody sees the connection end, copies are good for two minutes.
+    let minute = Duration::from_secs(60);
+    let store = RedisStore::builder(proxy.url()).with_ping_interval(minute).with_timeout(minute);
+    let store = store.connect().await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+    proxy.cut();
+    eventually(async || !opens_at_once(&store, &ticket)).await;
+}
+
+#[tokio::test]
 async fn what_was_revoked_while_a_machine_was_cut_off_is_refused_when_it_is_back() {
     needs_redis!();
     let server = Server::start();

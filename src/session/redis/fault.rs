@@ -92,3 +92,25 @@ impl From<Fault> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_in_words_that_help() {
+        let error = |kind| RedisError::from((kind, "detail"));
+        for (error, words) in [
+            (io::Error::from(io::ErrorKind::ConnectionReset).into(), "connection reset"),
+            (error(ErrorKind::AuthenticationFailed), "refused the user name or password"),
+            (error(ErrorKind::RESP3NotSupported), "no Redis 6 or newer"),
+            (error(ErrorKind::Parse), "no RESP3"),
+        ] {
+            let fault = Fault::from(&error);
+            assert!(matches!(fault, Fault::Unavailable(_)), "{fault}");
+            assert!(fault.to_string().contains(words), "{fault}");
+        }
+    }
+}

@@ -169,6 +169,9 @@ mod tests {
     fn slots_are_those_of_the_cluster_specification() {
         assert_eq!(crc16(b"123456789"), 0x31c3);
         assert_eq!(crc16(b"foo") % SLOTS, 12_182); // CLUSTER KEYSLOT foo
+        // By Python: binascii.crc_hqx(b"0x52908400098527886e0f7030069857d2e4169ee7", 0) % 16384
+        assert_eq!(slot_of(issuer()), 4_390);
+        assert_eq!(slot_of(Address::from_bytes([0; 20]).into()), 15_912);
     }
 
     #[test]
