@@ -118,6 +118,8 @@ test("all of it works with the keyboard alone, and the focus does not get lost",
   assert.equal(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "solid");
   await page.keyboard.press("Enter");
   await newest(page).filter({ hasText: "Signed in." }).waitFor();
+  // A moment after "Signed in.": until then the button cannot be used.
+  await page.waitForSelector("#sign-out:enabled");
   await button(page, "Sign out").focus();
   await page.keyboard.press("Space");
   await newest(page).filter({ hasText: "Signed out." }).waitFor();
