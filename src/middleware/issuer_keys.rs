@@ -4,7 +4,7 @@ use std::fmt;
 
 use moka::sync::Cache;
 
-use super::proof_cache::{OVERHEAD, Places};
+use super::proof_cache::OVERHEAD;
 use crate::{DidToken, Issuer, IssuerKey, SignedClaim, TokenError};
 
 /// What the cache may take of memory by default: 8 MiB, some 2,500 issuers who came
@@ -17,7 +17,7 @@ pub(super) const DEFAULT_MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// weighs what it takes at the time, and is put in anew when it grows. Neither is done
 /// for a token that is refused, so only its owner's signature makes a key take room.
 #[derive(Clone)]
-pub(super) struct IssuerKeys(Cache<Issuer, IssuerKey, Places>);
+pub(super) struct IssuerKeys(Cache<Issuer, IssuerKey>);
 
 impl IssuerKeys {
     /// A cache of about `max_bytes`.
@@ -25,12 +25,7 @@ impl IssuerKeys {
         let weigher = |_: &Issuer, key: &IssuerKey| {
             u32::try_from(key.memory_size() + OVERHEAD).unwrap_or(u32::MAX)
         };
-        Self(
-            Cache::builder()
-                .max_capacity(max_bytes)
-                .weigher(weigher)
-                .build_with_hasher(Places::default()),
-        )
+        Self(Cache::builder().max_capacity(max_bytes).weigher(weigher).build())
     }
 
     /// As [`DidToken::into_signed`], sooner for an issuer seen before.

@@ -12,12 +12,6 @@ use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 /// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Where an entry lies in a cache. A full cache moves its entries all the time, to get rid of
-/// the places that others left, and hashes each of them for it: std's hasher takes 3 µs more
-/// of a sign-in. This one has seeds of the process too, so that nobody who makes tokens can
-/// tell which of them lie at one place.
-pub(super) type Places = foldhash::quality::RandomState;
-
 /// What an entry takes beside its value: the cache's own node and queues, and the key.
 pub(super) const OVERHEAD: usize = 300;
 
@@ -30,7 +24,7 @@ type Key = [u8; 32];
 /// tokens leaves no trace. The key is the text's SHA-256, so that no bearer
 /// token lies in memory and nobody can make two tokens that share a key.
 #[derive(Clone)]
-pub(super) struct ProofCache(Cache<Key, SignedClaim, Places>);
+pub(super) struct ProofCache(Cache<Key, SignedClaim>);
 
 impl ProofCache {
     /// A cache of about `max_bytes`.
@@ -38,12 +32,7 @@ impl ProofCache {
         let weigher = |_: &Key, claim: &SignedClaim| {
             u32::try_from(claim.memory_size() + OVERHEAD).unwrap_or(u32::MAX)
         };
-        Self(
-            Cache::builder()
-                .max_capacity(max_bytes)
-                .weigher(weigher)
-                .build_with_hasher(Places::default()),
-        )
+        Self(Cache::builder().max_capacity(max_bytes).weigher(weigher).build())
     }
 
     /// As [`Verifier::verify`], with the curve spared for a token seen before.
