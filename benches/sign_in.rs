@@ -14,10 +14,9 @@ use std::ops::Range;
 use std::time::Instant;
 
 use http::Request;
-use tower_didt::testing::Wallet;
 use tower_didt::{Clock, DidAuth, DidToken, MemoryStore, NoSessions, SystemClock, Verifier};
 use tower_didt_benches::calls::{Bare, Guarded, bearer, pass};
-use tower_didt_benches::{AUDIENCE, median};
+use tower_didt_benches::{AUDIENCE, median, token};
 use tower_layer::Layer;
 
 const BATCHES: usize = 600;
@@ -46,7 +45,8 @@ fn main() {
     names.extend(layers.iter().map(|(name, _)| *name));
     let mut times = vec![Vec::new(); names.len()];
     for batch in 0..BATCHES {
-        let tokens: Vec<String> = (0..TOKENS).map(|token| mint(batch * TOKENS + token)).collect();
+        let tokens: Vec<String> =
+            (0..TOKENS).map(|number| token(batch * TOKENS + number)).collect();
         let decoded = tokens.iter().map(|token| DidToken::decode(token).expect("a token"));
         let mut batch = vec![
             time(decoded.collect(), |token| token.into_signed().expect("a good token")),
@@ -73,10 +73,6 @@ fn main() {
         };
         println!("{name:<38} {} {}", of(0..TOLD), of(BATCHES - TOLD..BATCHES));
     }
-}
-
-fn mint(seed: usize) -> String {
-    Wallet::from_seed(seed.to_string()).token(AUDIENCE).mint()
 }
 
 /// Microseconds a call.

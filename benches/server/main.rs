@@ -16,12 +16,11 @@ use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
-use tower_didt::testing::Wallet;
 use tower_didt::{
     Clock, DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, SystemClock,
     Verifier,
 };
-use tower_didt_benches::AUDIENCE;
+use tower_didt_benches::{AUDIENCE, token};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -80,8 +79,8 @@ async fn serve(app: Router) -> Result<(), Failure> {
 
 fn mint(count: usize) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
-    for seed in 0..count {
-        writeln!(out, "{}", Wallet::from_seed(seed.to_string()).token(AUDIENCE).mint())?;
+    for number in 0..count {
+        writeln!(out, "{}", token(number))?;
     }
     Ok(out.flush()?)
 }

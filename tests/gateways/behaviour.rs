@@ -514,7 +514,7 @@ macro_rules! tests {
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
             claims_of_clients, many_fields,
             connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
-            other_upgrades,            renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
+            other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {
         $(

@@ -216,6 +216,19 @@ async fn where_one_signs_in_anew_a_token_of_the_same_issuer_replaces_the_session
 }
 
 #[tokio::test]
+async fn a_token_for_single_use_signs_in_anew_once() {
+    let app = App::new().with(|auth| auth.with_replay(Replay::SingleUse));
+    let alice = Wallet::from_seed("alice");
+    let old = app.sign_in(&alice).await;
+    let token = app.token(&alice);
+    let new = app.send_signing_in_anew(both(&token, &old)).await.ticket().expect("a new session");
+    assert_eq!(app.send(with_cookie(&old)).await.status, StatusCode::UNAUTHORIZED);
+    let again = app.send_signing_in_anew(both(&token, &new)).await;
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(app.send(with_cookie(&new)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_bad_token_is_401_beside_a_good_cookie_and_the_session_lives_on() {
     let (app, alice) = (App::new(), Wallet::from_seed("alice"));
     let ticket = app.sign_in(&alice).await;

@@ -59,12 +59,13 @@ impl App {
         answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await
     }
 
-    /// Sends a request through a required layer that makes no sessions.
+    /// Sends a request through a required layer that makes a session of each new token.
     pub(crate) async fn send_signing_in_anew(&self, request: Request<Body>) -> Answer {
         let layer = self.auth.layer().signing_in_anew();
         answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await
     }
 
+    /// Sends a request through a required layer that makes no sessions.
     pub(crate) async fn send_without_sign_in(&self, request: Request<Body>) -> Answer {
         let layer = self.auth.layer().without_sign_in();
         answer(layer.layer(service_fn(who_is_calling)).oneshot(request).await).await

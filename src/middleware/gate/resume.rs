@@ -22,38 +22,24 @@ impl Gate {
         }
         // The common case, a store that knows at once, costs no allocation.
         match self.store.load(ticket, now).try_now() {
-            Ok(loaded) => match self.resume(loaded, required, now) {
-                Resumed::Decided(decision) => Deciding::Done(decision),
-                Resumed::Refresh(record) => {
+            Ok(loaded) => match self.living(loaded, now) {
+                Ok(record) if self.lifetimes.refresh_due(&record, now) => {
                     let gate = Arc::clone(self);
                     Deciding::waiting(async move { gate.refresh(record, now).await })
                 }
+                Ok(record) => Deciding::Done(Decision::pass(self.session(record))),
+                Err(rejection) => Deciding::Done(self.without_session(rejection, required)),
             },
             Err(loading) => {
                 let gate = Arc::clone(self);
                 Deciding::waiting(async move {
-                    match gate.resume(loading.await, required, now) {
-                        Resumed::Decided(decision) => decision,
-                        Resumed::Refresh(record) => gate.refresh(record, now).await,
+                    match gate.living(loading.await, now) {
+                        Ok(record) => gate.use_session(record, now).await,
+                        Err(rejection) => gate.without_session(rejection, required),
                     }
                 })
             }
         }
-    }
-
-    fn resume(
-        self: &Arc<Self>,
-        loaded: Result<Option<Arc<SessionRecord>>, StoreError>,
-        required: bool,
-        now: Timestamp,
-    ) -> Resumed {
-        Resumed::Decided(match self.living(loaded, now) {
-            Ok(record) if self.lifetimes.refresh_due(&record, now) => {
-                return Resumed::Refresh(record);
-            }
-            Ok(record) => Decision::pass(self.session(record)),
-            Err(rejection) => self.without_session(rejection, required),
-        })
     }
 
     /// Goes on with a session that is alive.
@@ -106,10 +92,4 @@ impl Gate {
         let verdict = if spoilt && !required { Ok(None) } else { Err(rejection) };
         Decision { verdict, cookie, clear_challenge: false }
     }
-}
-
-/// What a loaded session leads to.
-enum Resumed {
-    Decided(Decision),
-    Refresh(Arc<SessionRecord>),
 }

@@ -121,7 +121,10 @@ impl Gate {
         if let Some(record) = &previous
             && record.issuer == claim.issuer()
             // Of a used token no session can be made: whoever sends it twice keeps the first one.
-            && !(asked.signs_in && asked.anew && !self.store.is_used(token, now).await?)
+            // (One for single use was asked about above.)
+            && !(asked.signs_in
+                && asked.anew
+                && (self.replay == Replay::SingleUse || !self.store.is_used(token, now).await?))
         {
             self.use_up(token, now).await?;
             return Ok(self.use_session(Arc::clone(record), now).await);
