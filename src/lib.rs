@@ -172,7 +172,7 @@ pub use self::session::{
 pub use self::session::{
     BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions, OnceOnly,
     ParseHandleError, SessionData, SessionExpired, SessionHandle, SessionRecord, SessionStore,
-    StoreError, StoreFuture, Ticket, TokenMark, Touched,
+    StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]

@@ -81,7 +81,7 @@ impl ClaimDigest {
 
     /// The mark of something else than a claim. Its bytes must be a hash, with a purpose
     /// of its own hashed in.
-    #[cfg(feature = "layer")]
+    #[cfg(any(feature = "layer", test))]
     pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -264,7 +264,8 @@ impl VerifiedClaim {
         self.issuer().address()
     }
 
-    /// When the token expires.
+    /// When the token expires by its holder's word, which may be a trillion years ahead.
+    /// A [cap on its age](Verifier::with_max_age) may end it sooner.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.claim().ext()

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use super::challenge::{Challenge, ChallengeKey, Secret};
 use super::credentials::{CookieValue, cookie_value};
 use super::{Rejection, SessionCookie};
-use crate::{ClaimDigest, SignedClaim, StoreError, Timestamp, TokenMark, Verifier};
+use crate::{Address, ClaimDigest, SignedClaim, StoreError, Timestamp, TokenMark, Verifier};
 
 /// How long a challenge is good by default.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -136,7 +136,7 @@ impl BoundLogin {
         let signs = |attachment: &str| verifier.check_attachment(claim, attachment).is_ok();
         let unbound = match presented {
             Ok(challenge) if signs(&challenge.secret.value()) => {
-                return Ok(Some(challenge.mark(claim)));
+                return Ok(Some(challenge.mark()));
             }
             Ok(_) => Unbound::OtherAttachment,
             Err(unbound) => unbound,
@@ -157,11 +157,14 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// To stores a used challenge is as a used token: remembered until it expires.
-    fn mark(&self, claim: &SignedClaim) -> TokenMark {
+    /// To stores a used challenge is as a used token: remembered until it expires. It is good for one
+    /// sign-in of anybody, so its mark is that of no issuer in particular: one that follows from it.
+    fn mark(&self) -> TokenMark {
+        let digest = self.secret.mark();
+        let [issuer @ .., _, _, _, _, _, _, _, _, _, _, _, _] = digest;
         TokenMark {
-            digest: ClaimDigest::from_bytes(self.secret.mark()),
-            issuer: claim.issuer(),
+            digest: ClaimDigest::from_bytes(digest),
+            issuer: Address::from_bytes(issuer).into(),
             issued_at: self.secret.issued_at(),
             usable_until: self.usable_until,
         }

@@ -73,7 +73,7 @@ pub(super) enum Identity {
     /// By the cookie, or by a token that has just become a session.
     Session(Arc<SessionRecord>),
     /// By a token alone, which became no session.
-    Token { claim: VerifiedClaim, seen: Timestamp, data: SessionData },
+    Token { claim: VerifiedClaim, seen: Timestamp, expires_at: Timestamp, data: SessionData },
 }
 
 impl Session {
@@ -112,13 +112,15 @@ impl Session {
         }
     }
 
-    /// When the session ends whatever happens; for a token alone
-    /// ([`handle`](Self::handle) is `None`), when the token expires by its holder's word.
+    /// When the session ends whatever happens. For a token that became no session
+    /// ([`handle`](Self::handle) is `None`), when this layer stops accepting the token: at the
+    /// latest when it reaches [`with_max_token_age`](super::DidAuth::with_max_token_age),
+    /// however late its holder says that it expires.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         match &self.0.identity {
             Identity::Session(record) => record.expires_at,
-            Identity::Token { claim, .. } => claim.expires_at(),
+            Identity::Token { expires_at, .. } => *expires_at,
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! Nothing in here knows HTTP. A store is given `now` and never reads a clock.
 
+mod issuer_lines;
 mod lifetimes;
 mod memory;
+mod newest_tokens;
 mod none;
 mod once;
 mod record;
@@ -13,6 +15,7 @@ mod redis;
 mod sealed;
 mod store;
 mod ticket;
+mod used_tokens;
 
 pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
@@ -28,6 +31,7 @@ pub use self::sealed::{
     Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,
 };
 pub use self::store::{
-    BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, Touched,
+    BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, TokenState,
+    Touched,
 };
 pub use self::ticket::Ticket;

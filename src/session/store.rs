@@ -208,6 +208,21 @@ impl TokenMark {
     }
 }
 
+/// What a store knows of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenState {
+    /// It was not used before.
+    New,
+    /// It was used before, or the store cannot rule that out.
+    Used,
+    /// Its issuer signed out everywhere after it was issued, or after it was first presented.
+    Revoked,
+    /// It is dated ahead of the clock and the store has no room left to remember such tokens.
+    /// The same token is accepted once the time at which it claims to be issued has come.
+    TooEarly,
+}
+
 /// What a session is made of.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -1,11 +1,15 @@
 //! A layer that makes no sessions: a token authenticates its own request and nothing more.
 
-use http::StatusCode;
-use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
-use tower_didt::testing::Wallet;
-use tower_didt::{BoundLogin, Clock, Rejection, Replay, Unbound};
+use std::convert::Infallible;
+use std::time::Duration;
 
-use crate::support::{AUDIENCE, App, FaultyStore, bearer, both, empty, request, with_cookie};
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
+use http::{Request, Response, StatusCode};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::testing::Wallet;
+use tower_didt::{BoundLogin, Clock, Rejection, Replay, Session, Timestamp, Unbound};
+
+use crate::support::{AUDIENCE, App, Body, FaultyStore, bearer, both, empty, request, with_cookie};
 
 fn alice() -> Wallet {
     Wallet::from_seed("alice")
@@ -36,6 +40,27 @@ async fn a_token_alone_does_not_even_ask_the_store() {
     let app = App::new().with(|auth| auth.with_store(store.clone()));
     assert_eq!(app.send_without_sign_in(bearer(&app.token(&alice()))).await.status, 200);
     assert_eq!(store.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_token_expires_when_it_is_too_old_whatever_its_holder_says() {
+    let app = App::new().with(|auth| auth.with_max_token_age(Duration::from_secs(600)));
+    let expires_at = |lifespan: f64| {
+        let ext = app.clock.now().as_secs_f64() + lifespan;
+        let token = alice().token(AUDIENCE).issued_at(app.clock.now()).set("ext", ext).mint();
+        let told = service_fn(|request: Request<Body>| {
+            let expires_at = request.extensions().get::<Session>().map(Session::expires_at);
+            let mut response = Response::new(Body::default());
+            response.extensions_mut().insert(expires_at.expect("passed"));
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let answer = app.auth.layer().without_sign_in().layer(told).oneshot(bearer(&token));
+        async { answer.await.expect("an answer").extensions().get::<Timestamp>().copied() }
+    };
+    for (lifespan, expected) in [(60.0, 60), (600.0, 600), (601.0, 600), (1e18, 600)] {
+        let expected = app.clock.now().plus(Duration::from_secs(expected));
+        assert_eq!(expires_at(lifespan).await, Some(expected), "{lifespan}");
+    }
 }
 
 #[tokio::test]

@@ -295,7 +295,7 @@ fn hex(bytes: &[u8]) -> String {
 // ---- the ledger --------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_flood_of_sign_outs_ends_the_oldest_sessions_and_never_revives_one() {
+async fn a_flood_of_sign_outs_ends_its_own_sessions_and_no_others_and_never_revives_one() {
     let store = SealedStore::new(keys(), MemoryLedger::with_limits(10_000, 100));
     let (oldest, _) = mint(&store, session_of("the oldest")).await;
     let mut ended = Vec::new();
@@ -315,7 +315,7 @@ async fn a_flood_of_sign_outs_ends_the_oldest_sessions_and_never_revives_one() {
         assert!(!store.revoke(record.issuer, record.handle, NOW).await.expect("an answer"));
         assert_eq!(touch(&store, record, later(60)).await, None);
     }
-    assert_eq!(load(&store, &oldest).await, None, "refused rather than uncertain");
+    assert!(load(&store, &oldest).await.is_some(), "signed out by a flood of others");
     for (user, now) in [("user 7", NOW), ("user 8", later(10)), ("somebody new", NOW)] {
         let (ticket, _) = mint_at(&store, session_of(user), now).await;
         assert!(load(&store, &ticket).await.is_some(), "{user}");

@@ -22,6 +22,7 @@ models! {
     middleware: the_longest_age_only_grows;
     session::memory:
         a_token_is_new_to_one_thread_at_most
+        a_token_that_was_here_is_revoked_with_the_others
         the_newest_token_wins
         list_and_sessions_agree_and_the_ended_stay_away
         a_session_that_is_pushed_out_is_whole_or_absent

@@ -189,7 +189,9 @@ impl Gate {
         data: SessionData,
         now: Timestamp,
     ) -> Decision {
-        let identity = Identity::Token { claim, seen: now, data };
+        let max_age = self.verifier.max_age().unwrap_or_else(|| self.longest_age.get());
+        let expires_at = self.verifier.end_of(claim.claim(), max_age);
+        let identity = Identity::Token { claim, seen: now, expires_at, data };
         Decision::pass(Session::new(Arc::clone(self), identity))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ledger::{Birth, SealedSession};
 use crate::session::SessionHandle;
+use crate::session::issuer_lines::IssuerLines;
 use crate::{Issuer, Timestamp};
 
 /// How many ended sessions of one issuer are remembered one by one.
@@ -14,13 +15,15 @@ pub(in crate::session) const MAX_PER_ISSUER: usize = 64;
 /// the end of all misses a session: as much as tokens are allowed.
 pub(in crate::session) const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
 
+/// Of what births count, in a second of a line.
+const MICROS: u64 = 1_000_000;
+
 /// Ended sessions: one by one, and by issuer "all that were born until then".
 ///
-/// Bounded in number, and never wrong about an ended one. What is forgotten
-/// raises a line below which everything counts as ended: for one issuer where
-/// that one ended very many, for everybody where there are too many in all. The
-/// oldest go first, so under a flood it is the oldest sessions that have to
-/// sign in again.
+/// Bounded in number, and never wrong about an ended one. What is forgotten raises its
+/// issuer's line, below which everything of that issuer's counts as ended. So who ends very
+/// many sessions of one issuer loses older ones of that issuer. A flood of sign-outs by very many
+/// issuers ends their own sessions, and those of the few whom [`IssuerLines`] confuses with them.
 #[derive(Debug)]
 pub(super) struct Revocations {
     max: usize,
@@ -28,8 +31,10 @@ pub(super) struct Revocations {
     issuers: HashMap<Issuer, Ended>,
     /// Every issuer by the first thing to forget of it.
     oldest: BTreeSet<(Birth, Issuer)>,
-    /// Sessions of anybody born until then count as ended.
-    forgotten: Option<Birth>,
+    /// Below its line all sessions of an issuer count as ended.
+    forgotten: IssuerLines,
+    /// The same for everybody: for births that no clock gives which is right, and lines cannot hold.
+    beyond_lines: Option<Birth>,
     /// The latest birth that a clock suggested.
     latest: Birth,
 }
@@ -50,7 +55,8 @@ impl Revocations {
             remembered: 0,
             issuers: HashMap::new(),
             oldest: BTreeSet::new(),
-            forgotten: None,
+            forgotten: IssuerLines::behind(max),
+            beyond_lines: None,
             latest: Birth::from_u64(0),
         }
     }
@@ -68,7 +74,7 @@ impl Revocations {
     }
 
     pub(super) fn has_ended(&self, session: &SealedSession) -> bool {
-        self.forgotten >= Some(session.birth)
+        self.line_of(session.issuer) >= Some(session.birth)
             || self.issuers.get(&session.issuer).is_some_and(|ended| {
                 ended.until >= Some(session.birth)
                     || ended.sessions.binary_search(&(session.birth, session.handle)).is_ok()
@@ -107,14 +113,23 @@ impl Revocations {
 
     fn after_all_ends(&self, issuer: Issuer) -> Option<Birth> {
         let until = self.issuers.get(&issuer).and_then(|ended| ended.until);
-        until.max(self.forgotten).map(Birth::next)
+        until.max(self.line_of(issuer)).map(Birth::next)
+    }
+
+    /// What was forgotten of an issuer's ends.
+    fn line_of(&self, issuer: Issuer) -> Option<Birth> {
+        let line = self.forgotten.of(issuer).map(|seconds| u64::from(seconds) * MICROS);
+        line.map(Birth::from_u64).max(self.beyond_lines)
     }
 
     fn keep_within_bounds(&mut self) {
         while self.remembered > self.max
             && let Some((birth, issuer)) = self.oldest.first().copied()
         {
-            self.forgotten = self.forgotten.max(Some(birth));
+            match u32::try_from(birth.as_u64().div_ceil(MICROS)) {
+                Ok(seconds) => self.forgotten.raise(issuer, seconds),
+                Err(_) => self.beyond_lines = self.beyond_lines.max(Some(birth)),
+            }
             self.change(issuer, Ended::forget_oldest);
         }
     }
@@ -230,6 +245,52 @@ mod tests {
         assert!(revocations.end(&others[MAX_PER_ISSUER]));
         assert!(revocations.has_ended(&oldest), "one more: older ones are lost with it");
         assert!(others.iter().all(|other| revocations.has_ended(other)));
+    }
+
+    #[test]
+    fn a_flood_of_sign_outs_ends_the_sessions_of_nobody_else() {
+        const MAX: usize = 2_000;
+        for keys in [1, 1_000, u64::MAX] {
+            let mut revocations = Revocations::new(MAX);
+            // Since long before, since a moment before, and one for each second of the flood.
+            let mut honest: Vec<_> = [-86_400, -1]
+                .map(|second| {
+                    session(issuer(1 << 40), revocations.next_birth(issuer(1 << 40), at(second)), 1)
+                })
+                .into();
+            for number in 0..4 * MAX as u64 {
+                let (second, mallory) = ((number / 200) as i64, issuer(number % keys));
+                let own = session(mallory, revocations.next_birth(mallory, at(second)), number);
+                assert!(!revocations.has_ended(&own), "still-born");
+                match number % 2 {
+                    0 => revocations.end_all(mallory, at(second)),
+                    _ => assert!(revocations.end(&own)),
+                }
+                assert!(revocations.has_ended(&own));
+                assert!(revocations.remembered <= MAX);
+                if number % 200 == 0 {
+                    let user = issuer(1 << 41 | number);
+                    let birth = revocations.next_birth(user, at(second));
+                    honest.push(session(user, birth, number));
+                }
+            }
+            let ended = honest.iter().filter(|session| revocations.has_ended(session)).count();
+            // One in 44 is what was promised with four times as many as are remembered.
+            assert!(ended <= 3, "{ended} of {} with {keys} keys", honest.len());
+            let user = issuer(1 << 50);
+            let after = session(user, revocations.next_birth(user, at(41)), 1);
+            assert!(!revocations.has_ended(&after), "who comes after the flood");
+        }
+    }
+
+    #[test]
+    fn births_that_no_line_can_hold_stay_ended_too() {
+        let mut revocations = Revocations::new(0);
+        let mad = session(issuer(1), revocations.next_birth(issuer(1), Timestamp::MAX), 1);
+        assert!(revocations.end(&mad));
+        assert!(revocations.has_ended(&mad));
+        let younger = session(issuer(1), revocations.next_birth(issuer(1), at(0)), 2);
+        assert!(!revocations.has_ended(&younger));
     }
 
     /// Many calls in an order of no meaning, beside a model without bounds.

@@ -1,9 +1,5 @@
 #[path = "../../../../src/session/memory/index.rs"]
 mod index;
-#[path = "../../../../src/session/memory/ledger.rs"]
-mod ledger;
-#[path = "../../../../src/session/memory/newest.rs"]
-mod newest;
 #[path = "../../../../src/session/memory/recent.rs"]
 mod recent;
 
@@ -15,33 +11,57 @@ use loom::thread;
 use tower_didt::SessionData;
 
 use self::index::Index;
-pub(super) use self::ledger::Ledger;
-pub(super) use self::newest::Newest;
 use self::recent::Recent;
 use crate::Issuer;
-use crate::session::{SessionHandle, SessionRecord};
+use crate::session::newest_tokens::NewestTokens;
+use crate::session::used_tokens::UsedTokens;
+use crate::session::{SessionHandle, SessionRecord, TokenState};
 use crate::support::{NOW, all_orders, issued};
 
-/// A token is presented by several threads while others push its mark out of a ledger that is
+/// A token is presented by several threads while others push its mark out of a memory that is
 /// full: at most one is told that it is new, and from then on nobody is.
 pub fn a_token_is_new_to_one_thread_at_most() -> usize {
     let (token, later) = (issued("alice", -10), issued("alice", 0));
     all_orders(move || {
-        let ledger = Arc::new(Ledger::new(1));
+        let tokens = Arc::new(UsedTokens::new(1));
         let claiming = [token, later].map(|mark| {
-            let ledger = Arc::clone(&ledger);
+            let tokens = Arc::clone(&tokens);
             thread::spawn(move || {
-                let new = ledger.claim(&mark, NOW);
-                assert!(ledger.is_used(&mark));
+                let new = tokens.claim(&mark, NOW) == TokenState::New;
+                assert_eq!(tokens.state_of(&mark, NOW), TokenState::Used);
                 new
             })
         });
-        let own = ledger.claim(&token, NOW);
+        let own = tokens.claim(&token, NOW) == TokenState::New;
         let [other, pushed] = claiming.map(|thread| thread.join().expect("no panic"));
         assert!(!(own && other), "two sessions of one token");
         assert!(own || other || pushed, "a session of none");
-        assert!(pushed, "what ends last is never taken for used");
-        assert!(!ledger.claim(&token, NOW));
+        assert!(pushed, "what was issued last is never taken for used");
+        assert_eq!(tokens.claim(&token, NOW), TokenState::Used);
+    })
+}
+
+/// A token, dated ahead of the clock, is used and seen while its issuer signs out everywhere: what
+/// was here before the end began is revoked when it has returned, and stays so.
+pub fn a_token_that_was_here_is_revoked_with_the_others() -> usize {
+    let (used, seen) = (issued("alice", 10), issued("alice", 20));
+    all_orders(move || {
+        let tokens = Arc::new(UsedTokens::new(40));
+        assert_eq!(tokens.claim(&used, NOW), TokenState::New);
+        let ending = Arc::clone(&tokens);
+        let ending = thread::spawn(move || {
+            ending.revoke_all(used.issuer, NOW);
+            assert_eq!(ending.state_of(&used, NOW), TokenState::Revoked);
+            assert_eq!(ending.claim(&used, NOW), TokenState::Revoked);
+        });
+        let before = tokens.state_of(&seen, NOW);
+        assert_eq!(before, TokenState::New);
+        let after = tokens.claim(&seen, NOW);
+        ending.join().expect("no panic");
+        assert_eq!(tokens.claim(&used, NOW), TokenState::Revoked);
+        let last = tokens.state_of(&seen, NOW);
+        assert!(after != TokenState::Revoked || last == TokenState::Revoked, "revived");
+        assert!(last != TokenState::New, "used and seen, and new");
     })
 }
 
@@ -50,7 +70,7 @@ pub fn a_token_is_new_to_one_thread_at_most() -> usize {
 pub fn the_newest_token_wins() -> usize {
     let (older, newer, other) = (issued("alice", -20), issued("alice", -10), issued("bob", -5));
     all_orders(move || {
-        let newest = Arc::new(Newest::new(1));
+        let newest = Arc::new(NewestTokens::new(1));
         let threads = [newer, other].map(|mark| {
             let newest = Arc::clone(&newest);
             thread::spawn(move || {
