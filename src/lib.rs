@@ -83,8 +83,6 @@
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
 //! | `libsecp256k1` | | the same verdicts from the C library of that name, faster; needs a C compiler |
-//! | `cli` | | the `didt` command line |
-//! | `gateway` | | `didt serve`, which answers gateways such as nginx; adds nothing to the library |
 //!
 //! # Watching it
 //!

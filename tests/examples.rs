@@ -13,10 +13,11 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use tower_didt_test_support::child::{Run, Running};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -374,7 +375,7 @@ fn tower_sessions_login_changes_the_session_id_and_logout_ends_it() {
 
 /// A running example. Killed when dropped, also by a failing test.
 struct Example {
-    child: Child,
+    child: Running,
     lines: Receiver<String>,
 }
 
@@ -390,7 +391,7 @@ impl Example {
             .env("TMPDIR", folder)
             .env("TMP", folder);
         command.envs(env.iter().copied());
-        let mut child = command.spawn().expect("an example that starts");
+        let mut child = command.run().expect("an example that starts");
         let stdout = child.stdout.take().expect("its output");
         let (sender, lines) = channel();
         std::thread::spawn(move || {
@@ -417,13 +418,6 @@ impl Example {
                 return printed;
             }
         }
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -3,7 +3,7 @@
 //! A target for another parser (a sealed cookie, a store's records, a proxy's headers) is one
 //! more function here, one more file of one line in `fuzz_targets/`, one more `[[bin]]`.
 
-mod gateway;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ pub(crate) use tower_didt::SessionHandle;
 
 pub use self::redis_record::redis_record;
 pub use self::sealed_cookie::sealed_cookie;
-pub use gateway::{original_url, policy_file};
+pub use serve::{original_url, policy_file};
 
 const AUDIENCE: &str = "did:magic:9be1c0a2-6d2d-4f0e-8f52-2f0a6b1f7c34";
 const NOW: Timestamp = Timestamp::from_secs(1_760_000_000);

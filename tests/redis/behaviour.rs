@@ -8,8 +8,10 @@ use tower_didt::{
     Minted, RedisConfigError, RedisStore, RedisWarning, SessionStore, StoreError, Timestamp,
 };
 
-use crate::server::{ClusterOf, Directory, Server, needs_redis};
 use crate::support::{LIFETIME, issuer, now, opens, session, sign_in, token, warm};
+use tower_didt_test_support::directory::Directory;
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::{ClusterOf, Server};
 
 fn suite(make: impl Fn() -> RedisStore + 'static) -> StoreSuite {
     StoreSuite::new(move || {

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use tower_didt::{RedisStore, SessionStore};
 
-use crate::server::{ClusterOf, needs_redis};
 use crate::support::{
     eventually, issuer, now, opens, opens_at_once, session, sign_in, unavailable, warm,
 };
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::ClusterOf;
 
 /// A user for every node.
 fn users(cluster: &ClusterOf) -> Vec<String> {

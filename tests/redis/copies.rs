@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use tower_didt::{RedisStore, SessionStore};
 
 use crate::proxy::Proxy;
-use crate::server::{ClusterOf, Server, needs_redis};
 use crate::support::{
     Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, unavailable, warm,
 };
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::{ClusterOf, Server};
 
 #[tokio::test]
 async fn a_session_is_asked_for_once() {

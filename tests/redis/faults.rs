@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use tower_didt::{RedisStore, SessionStore, StoreError};
 
-use crate::server::{Server, needs_redis};
 use crate::support::{
     Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, token, unavailable,
     warm,
 };
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::Server;
 
 /// Robust on a busy machine; the medians are printed.
 const LIMIT: Duration = Duration::from_secs(1);

@@ -11,8 +11,9 @@ use tower::ServiceExt;
 use tower_didt::testing::Wallet;
 use tower_didt::{DidAuth, OnceOnly, RedisStore, Replay, Session, Verifier};
 
-use crate::server::{Server, needs_redis};
 use crate::support::eventually;
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::Server;
 
 async fn whoami(session: Session) -> String {
     session.issuer().to_string()

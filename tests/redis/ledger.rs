@@ -9,11 +9,12 @@ use tower_didt::{
 };
 
 use crate::proxy::Proxy;
-use crate::server::{ClusterOf, Server, needs_redis};
 use crate::support::{
     LIFETIME, Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, token,
     unavailable, warm,
 };
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::{ClusterOf, Server};
 
 fn keys() -> SealingKeys {
     SealingKeys::generate().expect("randomness")

@@ -21,7 +21,6 @@ mod http;
 mod ledger;
 mod proxy;
 mod secrets;
-mod server;
 mod support;
 #[cfg(feature = "redis-tls")]
 mod tls;

@@ -2,8 +2,9 @@
 
 use tower_didt::{RedisConfigError, RedisStore, RedisWarning, SessionStore};
 
-use crate::server::{ClusterOf, Server, needs_redis};
 use crate::support::{in_full, issuer, now, opens, session, sign_in, token, unavailable, warm};
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::{ClusterOf, Server};
 
 const SECRET: &str = "hunter2hunter2";
 

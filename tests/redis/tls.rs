@@ -3,8 +3,10 @@
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tower_didt::{RedisConfigError, RedisStore};
 
-use crate::server::{Directory, Server, free_port, needs_redis};
 use crate::support::{opens, sign_in, warm};
+use tower_didt_test_support::directory::Directory;
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::{Server, free_port};
 
 const SECRET: &str = "hunter2hunter2";
 

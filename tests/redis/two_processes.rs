@@ -7,8 +7,9 @@ use tower_didt::{
     Clock, Minted, NewSession, RedisStore, SessionStore, SystemClock, TokenMark, Verifier,
 };
 
-use crate::server::{ClusterOf, Server, needs_redis};
 use crate::support::LIFETIME;
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis::{ClusterOf, Server};
 
 const PRESENTATIONS: usize = 100;
 

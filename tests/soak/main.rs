@@ -24,9 +24,6 @@ mod flood;
 mod limits;
 mod mixed;
 mod process;
-#[path = "../redis/server.rs"]
-#[allow(dead_code, unused_macros, unused_imports, reason = "shared with other tests")]
-mod server;
 
 /// How long to soak: `SOAK_SECONDS`, else this many seconds.
 fn seconds(default: u64) -> u64 {

@@ -11,8 +11,9 @@ use tower_didt::{Clock, SystemClock, Timestamp};
 
 use crate::client::{Answer, Client};
 use crate::process::{AUDIENCE, Server};
-use crate::server::{self, needs_redis};
 use crate::{figures, report, seconds};
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::redis as server;
 
 const EVIL: &str = "https://evil.example";
 const OWN: &str = "https://app.example.com";

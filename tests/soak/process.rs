@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
+use tower_didt_test_support::child::{Run, Running};
 
 use axum::Router;
 use axum::routing::{any, post};
@@ -66,7 +67,7 @@ fn router(auth: &DidAuth) -> Router {
 }
 
 pub(crate) struct Server {
-    child: Child,
+    child: Running,
     pub(crate) address: SocketAddr,
 }
 
@@ -78,7 +79,7 @@ impl Server {
             .env("SOAK_LIMIT", limit)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
+            .run()
             .expect("a process");
         let output = BufReader::new(child.stdout.take().expect("its output"));
         let mut lines = output.lines().map_while(Result::ok);
@@ -110,12 +111,5 @@ impl Server {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|ended| ended.is_none())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

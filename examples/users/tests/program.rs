@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
 use tower_didt::testing::Wallet;
+use tower_didt_test_support::child::{Run, Running};
 
 const CLIENT_ID: &str = "did:magic:my-app";
 
@@ -104,7 +105,7 @@ fn signing_out_ends_the_session() {
 
 /// Running with a database of its own. Both are gone when it is dropped.
 struct Program {
-    child: Child,
+    child: Running,
     folder: PathBuf,
     url: String,
     /// What it printed to be pasted: a user signs in, and is banned.
@@ -123,7 +124,7 @@ impl Program {
             .arg("127.0.0.1:0")
             .arg(folder.join("users.sqlite"))
             .stdout(Stdio::piped())
-            .spawn()
+            .run()
             .unwrap();
         // All of it: who prints into a closed pipe has an error.
         let printed = BufReader::new(child.stdout.take().unwrap()).lines().take(3);

@@ -1,0 +1,127 @@
+//! Why a check says no although the layer said nothing: one table.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::super::policy::NotCanonical;
+
+/// Why a check says no by itself. The client learns a status; the reason is for logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Whoever asks is not among the trusted proxies: what it tells is anybody's word.
+    UntrustedProxy,
+    /// The gateway did not tell which request it asks about, or told it twice.
+    Untold,
+    /// The original request's target could be read in two ways.
+    NotCanonical(NotCanonical),
+    /// The client sent a header that the upstream takes for ours.
+    IdentityFromClient,
+    /// `Connection` would have a header removed after the check.
+    ConnectionNamesHeader,
+    /// `Upgrade` to something else than a WebSocket, behind which nothing would be checked.
+    OtherProtocol,
+    /// The rule asks for an issuer, and nobody is calling.
+    Nobody,
+    /// The rule admits others.
+    IssuerNotAllowed,
+    /// The rule asks for a session younger than this many seconds.
+    Stale { max_age: u64 },
+    /// The assertion could not be signed.
+    Unsigned,
+}
+
+impl Refusal {
+    /// For logs, in snake case.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::UntrustedProxy => "untrusted_proxy",
+            Self::Untold => "original_request_untold",
+            Self::NotCanonical(fault) => fault.name(),
+            Self::IdentityFromClient => "identity_from_client",
+            Self::ConnectionNamesHeader => "connection_names_header",
+            Self::OtherProtocol => "upgrade_not_websocket",
+            Self::Nobody => "missing_credentials",
+            Self::IssuerNotAllowed => "issuer_not_allowed",
+            Self::Stale { .. } => "fresh_login_required",
+            Self::Unsigned => "assertion_unsigned",
+        }
+    }
+
+    /// What the operator has to mend, where it is no client's fault.
+    pub(super) const fn mistake(self) -> Option<&'static str> {
+        match self {
+            Self::UntrustedProxy => Some(
+                "a check was asked for by an address that is not in `trusted_proxies`: refused",
+            ),
+            Self::Untold => Some(
+                "the gateway does not tell which request it asks about, or tells it twice: refused",
+            ),
+            Self::Unsigned => Some("the assertion could not be signed: refused"),
+            _ => None,
+        }
+    }
+
+    /// The answer, with the reason among its extensions as the layer's own rejections have it.
+    pub(super) fn response(self) -> Response<Bytes> {
+        let (status, error) = match self {
+            Self::Nobody | Self::Stale { .. } => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Unsigned => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            _ => (StatusCode::FORBIDDEN, "forbidden"),
+        };
+        let mut response = Response::new(Bytes::from(format!("{{\"error\":\"{error}\"}}\n")));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// RFC 6750 section 3; for a session that is too old the words of RFC 9470 section 3.
+    fn challenge(self) -> Option<HeaderValue> {
+        match self {
+            Self::Nobody => Some(HeaderValue::from_static("Bearer realm=\"magic\"")),
+            Self::Stale { max_age } => HeaderValue::try_from(format!(
+                "Bearer realm=\"magic\", error=\"insufficient_user_authentication\", \
+                 error_description=\"A more recent sign-in is required\", max_age=\"{max_age}\""
+            ))
+            .ok(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::policy::Target;
+
+    /// Mistakes of the operator's are told to the operator; the client learns a status.
+    #[test]
+    fn the_table_says_what_the_client_and_the_operator_are_told() {
+        let path = Target::new(b"GET", b"https", b"example.com", b"/..").expect_err("none");
+        let rows = [
+            (Refusal::UntrustedProxy, "untrusted_proxy", 403, false, true),
+            (Refusal::Untold, "original_request_untold", 403, false, true),
+            (Refusal::NotCanonical(path), "dot_segment", 403, false, false),
+            (Refusal::IdentityFromClient, "identity_from_client", 403, false, false),
+            (Refusal::ConnectionNamesHeader, "connection_names_header", 403, false, false),
+            (Refusal::OtherProtocol, "upgrade_not_websocket", 403, false, false),
+            (Refusal::Nobody, "missing_credentials", 401, true, false),
+            (Refusal::IssuerNotAllowed, "issuer_not_allowed", 403, false, false),
+            (Refusal::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),
+            (Refusal::Unsigned, "assertion_unsigned", 503, false, true),
+        ];
+        for (refusal, name, status, challenge, mistake) in rows {
+            let response = refusal.response();
+            assert_eq!(refusal.name(), name);
+            assert_eq!(response.status(), status, "{name}");
+            assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), challenge, "{name}");
+            assert_eq!(refusal.mistake().is_some(), mistake, "{name}");
+            assert_eq!(response.extensions().get(), Some(&refusal), "{name}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `didt check-config`: what `didt serve` would do with its settings.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::arguments::Overrides;
+use crate::complain;
+use crate::serve::config::Loaded;
+use crate::serve::policy::{Policy, Rule};
+use crate::serve::run;
+
+/// Check the settings of `didt serve` and explain them
+///
+/// Reads the policy file, the environment (DIDT__…) and the flags exactly as `didt serve` does,
+/// and every file that they name. Secrets are not shown.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct CheckConfig {
+    /// The policy file [default: what the environment variable DIDT_CONFIG names; without both, no
+    /// file]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+const HELP: &str = "\
+Examples:
+  didt check-config gateway.toml
+  didt check-config gateway.toml --set store.kind=memory
+  DIDT__AUDIENCES=did:magic:my-app didt check-config
+
+Exit codes:
+  0  the settings are good
+  1  writing failed
+  2  a setting cannot be, and the line on standard error says which; or the command line is wrong";
+
+impl CheckConfig {
+    pub(crate) fn run(&self) -> io::Result<ExitCode> {
+        let loaded = match self.overrides.load(self.file.as_deref()) {
+            Ok(loaded) => loaded,
+            Err(invalid) => {
+                complain(invalid);
+                return Ok(ExitCode::from(2));
+            }
+        };
+        if let Err(error) = run::check(&loaded.config) {
+            complain(error);
+            return Ok(ExitCode::from(2));
+        }
+        let mut out = io::stdout().lock();
+        write_settings(&mut out, &loaded)?;
+        write_rules(&mut out, &loaded.config.policy)?;
+        out.flush()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn write_settings(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
+    let mut rows = vec![["SETTING", "VALUE", "FROM"].map(str::to_owned)];
+    rows.extend(loaded.settings.iter().map(|setting| {
+        [setting.key.to_owned(), setting.value.clone(), setting.origin.to_string()]
+    }));
+    write_table(out, rows)
+}
+
+fn write_rules(out: &mut impl Write, policy: &Policy) -> io::Result<()> {
+    writeln!(out)?;
+    let mut rows = vec![["", "RULE", "HOSTS", "METHODS", "PATHS", "ASKS FOR"].map(str::to_owned)];
+    rows.extend(
+        policy.rules().iter().enumerate().map(|(number, rule)| row((number + 1).to_string(), rule)),
+    );
+    rows.push(row("else".to_owned(), policy.otherwise()));
+    write_table(out, rows)
+}
+
+fn row(number: String, rule: &Rule) -> [String; 6] {
+    let requests = &rule.requests;
+    [
+        number,
+        rule.name.clone(),
+        list(requests.hosts.as_deref()),
+        list(requests.methods.as_deref()),
+        list(requests.paths.as_deref()),
+        rule.asks_for(),
+    ]
+}
+
+fn list<T: ToString>(items: Option<&[T]>) -> String {
+    items.map_or_else(
+        || "any".to_owned(),
+        |items| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    )
+}
+
+/// Columns as wide as their widest cell, but for very long ones, which push the rest of their row.
+fn write_table<const N: usize>(out: &mut impl Write, rows: Vec<[String; N]>) -> io::Result<()> {
+    const WIDEST: usize = 48;
+    let rows: Vec<_> =
+        rows.into_iter().map(|row| row.map(|cell| cell.replace(char::is_control, " "))).collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count().min(WIDEST));
+        }
+    }
+    for row in &rows {
+        let cells: Vec<_> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}

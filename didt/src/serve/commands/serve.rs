@@ -1,0 +1,57 @@
+//! `didt serve`.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::arguments::ConfigArgs;
+use crate::complain;
+use crate::serve::run;
+
+/// What is wrong before anything is served: as with a wrong command line.
+const CANNOT_START: u8 = 2;
+
+/// For tasks that nobody waits for.
+const LEFTOVERS: Duration = Duration::from_millis(100);
+
+/// Serve a gateway that asks who is calling (nginx, Caddy, Traefik, Envoy, HAProxy)
+///
+/// SIGTERM and SIGINT finish what is in flight and end it, twice at once; SIGHUP reads the
+/// certificate again. Where it listens is told on standard error, as are logs.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    settings: ConfigArgs,
+}
+
+const HELP: &str = "\
+Exit codes:
+  0  stopped as it was told to
+  1  the system has no room for it
+  2  a setting cannot be, or it cannot listen where it should; standard error says why";
+
+impl Serve {
+    /// Serves until it is told to stop.
+    pub(crate) fn run(self) -> io::Result<ExitCode> {
+        let config = match self.settings.load() {
+            Ok(loaded) => loaded.config,
+            Err(error) => {
+                complain(error);
+                return Ok(CANNOT_START.into());
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let outcome = runtime.block_on(run::run(config));
+        runtime.shutdown_timeout(LEFTOVERS);
+        Ok(match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(error);
+                CANNOT_START.into()
+            }
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! `[[rules]]` and `default_access`.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::ValueDeserializer;
+use tower_didt::{Address, Issuer};
+
+use super::document::Document;
+use super::invalid::Invalid;
+use super::readers::read_span;
+use super::settings::Settings;
+use crate::serve::policy::{Access, HostPattern, PathPattern, Policy, Requests, Rule, registered};
+
+/// So many that comparing each with all before it takes no time.
+const MAX_RULES: usize = 1_000;
+
+const MAX_NAME_LEN: usize = 64;
+
+/// Sessions are as old as whole seconds, and live for 400 days at most.
+const SHORTEST_FRESH: Duration = Duration::from_secs(1);
+const LONGEST_FRESH: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// A rule as it stands in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    name: Spanned<String>,
+    hosts: Option<Spanned<Vec<Spanned<String>>>>,
+    methods: Option<Spanned<Vec<Spanned<String>>>>,
+    paths: Spanned<Vec<Spanned<String>>>,
+    access: Option<Spanned<String>>,
+    fresh: Option<Spanned<String>>,
+    issuers: Option<Spanned<Vec<Spanned<String>>>>,
+    addresses: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+pub(super) fn policy(
+    settings: &mut Settings<'_>,
+    document: Option<Document<'_>>,
+    lifetime: Duration,
+) -> Result<Policy, Invalid> {
+    let access = settings.choice(
+        "default_access",
+        &[
+            ("required", Access::Required),
+            ("optional", Access::Optional),
+            ("public", Access::Public),
+        ],
+    )?;
+    let rules = document.map(|document| rules(document, lifetime)).transpose()?;
+    Ok(Policy::new(rules.unwrap_or_default(), Rule::otherwise(access)))
+}
+
+fn rules(mut document: Document<'_>, lifetime: Duration) -> Result<Vec<Rule>, Invalid> {
+    let Some(value) = document.rules.take() else { return Ok(Vec::new()) };
+    let start = value.span().start;
+    let texts = Vec::<Spanned<RuleText>>::deserialize(ValueDeserializer::from(value))
+        .map_err(|error| document.invalid(&error, "rules"))?;
+    if texts.len() > MAX_RULES {
+        let problem = format!("more than {MAX_RULES}");
+        return Err(Invalid::new(document.origin(start), "rules", problem));
+    }
+    let mut rules: Vec<Rule> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let text = text.into_inner();
+        let faults = Faults { document: &document, rule: text.name.get_ref().clone() };
+        let (name_at, paths_at) = (text.name.span().start, text.paths.span().start);
+        let rule = rule(text, &faults, lifetime)?;
+        if rules.iter().any(|earlier| earlier.name == rule.name) {
+            return Err(faults.at(name_at, "there is another rule of this name"));
+        }
+        if let Some(earlier) = rules.iter().find(|earlier| earlier.requests.cover(&rule.requests)) {
+            let problem = format_args!(
+                "never applies: the rule {:?} before it matches all of its requests",
+                earlier.name
+            );
+            return Err(faults.at(paths_at, problem));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+/// Tells what is wrong with one rule.
+struct Faults<'a> {
+    document: &'a Document<'a>,
+    rule: String,
+}
+
+impl Faults<'_> {
+    fn at(&self, byte: usize, problem: impl fmt::Display) -> Invalid {
+        Invalid::new(self.document.origin(byte), format!("rule {:?}", self.rule), problem)
+    }
+
+    /// Reads a list that must have something in it, and nothing twice.
+    fn list<T, E: fmt::Display>(
+        &self,
+        key: &str,
+        list: Spanned<Vec<Spanned<String>>>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, Invalid> {
+        let start = list.span().start;
+        let list = list.into_inner();
+        if list.is_empty() {
+            return Err(
+                self.at(start, format_args!("{key} is empty; leave it away if it does not matter"))
+            );
+        }
+        let mut seen = HashSet::new();
+        list.iter()
+            .map(|item| {
+                let (byte, text) = (item.span().start, item.get_ref());
+                if !seen.insert(text) {
+                    return Err(self.at(byte, format_args!("{key}: {text:?} stands there twice")));
+                }
+                parse(text).map_err(|fault| self.at(byte, format_args!("{key}: {text:?} {fault}")))
+            })
+            .collect()
+    }
+}
+
+fn rule(text: RuleText, faults: &Faults<'_>, lifetime: Duration) -> Result<Rule, Invalid> {
+    let name_at = text.name.span().start;
+    let name = text.name.into_inner();
+    check_name(&name).map_err(|problem| faults.at(name_at, problem))?;
+
+    let requests = Requests {
+        hosts: text.hosts.map(|list| faults.list("hosts", list, HostPattern::parse)).transpose()?,
+        methods: text
+            .methods
+            .map(|list| {
+                faults.list("methods", list, |text| {
+                    registered(text).ok_or("is no method; expected one in upper case, such as GET")
+                })
+            })
+            .transpose()?,
+        paths: Some(faults.list("paths", text.paths, PathPattern::parse)?),
+    };
+
+    let issuers = text
+        .issuers
+        .map(|list| faults.list("issuers", list, |text| text.parse::<Issuer>().map_err(Is)))
+        .transpose()?;
+    let addresses = text
+        .addresses
+        .map(|list| {
+            faults.list("addresses", list, |text| {
+                text.parse::<Address>()
+                    .map(Issuer::from)
+                    .map_err(|_| "is no address; expected 0x and 40 hexadecimal digits")
+            })
+        })
+        .transpose()?;
+    let listed = issuers.is_some() || addresses.is_some();
+
+    let fresh = text.fresh.map(|span| (span.span().start, span.into_inner()));
+    let fresh =
+        fresh
+            .map(|(byte, span)| match read_span(&span, &(SHORTEST_FRESH..=LONGEST_FRESH)) {
+                Ok(span) if span > lifetime => Err(faults
+                    .at(byte, "fresh is longer than sessions.lifetime: every session would be")),
+                Ok(span) => Ok((byte, span)),
+                Err(problem) => Err(faults.at(byte, format_args!("fresh: {problem}"))),
+            })
+            .transpose()?;
+
+    let (access_at, word) = match &text.access {
+        Some(access) => (access.span().start, access.get_ref().as_str()),
+        None => (name_at, "required"),
+    };
+    let access = match (word, fresh) {
+        ("public" | "optional", Some((byte, _))) => {
+            return Err(faults
+                .at(byte, format_args!("fresh asks for a session, access = {word:?} does not")));
+        }
+        ("public" | "optional", None) if listed => {
+            return Err(faults.at(
+                access_at,
+                format_args!("issuers and addresses ask for somebody, access = {word:?} does not"),
+            ));
+        }
+        ("public", None) => Access::Public,
+        ("optional", None) => Access::Optional,
+        ("required", None) => Access::Required,
+        ("required", Some((_, span))) => Access::Fresh(span),
+        _ => {
+            let problem =
+                format_args!("access: {word:?} is none of \"public\", \"optional\", \"required\"");
+            return Err(faults.at(access_at, problem));
+        }
+    };
+    let who = listed.then(|| issuers.into_iter().chain(addresses).flatten().collect());
+    Ok(Rule { name, access, issuers: who, requests })
+}
+
+/// Makes a sentence of what the library says.
+struct Is<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Is<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "is no issuer; {}", self.0)
+    }
+}
+
+/// Names stand in logs, metrics and headers.
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || name.len() > MAX_NAME_LEN || !name.bytes().all(plain) {
+        return Err(format!(
+            "expected a name of 1 to {MAX_NAME_LEN} letters, digits, hyphens, dots and underscores"
+        ));
+    }
+    if name == Rule::OTHERWISE {
+        return Err("this is what no rule is called: what applies where none does".to_owned());
+    }
+    Ok(())
+}

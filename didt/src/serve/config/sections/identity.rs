@@ -1,0 +1,107 @@
+//! `[identity]`.
+
+use http::HeaderName;
+
+use crate::serve::config::IdentityHeaders;
+use crate::serve::config::invalid::Invalid;
+use crate::serve::config::settings::Settings;
+
+/// Headers that mean something to those on the way, or carry credentials. A name that begins
+/// with one of the first is taken too.
+const TAKEN_PREFIXES: [&str; 8] = [
+    "access-control-",
+    "content-",
+    "if-",
+    "proxy-",
+    "sec-",
+    "x-envoy-",
+    "x-forwarded-",
+    "x-original-",
+];
+
+const TAKEN: [&str; 45] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "accept-ranges",
+    "age",
+    "allow",
+    "alt-svc",
+    "authorization",
+    "cache-control",
+    "clear-site-data",
+    "connection",
+    "cookie",
+    "date",
+    "etag",
+    "expect",
+    "expires",
+    "forwarded",
+    "from",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "last-modified",
+    "link",
+    "location",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "range",
+    "referer",
+    "refresh",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "strict-transport-security",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+    "x-real-ip",
+    "x-request-id",
+];
+
+pub(in crate::serve::config) fn identity(
+    settings: &mut Settings<'_>,
+) -> Result<IdentityHeaders, Invalid> {
+    let default = IdentityHeaders::default();
+    let mut taken: Vec<(HeaderName, &str)> = Vec::new();
+    let mut header = |key: &'static str, default: &HeaderName| {
+        let name = settings.parsed_or(key, default.as_str(), parse)?;
+        if let Some((_, other)) = taken.iter().find(|(other, _)| *other == name) {
+            return Err(settings
+                .invalid(key, format_args!("is the header of {other}; expected one of its own")));
+        }
+        taken.push((name.clone(), key));
+        Ok(name)
+    };
+    Ok(IdentityHeaders {
+        issuer: header("identity.issuer", &default.issuer)?,
+        address: header("identity.address", &default.address)?,
+        session: header("identity.session", &default.session)?,
+        expires: header("identity.expires", &default.expires)?,
+        assertion: header("identity.assertion", &default.assertion)?,
+    })
+}
+
+fn parse(text: &str) -> Result<HeaderName, &'static str> {
+    let word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
+    };
+    // What nginx drops and others take for a hyphen (`_`, `.`) has a twin that a client could send.
+    if !text.split('-').all(word) {
+        return Err(
+            "is no header name here; expected lower-case letters and digits, with hyphens between them",
+        );
+    }
+    if TAKEN.contains(&text) || TAKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+        return Err("means something else in HTTP; expected a name such as x-auth-issuer");
+    }
+    text.parse().map_err(|_| "is no header name")
+}

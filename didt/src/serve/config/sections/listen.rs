@@ -1,0 +1,107 @@
+//! `[listen]` and `[admin]`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::serve::config::invalid::Invalid;
+use crate::serve::config::settings::Settings;
+use crate::serve::config::{Listen, PrivateListener, PublicListener, Secret, TlsFiles};
+
+/// This machine alone, until somebody says otherwise.
+const DEFAULT_PUBLIC: &str = "127.0.0.1:8080";
+
+/// 32 characters of base64 are 192 bits.
+const MIN_SECRET_LEN: usize = 32;
+
+pub(in crate::serve::config) fn listen(
+    settings: &mut Settings<'_>,
+) -> Result<(PublicListener, Option<PrivateListener>), Invalid> {
+    let public = settings.parsed_or("listen.public", DEFAULT_PUBLIC, parse)?;
+    let private = settings.parsed("listen.private", parse)?;
+    if private.as_ref().is_some_and(|private| overlap(&public, private)) {
+        return Err(settings.invalid(
+            "listen.private",
+            "is where listen.public is; expected an address of its own, which clients cannot reach",
+        ));
+    }
+    let tls = tls(settings)?;
+    let secret = admin_secret(settings)?;
+    let private = match (private, secret) {
+        (Some(listen), admin_secret) => Some(PrivateListener { listen, admin_secret }),
+        (None, Some(_)) => {
+            return Err(settings.invalid(
+                "admin.secret_file",
+                "administration needs a private listener; expected listen.private beside it",
+            ));
+        }
+        (None, None) => None,
+    };
+    Ok((PublicListener { listen: public, tls }, private))
+}
+
+fn parse(text: &str) -> Result<Listen, &'static str> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match Path::new(path).is_absolute() {
+            true => Ok(Listen::Unix(path.into())),
+            false => Err("names no absolute path; expected one such as unix:/run/didt/public.sock"),
+        };
+    }
+    text.parse().map(Listen::Tcp).map_err(|_| {
+        "is no address; expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080, or unix:/path"
+    })
+}
+
+/// Whether both would be bound to the same place. Port 0 is any that is free.
+fn overlap(one: &Listen, other: &Listen) -> bool {
+    match (one, other) {
+        (Listen::Tcp(one), Listen::Tcp(other)) => {
+            let all = |address: &SocketAddr| address.ip().is_unspecified();
+            let same_ip = one.ip() == other.ip() || all(one) || all(other);
+            one.port() == other.port() && one.port() != 0 && same_ip
+        }
+        _ => one == other,
+    }
+}
+
+fn tls(settings: &mut Settings<'_>) -> Result<Option<TlsFiles>, Invalid> {
+    const CERTIFICATE: &str = "listen.tls.certificate";
+    const KEY: &str = "listen.tls.key";
+    match (settings.file(CERTIFICATE)?, settings.file(KEY)?) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(settings.invalid(KEY, "a key needs listen.tls.certificate too")),
+        (Some(_), None) => {
+            Err(settings.invalid(CERTIFICATE, "a certificate needs listen.tls.key too"))
+        }
+        (Some((certificate, chain)), Some((key, text))) => {
+            let mut chain = CertificateDer::pem_slice_iter(&chain).peekable();
+            if chain.peek().is_none() || chain.any(|certificate| certificate.is_err()) {
+                return Err(settings.invalid(CERTIFICATE, "holds no certificates in PEM"));
+            }
+            PrivateKeyDer::from_pem_slice(&text)
+                .map_err(|_| settings.invalid(KEY, "holds no private key in PEM"))?;
+            Ok(Some(TlsFiles { certificate, key }))
+        }
+    }
+}
+
+fn admin_secret(settings: &mut Settings<'_>) -> Result<Option<Secret>, Invalid> {
+    const KEY: &str = "admin.secret_file";
+    let Some(secret) = settings.secret(KEY)? else { return Ok(None) };
+    // It comes back in a header, behind a blank.
+    if !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(settings.invalid(
+            KEY,
+            "the secret must be one line of visible ASCII characters without blanks",
+        ));
+    }
+    if secret.expose().len() < MIN_SECRET_LEN {
+        return Err(settings.invalid(
+            KEY,
+            format_args!("the secret is shorter than {MIN_SECRET_LEN} characters; `didt keygen` makes one of 43"),
+        ));
+    }
+    Ok(Some(secret))
+}

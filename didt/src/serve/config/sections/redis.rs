@@ -1,0 +1,152 @@
+//! `[store]`: what there is to say about Redis.
+
+use std::time::Duration;
+
+use tower_didt::{RedisConfigError, RedisStore, RedisStoreBuilder};
+use zeroize::Zeroizing;
+
+use crate::serve::config::invalid::Invalid;
+use crate::serve::config::settings::Settings;
+
+/// Between these every time of the Redis client lies.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
+const DEFAULT_PING_INTERVAL: Duration = Duration::from_millis(250);
+const DEFAULT_PREFIX: &str = "didt";
+const DEFAULT_LOCAL_COPIES: u64 = 32 * 1024 * 1024;
+
+/// 64 GiB: more is a slip of the hand.
+const MAX_LOCAL_COPIES: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Where Redis is: one of these says it.
+pub(super) const PLACES: [&str; 4] =
+    ["store.url", "store.url_file", "store.cluster_urls", "store.cluster_urls_file"];
+
+/// What else there is to say about Redis.
+pub(super) const OPTIONS: [&str; 7] = [
+    "store.prefix",
+    "store.timeout",
+    "store.ping_interval",
+    "store.local_copies_bytes",
+    "store.root_certificates",
+    "store.client_certificate",
+    "store.client_key",
+];
+
+pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuilder>, Invalid> {
+    let mut given = PLACES.iter().filter(|key| settings.is_given(key));
+    let place = given.next().copied();
+    if let (Some(place), Some(other)) = (place, given.next()) {
+        return Err(settings.invalid(
+            other,
+            format_args!("says where Redis is, as {place} does; expected one of them"),
+        ));
+    }
+    let urls = places(settings)?;
+    let prefix = settings
+        .parsed_or("store.prefix", DEFAULT_PREFIX, |prefix| Ok::<_, String>(prefix.to_owned()))?;
+    let timeout = settings.span_or("store.timeout", DEFAULT_TIMEOUT, SHORTEST..=LONGEST)?;
+    let ping =
+        settings.span_or("store.ping_interval", DEFAULT_PING_INTERVAL, SHORTEST..=LONGEST)?;
+    let copies = settings.whole_or(
+        "store.local_copies_bytes",
+        DEFAULT_LOCAL_COPIES,
+        0..=MAX_LOCAL_COPIES,
+    )?;
+    let roots = settings.file("store.root_certificates")?;
+    let client = client_certificate(settings)?;
+
+    let (Some(place), Some((urls, cluster))) = (place, urls) else { return Ok(None) };
+    let mut builder = match (cluster, urls.first()) {
+        (false, Some(url)) => RedisStore::builder(url.as_str()),
+        _ => RedisStore::cluster_builder(urls.iter().map(String::as_str)),
+    }
+    .with_prefix(prefix)
+    .with_timeout(timeout)
+    .with_ping_interval(ping)
+    .with_local_copies(copies);
+    if let Some((_, pem)) = roots {
+        builder = builder.with_root_certificates(pem.as_slice());
+    }
+    if let Some((chain, key)) = client {
+        builder = builder.with_client_certificate(chain.as_slice(), key.as_slice());
+    }
+    check(&builder).map_err(|error| {
+        let key = match error {
+            RedisConfigError::InvalidPrefix => "store.prefix",
+            _ => place,
+        };
+        settings.invalid(key, error)
+    })?;
+    Ok(Some(builder))
+}
+
+/// The URLs, and whether they are those of a cluster.
+fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>, bool)>, Invalid> {
+    let [url_key, url_file, cluster_key, cluster_file] = PLACES;
+    let mut found = None;
+    match settings.bare_text(url_key)? {
+        Some(url) => {
+            public(settings, url_key, url_file, &url)?;
+            settings.explain(url_key, &url);
+            found = Some((vec![url], false));
+        }
+        None => settings.explain(url_key, "none"),
+    }
+    if let Some(text) = settings.secret(url_file)? {
+        found = Some((vec![text.expose().to_owned()], false));
+    }
+    match settings.bare_list(cluster_key)? {
+        Some(urls) => {
+            urls.iter().try_for_each(|url| public(settings, cluster_key, cluster_file, url))?;
+            settings.explain(cluster_key, urls.join(", "));
+            found = Some((urls, true));
+        }
+        None => settings.explain(cluster_key, "none"),
+    }
+    if let Some(text) = settings.secret(cluster_file)? {
+        found = Some((text.expose().lines().map(str::to_owned).collect(), true));
+    }
+    Ok(found.map(|(urls, cluster)| (Zeroizing::new(urls), cluster)))
+}
+
+/// A URL that everybody may read. A user and a password stand before an `@`, or behind a `?`
+/// where the URL names a socket; whoever reads the settings should not find them.
+fn public(settings: &Settings<'_>, key: &str, file: &str, url: &str) -> Result<(), Invalid> {
+    if url.contains(['@', '?', '#']) {
+        return Err(settings.invalid(key, format_args!(
+            "must hold no user, password or options; put the whole URL into a file, and name that with {file}"
+        )));
+    }
+    Ok(())
+}
+
+type Pem = Zeroizing<Vec<u8>>;
+
+fn client_certificate(settings: &mut Settings<'_>) -> Result<Option<(Pem, Pem)>, Invalid> {
+    const CHAIN: &str = "store.client_certificate";
+    const KEY: &str = "store.client_key";
+    match (settings.file(CHAIN)?, settings.file(KEY)?) {
+        (Some((_, chain)), Some((_, key))) => Ok(Some((chain, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(settings.invalid(CHAIN, "a certificate needs store.client_key too")),
+        (None, Some(_)) => Err(settings.invalid(KEY, "a key needs store.client_certificate too")),
+    }
+}
+
+/// Whether the store can be opened. Nothing connects: what would do so is never run.
+fn check(builder: &RedisStoreBuilder) -> Result<(), RedisConfigError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|_| RedisConfigError::NoRuntime)?;
+    let opened = {
+        let _entered = runtime.enter();
+        builder.open().map(drop)
+    };
+    // May be called within another runtime, where this one must not wait.
+    runtime.shutdown_background();
+    opened
+}

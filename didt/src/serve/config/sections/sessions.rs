@@ -1,0 +1,108 @@
+//! `[sessions]`.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use tower_didt::{BoundLogin, Lifetimes, Replay};
+use zeroize::Zeroizing;
+
+use super::{DAY, LONGEST, SECOND};
+use crate::serve::config::Sessions;
+use crate::serve::config::invalid::Invalid;
+use crate::serve::config::settings::Settings;
+
+const DEFAULT_LIFETIME: Duration = DAY.saturating_mul(7);
+
+/// The life of Magic's own tokens.
+const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
+
+/// Nobody signs in more often than this without signing out.
+const MAX_PER_ISSUER: u64 = 10_000;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Binding {
+    Off,
+    Optional,
+    Required,
+}
+
+pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<Sessions, Invalid> {
+    let lifetime = settings.span_or("sessions.lifetime", DEFAULT_LIFETIME, SECOND..=LONGEST)?;
+    let mut lifetimes = Lifetimes::new(lifetime);
+    match settings.span("sessions.idle_timeout", SECOND..=LONGEST)? {
+        Some(idle) if idle > lifetime => {
+            return Err(settings.invalid(
+                "sessions.idle_timeout",
+                format_args!(
+                    "is longer than sessions.lifetime ({}), so that it never ends a session",
+                    humantime::format_duration(lifetime)
+                ),
+            ));
+        }
+        Some(idle) => lifetimes = lifetimes.with_idle_timeout(idle),
+        None => settings.explain("sessions.idle_timeout", "none"),
+    }
+    let max_per_issuer = settings.whole("sessions.max_per_issuer", 1..=MAX_PER_ISSUER)?;
+    if max_per_issuer.is_none() {
+        settings.explain("sessions.max_per_issuer", "none");
+    }
+    let replay = settings.choice(
+        "sessions.replay",
+        &[
+            ("authenticate", Replay::Authenticate),
+            ("single_use", Replay::SingleUse),
+            ("newest_only", Replay::NewestOnly),
+        ],
+    )?;
+    let max_token_age =
+        settings.span_or("sessions.max_token_age", DEFAULT_MAX_TOKEN_AGE, SECOND..=LONGEST)?;
+    let bound_login = bound_login(settings)?;
+    Ok(Sessions {
+        lifetimes,
+        max_per_issuer: max_per_issuer
+            .and_then(|max| usize::try_from(max).ok())
+            .and_then(NonZeroUsize::new),
+        replay,
+        max_token_age,
+        bound_login,
+    })
+}
+
+fn bound_login(settings: &mut Settings<'_>) -> Result<Option<BoundLogin>, Invalid> {
+    const KEY: &str = "sessions.bound_login_key_file";
+    let binding = settings.choice(
+        "sessions.bound_login",
+        &[("off", Binding::Off), ("optional", Binding::Optional), ("required", Binding::Required)],
+    )?;
+    let secret = settings.secret(KEY)?;
+    let bound = match binding {
+        Binding::Optional => BoundLogin::optional(),
+        Binding::Required => BoundLogin::required(),
+        Binding::Off if secret.is_some() => {
+            return Err(settings.invalid(
+                KEY,
+                "has no effect; expected sessions.bound_login \"optional\" or \"required\"",
+            ));
+        }
+        Binding::Off => return Ok(None),
+    };
+    let Some(secret) = secret else { return Ok(Some(bound)) };
+    let key = key(secret.expose()).ok_or_else(|| {
+        settings.invalid(KEY, "the file that it names must hold 32 random bytes as base64 or hexadecimal digits; `didt keygen` makes them")
+    })?;
+    Ok(Some(bound.with_key(*key)))
+}
+
+/// A key as `didt keygen` makes it, or `openssl rand -hex 32`, or `openssl rand -base64 32`.
+fn key(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(match text.len() {
+        64 => hex::decode(text).ok()?,
+        43 => URL_SAFE_NO_PAD.decode(text).ok()?,
+        _ => STANDARD.decode(text).ok()?,
+    });
+    // One byte over and over is a placeholder that somebody forgot.
+    let varied = bytes.iter().any(|byte| Some(byte) != bytes.first());
+    bytes.as_slice().try_into().ok().filter(|_| varied).map(Zeroizing::new)
+}

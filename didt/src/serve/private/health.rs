@@ -1,0 +1,36 @@
+//! Whether the server lives, whether it can be used, and what it measured.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tower_didt::DidAuth;
+
+use crate::serve::measures::Measures;
+use crate::serve::server::Stop;
+
+/// Prometheus' text format, as its exposition formats name it.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const UNCACHED: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+
+pub(super) fn routes(auth: DidAuth, measures: Measures, stop: Stop) -> Router {
+    let alive = get(|| async { (UNCACHED, "alive\n") });
+    let ready = get(ready).with_state((auth, stop));
+    let measured = get(async move || ([(CONTENT_TYPE, TEXT_FORMAT)], measures.text()));
+    Router::new().route("/healthz", alive).route("/readyz", ready).route("/metrics", measured)
+}
+
+/// Why is in the log: nobody is told here.
+async fn ready(State((auth, stop)): State<(DidAuth, Stop)>) -> impl IntoResponse {
+    let (status, text) = if stop.is_finishing() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else if auth.ready().await.is_err() {
+        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    };
+    (status, UNCACHED, text)
+}

@@ -1,0 +1,93 @@
+//! TLS: rustls with ring, and certificates that can be read again.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use crate::serve::config::TlsFiles;
+
+/// What is spoken inside, best first (RFC 7301).
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// A certificate and its key, as they were last read.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    files: TlsFiles,
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads the files.
+    pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self { files: files.clone(), current: RwLock::new(Arc::new(read(files)?)) })
+    }
+
+    /// Reads the files again. New connections get what is in them; if that is no good, all stays
+    /// as it was. Connections that there are live on.
+    pub(crate) fn reload(&self) -> Result<(), TlsError> {
+        let new = Arc::new(read(&self.files)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// What a new connection gets.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+    let TlsFiles { certificate, key } = files;
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|cause| TlsError::Unreadable(certificate.clone(), cause))?;
+    if chain.is_empty() {
+        return Err(TlsError::Unreadable(certificate.clone(), pem::Error::NoItemsFound));
+    }
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|cause| TlsError::Unreadable(key.clone(), cause))?;
+    // The provider by name: the process's default may be missing or ambiguous,
+    // and rustls panics then.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Refused)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(TlsError::Refused)?;
+    config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
+    Ok(config)
+}
+
+/// A certificate or key that cannot be used. Shows nothing of the key.
+#[derive(Debug)]
+pub(crate) enum TlsError {
+    Unreadable(PathBuf, pem::Error),
+    Refused(rustls::Error),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, pem::Error::Io(cause)) => match cause.kind() {
+                io::ErrorKind::NotFound => write!(f, "there is no file {path:?}"),
+                io::ErrorKind::PermissionDenied => write!(f, "no permission to read {path:?}"),
+                _ => write!(f, "cannot read {path:?}: {cause}"),
+            },
+            Self::Unreadable(path, pem::Error::NoItemsFound) => {
+                write!(f, "{path:?} holds nothing of the kind that it should, as PEM")
+            }
+            // What else the reader tells may quote the file.
+            Self::Unreadable(path, _) => write!(f, "{path:?} is no PEM file"),
+            Self::Refused(rustls::Error::InconsistentKeys(_)) => {
+                f.write_str("the key does not belong to the certificate")
+            }
+            Self::Refused(cause) => write!(f, "the certificate or its key is no good: {cause}"),
+        }
+    }
+}

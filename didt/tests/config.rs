@@ -1,0 +1,527 @@
+//! `didt check-config` and `didt explain`, from outside, and the reference of the policy file.
+#![cfg(feature = "serve")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the helpers are tests as well")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+const REFERENCE: &str = include_str!("../../docs/gateway.md");
+
+const AUDIENCES: &str = "audiences = [\"did:magic:my-app\"]\n";
+
+/// What stands in secrets, and in no output.
+const NEEDLE: &str = "n33dl3";
+
+/// A folder that goes away with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("didt-config-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    /// The name of a file with this text.
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("a file");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_didt"));
+    // Whoever runs the tests may have settings of their own.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DIDT_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(args);
+    command
+}
+
+fn didt(args: &[&str]) -> Output {
+    command(args).output().expect("didt runs")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+/// Value and origin of each setting.
+fn settings(output: &Output) -> BTreeMap<String, (String, String)> {
+    assert_eq!(code(output), 0, "{}", text(&output.stderr));
+    let table = text(&output.stdout).split("\n\n").next().expect("a table");
+    let cells = |line: &str| -> Vec<String> {
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    };
+    let rows = table.lines().skip(1).map(cells);
+    rows.map(|row| (row[0].clone(), (row[1].clone(), row[2].clone()))).collect()
+}
+
+/// The one line on standard error.
+fn complaint(output: &Output) -> &str {
+    assert_eq!(code(output), 2, "{}", text(&output.stdout));
+    assert_eq!(text(&output.stdout), "");
+    let stderr = text(&output.stderr);
+    assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
+    stderr.strip_prefix("didt: ").expect("didt's own line").trim_end()
+}
+
+mod check_config {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_shown_with_where_it_came_from() {
+        let folder = Folder::new();
+        let file = folder.file(
+            "gateway.toml",
+            format!("{AUDIENCES}[sessions]\nlifetime = \"3d\"\nidle_timeout = \"1h\"\nreplay = \"single_use\"\n"),
+        );
+        let output = command(&["check-config", &file, "--set", "sessions.lifetime=1d"])
+            .env("DIDT__SESSIONS__LIFETIME", "2d")
+            .env("DIDT__SESSIONS__IDLE_TIMEOUT", "30m")
+            .output()
+            .expect("didt runs");
+        let settings = settings(&output);
+        let shown = |key: &str| {
+            let (value, origin) = &settings[key];
+            (value.as_str(), origin.as_str())
+        };
+        assert_eq!(shown("sessions.lifetime"), ("1day", "--set"));
+        assert_eq!(shown("sessions.idle_timeout"), ("30m", "DIDT__SESSIONS__IDLE_TIMEOUT"));
+        assert_eq!(shown("sessions.replay"), ("single_use", format!("{file}:5").as_str()));
+        assert_eq!(shown("store.kind"), ("memory", "default"));
+    }
+
+    #[test]
+    fn rules_are_shown_in_their_order_with_what_they_ask_for() {
+        let folder = Folder::new();
+        let rules = "[[rules]]\nname = \"z\"\npaths = [\"/z\"]\naccess = \"public\"\n\
+                     [[rules]]\nname = \"a\"\nhosts = [\"*.example.com\"]\nmethods = [\"PUT\"]\n\
+                     paths = [\"/a/**\"]\nfresh = \"5m\"\n";
+        let file = folder.file("gateway.toml", format!("{AUDIENCES}{rules}"));
+        let output = didt(&["check-config", &file]);
+        let table = text(&output.stdout).split("\n\n").nth(1).expect("the rules");
+        let cells = |line: &str| -> Vec<String> {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let rows: Vec<_> = table.lines().skip(1).map(cells).collect();
+        assert_eq!(rows[0], ["1", "z", "any", "any", "/z", "nothing (public)"]);
+        let fresh = "a session younger than 5m (fresh)";
+        assert_eq!(rows[1], ["2", "a", "*.example.com", "PUT", "/a/**", fresh]);
+        assert_eq!(
+            rows[2],
+            ["else", "default", "any", "any", "any", "a session or a token (required)"]
+        );
+        assert_eq!(rows.len(), 3);
+    }
+
+    #[test]
+    fn without_a_file_the_environment_suffices() {
+        let output = command(&["check-config"])
+            .env("DIDT__AUDIENCES", "did:magic:a,did:magic:b")
+            .output()
+            .expect("didt runs");
+        let (value, origin) = &settings(&output)["audiences"];
+        assert_eq!(value, "did:magic:a, did:magic:b");
+        assert_eq!(origin, "DIDT__AUDIENCES");
+    }
+
+    #[test]
+    fn the_environment_may_name_the_file_and_an_argument_outranks_it() {
+        let folder = Folder::new();
+        let one = folder.file("one.toml", format!("{AUDIENCES}[log]\nlevel = \"warn\"\n"));
+        let other = folder.file("other.toml", format!("{AUDIENCES}[log]\nlevel = \"debug\"\n"));
+        let level = |args: &[&str]| {
+            let output = command(args).env("DIDT_CONFIG", &one).output().expect("didt runs");
+            settings(&output)["log.level"].0.clone()
+        };
+        assert_eq!(level(&["check-config"]), "warn");
+        assert_eq!(level(&["check-config", &other]), "debug");
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line_and_exit_code_2() {
+        let folder = Folder::new();
+        let bad = |more: &str| {
+            let file = folder.file("bad.toml", format!("{AUDIENCES}{more}"));
+            complaint(&didt(&["check-config", &file])).replace(&file, "FILE")
+        };
+        let rows = [
+            ("[log\n", "FILE:2: "),
+            (
+                "[log]\nlevl = \"info\"\n",
+                "FILE:3: log.levl: unknown key; those of [log] are format, level",
+            ),
+            (
+                "[store]\nkind = \"postgres\"\n",
+                "FILE:3: store.kind: \"postgres\" is none of \"memory\", \"sealed\", \"redis\"",
+            ),
+            (
+                "[store]\nkind = \"sealed\"\nkeys_file = \"/nonexistent\"\n",
+                "FILE:4: store.keys_file: the file that it names cannot be read: ",
+            ),
+            (
+                "[[rules]]\nname = \"a\"\npaths = [\"/a//b\"]\n",
+                "FILE:4: rule \"a\": paths: \"/a//b\" has two slashes in a row",
+            ),
+        ];
+        for (more, expected) in rows {
+            let told = bad(more);
+            assert!(told.starts_with(expected), "{told}");
+        }
+        assert!(complaint(&didt(&["check-config", "/nonexistent"])).starts_with("/nonexistent: "));
+        assert!(complaint(&didt(&["check-config"])).starts_with("audiences: missing"));
+        let folder = folder.0.to_str().expect("UTF-8");
+        assert!(complaint(&didt(&["check-config", folder])).contains("not a regular file"));
+
+        let output = command(&["check-config", "--set", "audiences=a"])
+            .env("DIDT__SESIONS__LIFETIME", "1d")
+            .output()
+            .expect("didt runs");
+        assert!(
+            complaint(&output).starts_with("DIDT__SESIONS__LIFETIME: no setting has this name")
+        );
+        assert_eq!(code(&didt(&["check-config", "--set", "audiences"])), 2);
+    }
+
+    /// `didt serve` would not start with them either.
+    #[test]
+    fn files_that_do_not_belong_together_are_no_good_settings() {
+        let folder = Folder::new();
+        let pair =
+            || rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
+        let (one, other) = (pair(), pair());
+        let certificate = folder.file("tls.crt", one.cert.pem());
+        let keys = [&one, &other].map(|pair| pair.signing_key.serialize_pem());
+        let rows = [(0, &keys[0], ""), (2, &keys[1], "listen.tls: the key does not belong")];
+        for (expected, key, word) in rows {
+            let tls = format!(
+                "[listen]\ntls = {{ certificate = {certificate:?}, key = {:?} }}\n",
+                folder.file("tls.key", key)
+            );
+            let file = folder.file("gateway.toml", format!("{AUDIENCES}{tls}"));
+            let output = didt(&["check-config", &file]);
+            assert_eq!(code(&output), expected, "{output:?}");
+            assert!(text(&output.stderr).contains(word), "{output:?}");
+        }
+
+        // A key on a curve that ES256 is not for.
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
+        let assertion = format!(
+            "[assertion]\nissuer = \"a\"\naudience = \"b\"\nkey_file = {:?}\n",
+            folder.file("assertion.key", key.serialize_pem())
+        );
+        let file = folder.file("gateway.toml", format!("{AUDIENCES}{assertion}"));
+        let output = didt(&["check-config", &file]);
+        assert_eq!(code(&output), 2, "{output:?}");
+        assert!(complaint(&output).contains("assertion.key_file: "), "{output:?}");
+    }
+
+    #[test]
+    fn no_output_holds_a_secret() {
+        let folder = Folder::new();
+        let secret = folder.file("secret", format!("{NEEDLE}-0123456789-0123456789-0123456789\n"));
+        let url = folder.file("url", format!("redis://:{NEEDLE}@127.0.0.1:1\n"));
+        let bad = folder.file("bad", format!("redis://:{NEEDLE}@127.0.0.1:port\n"));
+        let inline = format!("redis://:{NEEDLE}@127.0.0.1:1");
+        let check = |settings: &[(&str, &str)]| {
+            let mut args = vec!["check-config".to_owned()];
+            args.extend(settings.iter().map(|(key, value)| format!("--set={key}={value}")));
+            let output = didt(&args.iter().map(String::as_str).collect::<Vec<_>>());
+            for stream in [&output.stdout, &output.stderr] {
+                assert!(!text(stream).contains(NEEDLE), "{}", text(stream));
+            }
+            output
+        };
+        let base = [("audiences", "a"), ("listen.private", "127.0.0.1:1"), ("store.kind", "redis")];
+        let with = |more: &[(&'static str, &str)]| check(&[&base, more].concat());
+        let good = with(&[("admin.secret_file", &secret), ("store.url_file", &url)]);
+        let shown = settings(&good);
+        assert_eq!(shown["admin.secret_file"].0, "set");
+        assert_eq!(shown["store.url_file"].0, "set");
+        complaint(&with(&[("store.url_file", &bad)]));
+        complaint(&with(&[("store.url", &inline)]));
+        complaint(&with(&[("store.url_file", &inline)]));
+        complaint(&with(&[("store.cluster_urls", &inline)]));
+    }
+}
+
+mod explain {
+    use super::*;
+
+    const RULES: &str = r#"
+[[rules]]
+name = "assets"
+hosts = ["*.example.com"]
+methods = ["GET", "HEAD"]
+paths = ["/static/**"]
+access = "public"
+
+[[rules]]
+name = "admin"
+paths = ["/admin/**"]
+fresh = "10m"
+addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
+"#;
+
+    fn explain(args: &[&str]) -> Output {
+        let folder = Folder::new();
+        let file = folder.file("gateway.toml", format!("{AUDIENCES}{RULES}"));
+        didt(&[&["explain", "--config", &file], args].concat())
+    }
+
+    fn value(args: &[&str], expected: i32) -> Value {
+        let output = explain(&[&["--json"], args].concat());
+        assert_eq!(code(&output), expected, "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("one JSON value")
+    }
+
+    #[test]
+    fn it_tells_the_target_the_rule_and_why() {
+        let output = explain(&["GET", "https://APP.example.com:443/static/caf%c3%a9?x=/../y"]);
+        assert_eq!(code(&output), 0);
+        assert_eq!(
+            text(&output.stdout),
+            "request    GET https://app.example.com/static/caf%C3%A9\n\
+             rule       1 assets: host *.example.com, method GET, path /static/**\n\
+             asks for   nothing (public)\n"
+        );
+        let output = explain(&["POST", "https://app.example.com/admin/users"]);
+        assert_eq!(
+            text(&output.stdout),
+            "request    POST https://app.example.com/admin/users\n\
+             not        1 assets: another method\n\
+             rule       2 admin: any host, any method, path /admin/**\n\
+             asks for   a session younger than 10m (fresh) of the one issuer listed\n\
+             issuer     did:ethr:0xde709f2102306220921060314715629080e2fb77\n"
+        );
+        let output = explain(&["GET", "https://example.com"]);
+        assert_eq!(
+            text(&output.stdout),
+            "request    GET https://example.com/\n\
+             not        1 assets: another host\n\
+             not        2 admin: another path\n\
+             rule       default: no rule matches\n\
+             asks for   a session or a token (required)\n"
+        );
+    }
+
+    #[test]
+    fn json_tells_the_same() {
+        assert_eq!(
+            value(&["GET", "https://a.example.com:8443/admin/x?y"], 0),
+            json!({
+                "canonical": true,
+                "method": "GET",
+                "scheme": "https",
+                "host": "a.example.com:8443",
+                "path": "/admin/x",
+                "rule": "admin",
+                "number": 2,
+                "access": "fresh",
+                "fresh_seconds": 600,
+                "issuers": ["did:ethr:0xde709f2102306220921060314715629080e2fb77"],
+            })
+        );
+        let default = value(&["GET", "http://example.com/"], 0);
+        assert_eq!(default["rule"], "default");
+        assert_eq!(default["number"], Value::Null);
+        assert_eq!(default["issuers"], Value::Null);
+    }
+
+    #[test]
+    fn what_has_no_canonical_form_is_named_with_exit_code_1() {
+        let rows = [
+            ("GET", "https://example.com/static/../admin", "path", "dot_segment"),
+            ("GET", "https://example.com/a#b", "path", "fragment"),
+            ("GET", "https://example.com#/a", "path", "fragment"),
+            ("GET", "https://user@example.com/", "host", "host_with_user"),
+            ("GET", "ftp://example.com/", "scheme", "unknown_scheme"),
+            ("get", "https://example.com/", "method", "method_case"),
+        ];
+        for (method, url, part, error) in rows {
+            let refused = value(&[method, url], 1);
+            assert_eq!(refused["canonical"], false, "{url}");
+            assert_eq!(refused["part"], part, "{url}");
+            assert_eq!(refused["error"], error, "{url}");
+            let output = explain(&[method, url]);
+            assert_eq!(code(&output), 1, "{url}");
+            let message = refused["message"].as_str().expect("a message");
+            let expected = format!("refused    {message}\npart       {part}\n");
+            assert_eq!(text(&output.stdout), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn bad_settings_and_no_url_are_exit_code_2() {
+        complaint(&didt(&["explain", "GET", "https://example.com/"]));
+        complaint(&explain(&["GET", "/admin"]));
+        assert_eq!(code(&explain(&["GET"])), 2);
+    }
+}
+
+mod reference {
+    use super::*;
+
+    /// The texts of the reference's blocks in this language.
+    fn blocks(language: &str) -> Vec<&'static str> {
+        let fence = format!("```{language}\n");
+        let mut rest = REFERENCE;
+        let mut blocks = Vec::new();
+        while let Some((_, after)) = rest.split_once(&fence) {
+            let (block, after) = after.split_once("```").expect("a closed block");
+            blocks.push(block);
+            rest = after;
+        }
+        blocks
+    }
+
+    /// What the examples expect to find in `/etc/didt`.
+    fn etc_didt() -> Folder {
+        let folder = Folder::new();
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let params = rcgen::CertificateParams::new(vec!["example.com".to_owned()]);
+        let certificate = params.expect("a name").self_signed(&key).expect("a certificate");
+        let random = text(&didt(&["keygen"]).stdout).to_owned();
+        folder.file("admin.secret", &random);
+        folder.file("bound-login.key", &random);
+        folder.file("session.keys", &random);
+        folder.file("redis.url", "redis://app:password@127.0.0.1:6379\n");
+        folder.file("redis-nodes.urls", "redis://:a@127.0.0.1:1\nredis://:a@127.0.0.1:2\n");
+        folder.file("tls.crt", certificate.pem());
+        folder.file("tls.key", key.serialize_pem());
+        folder.file("assertion.key", key.serialize_pem());
+        folder
+    }
+
+    #[test]
+    fn every_example_is_good() {
+        let etc = etc_didt();
+        let blocks = blocks("toml");
+        assert!(blocks.len() > 8, "the examples were found");
+        for block in blocks {
+            // Those of one table stand for that part of a file alone.
+            let audiences = if block.contains("audiences") { "" } else { AUDIENCES };
+            let example =
+                format!("{audiences}{block}").replace("/etc/didt", etc.0.to_str().expect("UTF-8"));
+            let file = etc.file("example.toml", example);
+            let output = didt(&["check-config", &file]);
+            assert_eq!(code(&output), 0, "{block}\n{}", text(&output.stderr));
+        }
+    }
+
+    #[test]
+    fn the_output_in_it_is_what_is_printed() {
+        let etc = etc_didt();
+        let example = blocks("toml")[1].replace("/etc/didt", etc.0.to_str().expect("UTF-8"));
+        etc.file("gateway.toml", example);
+        let console = blocks("console")[0];
+        let run = |args: &[&str]| {
+            let output = command(args).current_dir(&etc.0).output().expect("didt runs");
+            text(&output.stdout).to_owned()
+        };
+        let table = run(&["check-config", "gateway.toml"]);
+        let url = "https://app.example.com/static/../admin";
+        let refused = run(&["explain", "--config", "gateway.toml", "GET", url]);
+        assert!(console.contains(&format!("GET {url}\n{refused}")), "{refused}");
+        let (settings, rules) = table.split_once("\n\n").expect("two tables");
+        assert!(console.contains(rules), "{rules}");
+        for line in settings.lines().take(3) {
+            assert!(console.contains(&format!("{line}\n")), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_key_has_its_row_with_its_default() {
+        let folder = Folder::new();
+        let file = folder.file("gateway.toml", AUDIENCES);
+        let settings = settings(&didt(&["check-config", &file]));
+        assert!(settings.len() > 40, "the settings were found");
+        for (key, (value, origin)) in &settings {
+            let beginning = format!("| `{key}` | ");
+            let row = REFERENCE.lines().find_map(|line| line.strip_prefix(&beginning));
+            let row = row.unwrap_or_else(|| panic!("no row for {key}"));
+            let documented = row.split(" |").next().expect("a cell").trim_matches(['`', '"']);
+            if origin != "default" {
+                assert_eq!(documented, "required", "{key}");
+                continue;
+            }
+            let span = |text: &str| humantime::parse_duration(text).ok();
+            let same =
+                documented == value || (span(value).is_some() && span(value) == span(documented));
+            assert!(same, "{key}: {documented} is documented, {value} is the default");
+        }
+        // And no row for a key that is none.
+        let tables = [
+            "listen",
+            "admin",
+            "cookie",
+            "sessions",
+            "store",
+            "identity",
+            "assertion",
+            "limits",
+            "log",
+        ];
+        for line in REFERENCE.lines().filter_map(|line| line.strip_prefix("| `")) {
+            let key = line.split('`').next().expect("a key");
+            if tables.iter().any(|table| key.starts_with(&format!("{table}."))) {
+                assert!(settings.contains_key(key), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rows_about_patterns_are_true() {
+        let folder = Folder::new();
+        let section = REFERENCE.split_once("### Paths").expect("the patterns").1;
+        let section = section.split_once("### Hosts").expect("their end").0;
+        let mut count = 0;
+        for line in section.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let codes = |cell: &str| -> Vec<String> {
+                cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+            };
+            let pattern = codes(cells[1]).remove(0);
+            let rule = format!("{AUDIENCES}[[rules]]\nname = \"r\"\npaths = [\"{pattern}\"]\n");
+            let file = folder.file("gateway.toml", rule);
+            for (paths, expected) in [(codes(cells[2]), "r"), (codes(cells[3]), "default")] {
+                for path in paths {
+                    let url = format!("https://example.com{path}");
+                    let output = didt(&["explain", "--config", &file, "--json", "GET", &url]);
+                    let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+                    assert_eq!(value["rule"], expected, "{pattern} {path}");
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 10, "the rows were found");
+        assert!(Path::new(&folder.0).exists());
+    }
+}

@@ -1,0 +1,22 @@
+//! `didt serve` as operators see it: the program itself, started and stopped by the tests, on free
+//! ports. What it answers to gateways is tested elsewhere.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+#![cfg(feature = "serve")]
+
+mod administration;
+mod assertions;
+mod audit;
+mod didt;
+mod http;
+mod logs;
+mod refusals;
+mod signals;
+mod stores;
+mod systemd;
+mod tls;
