@@ -4,42 +4,36 @@
 //!   same where nobody need be signed in. The route needs [`auth.layer()`](crate::DidAuth::layer)
 //!   or `auth.layer().optional()`; without either the answer is 500.
 //! - [`StoreError`] as the error of a handler: 503 with `Retry-After`; 500 for what the store
-//!   can never do.
+//!   can never do. [`Rejection`] likewise. Both are written by the layer around the handler, and so
+//!   by its [rejection handler](crate::DidAuth::with_rejection_handler).
+//! - Anything that is `IntoResponse` as an [`Answer`] of a rejection handler, or as a
+//!   [`Refusal`](crate::Refusal) of a hook, also by `?`.
 //! - [`Challenge`] as a response: for [bound login](crate::DidAuth::with_bound_login).
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::RETRY_AFTER;
 use http::request::Parts;
 
-use crate::middleware::Anonymous;
-use crate::{Challenge, Rejection, Session, StoreError};
+use crate::middleware::{Anonymous, Answer, Challenge, Rejection, Session};
+use crate::session::StoreError;
 
 /// Why a [`Session`] could not be extracted.
-#[derive(Clone, Debug)]
-pub struct SessionRejection(Reason);
+#[derive(Debug)]
+pub struct SessionRejection(Answer);
 
-#[derive(Clone, Debug)]
-enum Reason {
-    /// The layer let the request pass without a session: it is optional there.
-    Unauthenticated(Anonymous),
-    /// No layer has seen the request.
-    NoLayer,
+impl SessionRejection {
+    /// No layer has seen the request: a mistake in the program.
+    fn no_layer() -> Self {
+        Self(Rejection::NoLayer.into_answer())
+    }
 }
 
 impl IntoResponse for SessionRejection {
-    /// 401 with a challenge; 500 if the route has no [`DidLayer`](crate::DidLayer).
+    /// 401 with a challenge, written as every rejection of the layer; 500 if the route has no
+    /// [`DidLayer`](crate::DidLayer).
     fn into_response(self) -> Response {
-        match self.0 {
-            Reason::Unauthenticated(anonymous) => {
-                anonymous.respond(Rejection::MissingCredentials).map(Body::from)
-            }
-            Reason::NoLayer => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "the route has no DidLayer").into_response()
-            }
-        }
+        self.0.into_response().map(Body::new)
     }
 }
 
@@ -48,7 +42,9 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        extract(parts)?.map_err(|anonymous| SessionRejection(Reason::Unauthenticated(anonymous)))
+        extract(parts)?.map_err(|anonymous| {
+            SessionRejection(anonymous.respond(Rejection::MissingCredentials, parts))
+        })
     }
 }
 
@@ -71,7 +67,7 @@ fn extract(parts: &Parts) -> Result<Result<Session, Anonymous>, SessionRejection
     }
     match parts.extensions.get::<Anonymous>() {
         Some(anonymous) => Ok(Err(anonymous.clone())),
-        None => Err(SessionRejection(Reason::NoLayer)),
+        None => Err(SessionRejection::no_layer()),
     }
 }
 
@@ -82,15 +78,18 @@ impl IntoResponse for Challenge {
     }
 }
 
+impl IntoResponse for Rejection {
+    /// As [`Rejection::into_answer`]: the layer around the handler writes the response.
+    fn into_response(self) -> Response {
+        self.into_answer().into_response().map(Body::new)
+    }
+}
+
 impl IntoResponse for StoreError {
     /// 503, or 500 where coming back is of no use ([`is_permanent`](Self::is_permanent)): so
-    /// that handlers can write `session.sign_out().await?`.
+    /// that handlers can write `session.sign_out().await?`. The layer around the handler writes the
+    /// response, as that to any [`Rejection`].
     fn into_response(self) -> Response {
-        const RETRY_AFTER_SECONDS: &str = "5";
-        if self.is_permanent() {
-            return (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response();
-        }
-        let headers = [(RETRY_AFTER, RETRY_AFTER_SECONDS)];
-        (StatusCode::SERVICE_UNAVAILABLE, headers, self.to_string()).into_response()
+        Rejection::from(self).into_response()
     }
 }

@@ -158,8 +158,9 @@ pub use self::did::{
 };
 #[cfg(feature = "layer")]
 pub use self::middleware::{
-    AuthBody, BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, DidService, Login, Refusal,
-    Rejection, RejectionHandler, Replay, ResponseFuture, SameSite, Session, SessionCookie, Unbound,
+    Answer, AnswerBody, AuthBody, BoundLogin, Challenge, ConfigError, DidAuth, DidLayer,
+    DidService, Login, Refusal, Rejected, Rejection, Replay, ResponseFuture, SameSite, Session,
+    SessionCookie, Unbound, forbid_storing,
 };
 #[cfg(feature = "sealed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]

@@ -6,8 +6,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Response;
 use serde::Serialize;
 
 use super::bound_login::BoundLogin;
@@ -18,8 +16,8 @@ use super::login::LoginHook;
 use super::longest_age::LongestAge;
 use super::origin::TrustedOrigins;
 use super::proof_cache::{self, ProofCache};
-use super::rejection::Responder;
-use super::{DidLayer, Login, Refusal, Rejection, SessionCookie, observe};
+use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
+use super::{Answer, DidLayer, Login, Refusal, Rejected, SessionCookie, observe};
 #[cfg(feature = "testing")]
 use crate::Timestamp;
 use crate::{
@@ -30,10 +28,6 @@ use crate::{
 /// How old a token may be that a session is made of: 900 seconds, the lifespan
 /// that Magic gives to its tokens.
 const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
-
-const DEFAULT_REALM: &str = "magic";
-
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What becomes of a token that was used before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -239,28 +233,62 @@ impl DidAuth {
         self.change(|gate| gate.bound_login = bound_login)
     }
 
-    /// Changes the responses to rejected requests. Given the response that would be
-    /// sent. Defaults to `{"error":"…"}` as `application/json`.
+    /// Answers rejected requests in the application's own way. Defaults to `{"error":"…"}` as
+    /// `application/json`.
+    ///
+    /// The handler sees why, the head of the request, and the answer that would be sent, which it
+    /// changes or replaces. It writes *every* answer of the layer: to rejected requests, for refusals
+    /// of [hooks](Self::with_on_login), and for failures of extractors and stores in handlers
+    /// ([`Rejection::into_answer`](super::Rejection::into_answer)). Afterwards the layer adds
+    /// `WWW-Authenticate` to a `401` that has none (RFC 9110 section 11.6.1), and
+    /// [forbids caches to store](super::forbid_storing) the answer.
+    ///
+    /// A page is sent to sign in, whether the visitor is a stranger or the session has ended; scripts
+    /// and programs get the 401:
     ///
     /// ```
-    /// use http::header::{LOCATION, HeaderValue};
+    /// use http::header::{HeaderValue, LOCATION};
     /// use http::StatusCode;
-    /// use tower_didt::{DidAuth, Rejection, Verifier};
+    /// use tower_didt::{DidAuth, Verifier};
     ///
     /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
-    ///     .with_rejection_handler(|rejection, mut response| {
-    ///         if matches!(rejection, Rejection::MissingCredentials) {
-    ///             *response.status_mut() = StatusCode::SEE_OTHER;
-    ///             response.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+    ///     .with_rejection_handler(|rejected| {
+    ///         let to_login = rejected.rejection().lacks_session() && rejected.is_navigation();
+    ///         let mut answer = rejected.into_answer();
+    ///         if to_login {
+    ///             *answer.status_mut() = StatusCode::SEE_OTHER;
+    ///             answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
     ///         }
-    ///         response
+    ///         answer
     ///     });
     /// ```
+    ///
+    /// With the feature `axum` the answer may be anything that is `IntoResponse`:
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::response::Redirect;
+    /// use tower_didt::{Answer, DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+    ///     .with_rejection_handler(|rejected| {
+    ///         if rejected.rejection().lacks_session() && rejected.is_navigation() {
+    ///             Answer::from(Redirect::to("/login"))
+    ///         } else {
+    ///             rejected.into_answer()
+    ///         }
+    ///     });
+    /// # }
+    /// ```
+    ///
+    /// With a handler, the head of each request that passes is copied, in case its handler fails.
     #[must_use]
-    pub fn with_rejection_handler(
-        self,
-        handler: impl Fn(&Rejection, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn with_rejection_handler<F, A>(self, handler: F) -> Self
+    where
+        F: Fn(Rejected<'_>) -> A + Send + Sync + 'static,
+        A: Into<Answer>,
+    {
+        let handler = move |rejected: Rejected<'_>| handler(rejected).into();
         self.change(|gate| gate.responder.handler = Some(Arc::new(handler)))
     }
 
@@ -273,7 +301,7 @@ impl DidAuth {
     }
 
     /// Tells clients why they were rejected: the body of a rejection gets `reason`, which is
-    /// [`Rejection::name`], and `error_description`, which is what it displays; a gRPC
+    /// [`Rejection::name`](super::Rejection::name), and `error_description`, which is what it displays; a gRPC
     /// rejection has the former as its `grpc-message`. Defaults to no, and belongs into
     /// development only: whoever tries tokens, cookies or origins is told what to try
     /// next. Responses of the on-login hook's own, and what

@@ -9,12 +9,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, Response};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::SessionCookie;
+use super::{SessionCookie, forbid_storing};
 use crate::{StoreError, Timestamp};
 
 /// What is hashed before the secret, so that no hash stands for two things.
@@ -70,7 +70,7 @@ impl Challenge {
         let mut response = Response::new(Bytes::from(body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        forbid_storing(headers);
         headers.append(SET_COOKIE, self.set_cookie.clone());
         response
     }

@@ -149,6 +149,12 @@ impl SessionCookie {
         self.header("", Duration::ZERO)
     }
 
+    /// Whether a `Set-Cookie` sets or clears this cookie, or its challenge.
+    pub(super) fn is_set_by(&self, set_cookie: &HeaderValue) -> bool {
+        let name = set_cookie.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        name == self.name.as_bytes() || name == self.for_challenges().name.as_bytes()
+    }
+
     /// `None` only for a ticket that no header can carry.
     pub(super) fn header(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
         let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);

@@ -6,15 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::header::SET_COOKIE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::decision::{CookieChange, Decision, WaitingDecision};
 use super::gate::{Anonymous, Gate};
-use super::{AuthBody, Session, observe};
+use super::{Answer, AuthBody, Session, forbid_storing, observe, responder};
 
 pin_project! {
     /// The future of a [`DidService`](super::DidService).
@@ -34,9 +34,17 @@ pin_project! {
         // The decision is on its way.
         Waiting { decision: WaitingDecision, call: Option<(S, Request<ReqBody>)> },
         // The inner service is at work.
-        Passed { #[pin] inner: F, session: Option<Session>, cookie: CookieChange, clear_challenge: bool },
+        Passed {
+            #[pin]
+            inner: F,
+            session: Option<Session>,
+            cookie: CookieChange,
+            clear_challenge: bool,
+            // Kept only for a handler that wants to see it, should the inner service fail.
+            head: Option<Box<Parts>>,
+        },
         // The request does not pass.
-        Rejected { response: Option<Response<Bytes>> },
+        Rejected { answer: Option<Answer> },
     }
 }
 
@@ -74,20 +82,23 @@ where
         gate: &Arc<Gate>,
         decision: Decision,
         service: &mut S,
-        mut request: Request<ReqBody>,
+        request: Request<ReqBody>,
     ) -> Self {
         let Decision { verdict, cookie, clear_challenge } = decision;
         observe::decided(&verdict, &cookie);
         match verdict {
             Ok(session) => {
-                introduce(gate, session.clone(), &mut request);
-                let inner = service.call(request);
-                Self::Passed { inner, session, cookie, clear_challenge }
+                let (mut parts, body) = request.into_parts();
+                let head = gate.responder.needs_head().then(|| Box::new(parts.clone()));
+                introduce(gate, session.clone(), &mut parts);
+                let inner = service.call(Request::from_parts(parts, body));
+                Self::Passed { inner, session, cookie, clear_challenge, head }
             }
             Err(rejection) => {
-                let mut response = gate.respond(rejection);
-                write_cookie(response.headers_mut(), gate, cookie);
-                Self::Rejected { response: Some(response) }
+                let (parts, _) = request.into_parts();
+                let mut answer = gate.responder.respond(rejection, &parts);
+                write_cookie(answer.headers_mut(), gate, cookie);
+                Self::Rejected { answer: Some(answer) }
             }
         }
     }
@@ -112,8 +123,9 @@ where
                     let state = State::decided(this.gate, decision, &mut service, request);
                     this.state.set(state);
                 }
-                StateProjection::Passed { inner, session, cookie, clear_challenge } => {
-                    let mut response = ready!(inner.poll(cx))?.map(AuthBody::inner);
+                StateProjection::Passed { inner, session, cookie, clear_challenge, head } => {
+                    let response = ready!(inner.poll(cx))?.map(AuthBody::inner);
+                    let mut response = write_for_handler(this.gate, head.as_deref(), response);
                     let signed_out = session.as_ref().is_some_and(Session::signed_out);
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
                     let cookie = if signed_out { CookieChange::Clear } else { cookie };
@@ -121,11 +133,15 @@ where
                     if *clear_challenge {
                         write(response.headers_mut(), this.gate.cookie.for_challenges().clear());
                     }
+                    let ours = |value: &HeaderValue| this.gate.cookie.is_set_by(value);
+                    if response.headers().get_all(SET_COOKIE).iter().any(ours) {
+                        forbid_storing(response.headers_mut());
+                    }
                     return Poll::Ready(Ok(response));
                 }
-                StateProjection::Rejected { response } => {
-                    return match response.take() {
-                        Some(response) => Poll::Ready(Ok(response.map(AuthBody::own))),
+                StateProjection::Rejected { answer } => {
+                    return match answer.take() {
+                        Some(answer) => Poll::Ready(Ok(answer.into_response().map(AuthBody::own))),
                         None => Poll::Pending,
                     };
                 }
@@ -144,8 +160,8 @@ where
 }
 
 /// Tells handlers who is calling: this gate's word, and nobody else's.
-fn introduce<B>(gate: &Arc<Gate>, session: Option<Session>, request: &mut Request<B>) {
-    let extensions = request.extensions_mut();
+fn introduce(gate: &Arc<Gate>, session: Option<Session>, request: &mut Parts) {
+    let extensions = &mut request.extensions;
     match session {
         Some(session) => {
             extensions.insert(session);
@@ -167,16 +183,35 @@ fn write_cookie(headers: &mut HeaderMap, gate: &Gate, change: CookieChange) {
     write(headers, cookie);
 }
 
-/// Adds a cookie to those of the application's own. A response that sets or clears
-/// one is for one visitor and must not be cached.
+/// Adds a cookie to those of the application's own.
 ///
 /// A layer of the same gate further in may have taken the cookie away already, and no response
 /// should say so twice (RFC 6265 section 4.1.1).
 fn write(headers: &mut HeaderMap, cookie: Option<HeaderValue>) {
-    if let Some(cookie) = cookie {
-        if !headers.get_all(SET_COOKIE).iter().any(|known| *known == cookie) {
-            headers.append(SET_COOKIE, cookie);
-        }
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(cookie) = cookie
+        && !headers.get_all(SET_COOKIE).iter().any(|known| *known == cookie)
+    {
+        headers.append(SET_COOKIE, cookie);
     }
+}
+
+/// Writes the answer for a handler that answered with a rejection. Cookies that the application set
+/// beside it stay.
+fn write_for_handler<B>(
+    gate: &Gate,
+    head: Option<&Parts>,
+    mut response: Response<AuthBody<B>>,
+) -> Response<AuthBody<B>> {
+    let Some(rejection) = responder::taken_from_handler(&mut response) else {
+        return response;
+    };
+    let answer = match head {
+        Some(head) => gate.responder.respond(rejection, head),
+        None => gate.responder.respond_without_head(rejection),
+    };
+    let mut written = answer.into_response().map(AuthBody::own);
+    for cookie in response.headers().get_all(SET_COOKIE) {
+        written.headers_mut().append(SET_COOKIE, cookie.clone());
+    }
+    written
 }

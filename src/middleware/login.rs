@@ -5,12 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Method, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Method, Uri};
 use serde::Serialize;
 
-use crate::{Issuer, SessionData, VerifiedClaim};
+use super::Refusal;
+use crate::did::{Issuer, VerifiedClaim};
+use crate::session::SessionData;
 
 /// Somebody presents a valid token: what the application's hook gets to see.
 ///
@@ -84,58 +85,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// The application does not let somebody in, or cannot tell.
-///
-/// ```
-/// use http::{Response, StatusCode};
-/// use tower_didt::Refusal;
-///
-/// let unpaid = Response::builder()
-///     .status(StatusCode::PAYMENT_REQUIRED)
-///     .body("your subscription has ended".into())?;
-/// let refusal = Refusal::response(unpaid);
-/// # Ok::<(), http::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Refusal(Box<Response<Bytes>>);
-
-impl Refusal {
-    /// Not this user: 403 with an empty body.
-    #[must_use]
-    pub fn forbidden() -> Self {
-        Self::status(StatusCode::FORBIDDEN)
-    }
-
-    /// Cannot tell right now, for instance because the database is down: 503.
-    #[must_use]
-    pub fn unavailable() -> Self {
-        Self::status(StatusCode::SERVICE_UNAVAILABLE)
-    }
-
-    /// A response of the application's own.
-    #[must_use]
-    pub fn response(response: Response<Bytes>) -> Self {
-        Self(Box::new(response))
-    }
-
-    pub(super) fn as_response(&self) -> &Response<Bytes> {
-        &self.0
-    }
-
-    fn status(status: StatusCode) -> Self {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = status;
-        Self::response(response)
-    }
-}
-
-impl From<Response<Bytes>> for Refusal {
-    fn from(response: Response<Bytes>) -> Self {
-        Self::response(response)
-    }
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<SessionData, LoginError>> + Send>>;
+type Asked = Pin<Box<dyn Future<Output = Result<SessionData, LoginError>> + Send>>;
 
 /// Why a hook let nobody in.
 pub(super) enum LoginError {
@@ -146,7 +96,7 @@ pub(super) enum LoginError {
 
 /// The application's hook.
 #[derive(Clone)]
-pub(super) struct LoginHook(Arc<dyn Fn(Login) -> Answer + Send + Sync>);
+pub(super) struct LoginHook(Arc<dyn Fn(Login) -> Asked + Send + Sync>);
 
 impl LoginHook {
     pub(super) fn new<F, Fut, D>(hook: F) -> Self
@@ -164,7 +114,7 @@ impl LoginHook {
         }))
     }
 
-    pub(super) fn call(&self, login: Login) -> Answer {
+    pub(super) fn call(&self, login: Login) -> Asked {
         (self.0)(login)
     }
 }

@@ -6,9 +6,10 @@
 //!                  ├─ proof_cache   who signed the token (issuer_keys: with a known key)
 //!                  ├─ bound_login   was it made for this browser ─ challenge
 //!                  └─ login         the application's say
-//!            future ◄─ decision ─► rejection, cookie, session
+//!            future ◄─ decision ─► rejection ─ responder, cookie, session
 //! ```
 
+mod answer;
 mod auth;
 mod body;
 mod bound_login;
@@ -22,22 +23,30 @@ mod issuer_keys;
 mod layer;
 mod login;
 mod longest_age;
+mod no_store;
 mod observe;
 mod origin;
 mod proof_cache;
+mod refusal;
+mod rejected;
 mod rejection;
+mod responder;
 mod service;
 mod session;
 
+pub use self::answer::Answer;
 pub use self::auth::{ConfigError, DidAuth, Replay};
-pub use self::body::AuthBody;
+pub use self::body::{AnswerBody, AuthBody};
 pub use self::bound_login::{BoundLogin, Unbound};
 pub use self::challenge::Challenge;
 pub use self::cookie::{SameSite, SessionCookie};
 pub use self::future::ResponseFuture;
 pub use self::layer::DidLayer;
-pub use self::login::{Login, Refusal};
-pub use self::rejection::{Rejection, RejectionHandler};
+pub use self::login::Login;
+pub use self::no_store::forbid_storing;
+pub use self::refusal::Refusal;
+pub use self::rejected::Rejected;
+pub use self::rejection::Rejection;
 pub use self::service::DidService;
 pub use self::session::Session;
 

@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::StatusCode;
 
-use super::{Refusal, Unbound};
-use crate::{SessionExpired, StoreError, TokenError};
+use super::{Answer, Refusal, Unbound, responder};
+use crate::did::TokenError;
+use crate::session::{SessionExpired, StoreError};
 
 /// Why a request does not pass.
 ///
@@ -51,8 +49,8 @@ pub enum Rejection {
     SessionExpired(SessionExpired),
     /// A page of another origin caused the request.
     CrossOrigin,
-    /// The application's own hook refused.
-    Refused(Refusal),
+    /// The application's own hook refused, or could not tell.
+    Refused(Arc<Refusal>),
     /// The store could not answer. Nothing is known about the credentials.
     StoreUnavailable(Arc<StoreError>),
     /// The store cannot do what it was asked, now or later: the session's data is
@@ -60,32 +58,34 @@ pub enum Rejection {
     StoreUnsuited(Arc<StoreError>),
     /// The application's hook attached something that has no JSON form.
     UnusableSessionData(Arc<serde_json::Error>),
+    /// A handler asked for the session on a route that has no layer: a mistake in the program.
+    NoLayer,
 }
 
-/// What a rejection looks like from outside.
-struct Outside {
-    status: StatusCode,
+/// What a client is shown of a rejection.
+pub(super) struct Shown {
+    pub(super) status: StatusCode,
     /// Value of `error` in the body, for people and programs.
-    error: &'static str,
+    pub(super) error: &'static str,
     /// Value of `error` in the challenge (RFC 6750 section 3.1). None where no bearer
     /// token was sent, as the RFC asks.
-    challenge: Option<&'static str>,
+    pub(super) challenge: Option<&'static str>,
     /// Status of a gRPC response.
-    grpc: u8,
+    pub(super) grpc: u8,
 }
 
 impl Rejection {
     /// The table: reason to status, words and gRPC code.
-    fn outside(&self) -> Outside {
-        const UNAUTHORIZED: Outside = Outside {
+    pub(super) fn shown(&self) -> Shown {
+        const UNAUTHORIZED: Shown = Shown {
             status: StatusCode::UNAUTHORIZED,
             error: "unauthorized",
             challenge: None,
             grpc: 16, // UNAUTHENTICATED
         };
-        const INVALID_TOKEN: Outside =
-            Outside { error: "invalid_token", challenge: Some("invalid_token"), ..UNAUTHORIZED };
-        const UNAVAILABLE: Outside = Outside {
+        const INVALID_TOKEN: Shown =
+            Shown { error: "invalid_token", challenge: Some("invalid_token"), ..UNAUTHORIZED };
+        const UNAVAILABLE: Shown = Shown {
             status: StatusCode::SERVICE_UNAVAILABLE,
             error: "temporarily_unavailable",
             challenge: None,
@@ -99,26 +99,21 @@ impl Rejection {
             | Self::TokenUsed
             | Self::TokenSuperseded
             | Self::UnboundLogin(_) => INVALID_TOKEN,
-            Self::AmbiguousCredentials => Outside {
+            Self::AmbiguousCredentials => Shown {
                 status: StatusCode::BAD_REQUEST,
                 error: "invalid_request",
                 challenge: Some("invalid_request"),
                 grpc: 3, // INVALID_ARGUMENT
             },
-            // The application cannot tell, as `Refusal::unavailable` says.
-            Self::Refused(refusal)
-                if refusal.as_response().status() == StatusCode::SERVICE_UNAVAILABLE =>
-            {
-                UNAVAILABLE
-            }
-            Self::CrossOrigin | Self::Refused(_) => Outside {
+            Self::Refused(refusal) if refusal.is_unavailable() => UNAVAILABLE,
+            Self::CrossOrigin | Self::Refused(_) => Shown {
                 status: StatusCode::FORBIDDEN,
                 error: "forbidden",
                 challenge: None,
                 grpc: 7, // PERMISSION_DENIED
             },
             Self::StoreUnavailable(_) => UNAVAILABLE,
-            Self::StoreUnsuited(_) | Self::UnusableSessionData(_) => Outside {
+            Self::StoreUnsuited(_) | Self::UnusableSessionData(_) | Self::NoLayer => Shown {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
                 challenge: None,
@@ -131,14 +126,14 @@ impl Rejection {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Refused(refusal) => refusal.as_response().status(),
-            _ => self.outside().status,
+            Self::Refused(refusal) => refusal.status(),
+            _ => self.shown().status,
         }
     }
 
     /// A short name for logs and metrics, in snake case.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::MissingCredentials => "missing_credentials",
             Self::AmbiguousCredentials => "ambiguous_credentials",
@@ -149,11 +144,46 @@ impl Rejection {
             Self::UnknownSession => "unknown_session",
             Self::SessionExpired(_) => "session_expired",
             Self::CrossOrigin => "cross_origin",
+            Self::Refused(refusal) if refusal.is_unavailable() => "application_unavailable",
             Self::Refused(_) => "refused",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::StoreUnsuited(_) => "store_unsuited",
             Self::UnusableSessionData(_) => "unusable_session_data",
+            Self::NoLayer => "no_layer",
         }
+    }
+
+    /// Whether the request came without a session: it brought no credentials, or only the cookie of a
+    /// session that has ended. Signing in helps, so this is where a page is sent to do so.
+    #[must_use]
+    pub const fn lacks_session(&self) -> bool {
+        matches!(self, Self::MissingCredentials | Self::UnknownSession | Self::SessionExpired(_))
+    }
+
+    /// Answers a request from within a handler as the layer would have done: for a service without
+    /// axum, where under axum the rejection is `IntoResponse`.
+    ///
+    /// The layer around the handler replaces the answer by its own, so that the settings and the
+    /// [rejection handler](super::DidAuth::with_rejection_handler) count here too, unless the
+    /// handler changed the status.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower_didt::{AnswerBody, Rejection, Session};
+    ///
+    /// async fn sign_out<B>(request: Request<B>) -> Response<AnswerBody> {
+    ///     let Some(session) = request.extensions().get::<Session>() else {
+    ///         return Rejection::MissingCredentials.into_answer().into_response();
+    ///     };
+    ///     match session.sign_out().await {
+    ///         Ok(()) => Response::new(AnswerBody::default()),
+    ///         Err(error) => Rejection::from(error).into_answer().into_response(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn into_answer(self) -> Answer {
+        responder::answer_of_a_handler(self)
     }
 
     /// Whether the cookie that the request carried is good for nothing any more.
@@ -174,9 +204,13 @@ impl fmt::Display for Rejection {
             Self::UnknownSession => f.write_str("the cookie belongs to no session"),
             Self::SessionExpired(expired) => expired.fmt(f),
             Self::CrossOrigin => f.write_str("a page of another origin caused the request"),
+            Self::Refused(refusal) if refusal.is_unavailable() => {
+                f.write_str("the application could not tell")
+            }
             Self::Refused(_) => f.write_str("the application refused"),
             Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => error.fmt(f),
             Self::UnusableSessionData(_) => f.write_str("the session's data has no JSON form"),
+            Self::NoLayer => f.write_str("the route has no DidLayer"),
         }
     }
 }
@@ -211,107 +245,4 @@ impl From<SessionExpired> for Rejection {
     fn from(expired: SessionExpired) -> Self {
         Self::SessionExpired(expired)
     }
-}
-
-/// Writes the response to a rejected request in the application's own way.
-///
-/// Given the response that the layer would send, to change or replace. A `401`
-/// gets the layer's `WWW-Authenticate` if it has none afterwards (RFC 9110
-/// section 11.6.1), and no rejection may end up cached.
-pub type RejectionHandler =
-    Arc<dyn Fn(&Rejection, Response<Bytes>) -> Response<Bytes> + Send + Sync>;
-
-/// Writes the responses to rejected requests.
-#[derive(Clone)]
-pub(super) struct Responder {
-    pub(super) realm: Box<str>,
-    pub(super) retry_after: Duration,
-    pub(super) grpc: bool,
-    /// Tells the client the reason too. For development.
-    pub(super) debug_reasons: bool,
-    pub(super) handler: Option<RejectionHandler>,
-}
-
-impl Responder {
-    pub(super) fn respond(&self, rejection: Rejection) -> Response<Bytes> {
-        let mut response = match &rejection {
-            Rejection::Refused(refusal) if !self.grpc => refusal.as_response().clone(),
-            _ if self.grpc => grpc_response(&rejection, self.debug_reasons),
-            _ => http_response(&rejection, self.debug_reasons),
-        };
-        self.add_headers(&rejection, response.headers_mut());
-        if let Some(handler) = &self.handler {
-            response = handler(&rejection, response);
-        }
-        if response.status() == StatusCode::UNAUTHORIZED
-            && !response.headers().contains_key(WWW_AUTHENTICATE)
-        {
-            self.add_challenge(&rejection, response.headers_mut());
-        }
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.extensions_mut().insert(rejection);
-        response
-    }
-
-    fn add_headers(&self, rejection: &Rejection, headers: &mut HeaderMap) {
-        let outside = rejection.outside();
-        if outside.status == StatusCode::UNAUTHORIZED || outside.challenge.is_some() {
-            self.add_challenge(rejection, headers);
-        }
-        if rejection.status() == StatusCode::SERVICE_UNAVAILABLE
-            && !headers.contains_key(RETRY_AFTER)
-        {
-            headers.insert(RETRY_AFTER, self.retry_after.as_secs().max(1).into());
-        }
-    }
-
-    /// RFC 6750 section 3: at least one parameter, `error` only for a bearer token.
-    fn add_challenge(&self, rejection: &Rejection, headers: &mut HeaderMap) {
-        let mut challenge = format!("Bearer realm=\"{}\"", self.realm);
-        if let Some(error) = rejection.outside().challenge {
-            challenge.push_str(&format!(", error=\"{error}\""));
-        }
-        if let Ok(value) = HeaderValue::try_from(challenge) {
-            headers.insert(WWW_AUTHENTICATE, value);
-        }
-    }
-}
-
-impl fmt::Debug for Responder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Responder")
-            .field("realm", &self.realm)
-            .field("retry_after", &self.retry_after)
-            .field("grpc", &self.grpc)
-            .field("debug_reasons", &self.debug_reasons)
-            .finish_non_exhaustive()
-    }
-}
-
-/// `{"error":"…"}` and the status. A reason may quote the token: it goes through JSON.
-fn http_response(rejection: &Rejection, debug_reasons: bool) -> Response<Bytes> {
-    let Outside { status, error, .. } = rejection.outside();
-    let body = if debug_reasons {
-        let (reason, description) = (rejection.name(), rejection.to_string());
-        serde_json::json!({ "error": error, "reason": reason, "error_description": description })
-            .to_string()
-    } else {
-        format!("{{\"error\":\"{error}\"}}")
-    };
-    let mut response = Response::new(Bytes::from(body + "\n"));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// A gRPC response without messages: status in the headers, HTTP status 200.
-fn grpc_response(rejection: &Rejection, debug_reasons: bool) -> Response<Bytes> {
-    let Outside { error, grpc, .. } = rejection.outside();
-    let message = if debug_reasons { rejection.name() } else { error };
-    let mut response = Response::new(Bytes::new());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", u16::from(grpc).into());
-    headers.insert("grpc-message", HeaderValue::from_static(message));
-    response
 }

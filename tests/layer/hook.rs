@@ -94,7 +94,7 @@ async fn the_hook_is_not_asked_about_cookies_bad_tokens_and_sessions_that_stay()
 async fn a_refusal_can_be_a_response_of_the_applications_own() {
     let app = App::new().with(|auth| {
         auth.with_on_login(|_| async {
-            let mut response = http::Response::new("no such user\n".into());
+            let mut response = http::Response::new("no such user\n".to_owned());
             *response.status_mut() = StatusCode::PAYMENT_REQUIRED;
             Err::<(), _>(Refusal::response(response))
         })
@@ -107,22 +107,39 @@ async fn a_refusal_can_be_a_response_of_the_applications_own() {
 }
 
 #[tokio::test]
-async fn a_hook_that_cannot_tell_is_503_with_retry_after() {
+async fn a_hook_that_cannot_tell_is_503_with_retry_after_and_operators_read_no_refusal() {
     let app = App::new()
         .with(|auth| auth.with_on_login(|_| async { Err::<(), _>(Refusal::unavailable()) }));
     let answer = app.send(bearer(&app.token(&Wallet::from_seed("alice")))).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("retry-after"), Some("5"));
+    assert_eq!(answer.body, "{\"error\":\"temporarily_unavailable\"}\n");
+    let rejection = answer.extensions.get::<Rejection>().expect("a reason");
+    assert_eq!(rejection.name(), "application_unavailable");
+    assert_eq!(rejection.to_string(), "the application could not tell");
+
+    let own = App::new().with(|auth| {
+        auth.with_on_login(|_| async {
+            Err::<(), Refusal>((StatusCode::SERVICE_UNAVAILABLE, "a moment, please").into())
+        })
+    });
+    let answer = own.send(bearer(&own.token(&Wallet::from_seed("alice")))).await;
+    assert_eq!(
+        (answer.body.as_str(), answer.header("retry-after")),
+        ("a moment, please", Some("5"))
+    );
+    assert_eq!(
+        answer.extensions.get::<Rejection>().expect("a reason").name(),
+        "application_unavailable"
+    );
 }
 
 #[tokio::test]
 async fn over_grpc_a_hook_that_cannot_tell_is_unavailable_and_one_that_refuses_is_not() {
-    for (refusal, code) in [(Refusal::unavailable(), "14"), (Refusal::forbidden(), "7")] {
+    for (refuse, code) in [(Refusal::unavailable as fn() -> _, "14"), (Refusal::forbidden, "7")] {
         let app = App::new().with(|auth| {
-            auth.with_grpc_rejections().with_on_login(move |_| {
-                let refusal = refusal.clone();
-                async { Err::<(), _>(refusal) }
-            })
+            auth.with_grpc_rejections()
+                .with_on_login(move |_| async move { Err::<(), _>(refuse()) })
         });
         let answer = app.send(bearer(&app.token(&Wallet::from_seed("alice")))).await;
         assert_eq!(answer.header("grpc-status"), Some(code));

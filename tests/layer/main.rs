@@ -11,6 +11,8 @@ mod faults;
 mod hook;
 mod log_line;
 mod measures;
+mod no_store;
+mod one_shape;
 mod proofs;
 mod rejections;
 mod sealed;

@@ -151,8 +151,9 @@ async fn with_debug_reasons_a_store_that_is_down_is_named_and_a_hooks_refusal_st
 
     let refusing = |debug| {
         App::new().with(move |auth| {
-            auth.with_debug_reasons(debug)
-                .with_on_login(|_| async { Err::<(), _>(Refusal::forbidden()) })
+            auth.with_debug_reasons(debug).with_on_login(|_| async {
+                Err::<(), _>(Refusal::from((StatusCode::FORBIDDEN, "no")))
+            })
         })
     };
     let (plain, told) = (refusing(false), refusing(true));
@@ -186,15 +187,14 @@ async fn an_optional_layer_still_refuses_a_bad_token() {
 #[tokio::test]
 async fn the_application_can_answer_in_its_own_way_but_not_without_a_challenge() {
     let app = App::new().with(|auth| {
-        auth.with_rejection_handler(|rejection, mut response| {
-            if matches!(rejection, Rejection::MissingCredentials) {
-                *response.status_mut() = StatusCode::SEE_OTHER;
-                response.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
-                return response;
+        auth.with_rejection_handler(|rejected| {
+            if matches!(rejected.rejection(), Rejection::MissingCredentials) {
+                let mut answer = rejected.into_answer();
+                *answer.status_mut() = StatusCode::SEE_OTHER;
+                answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+                return answer;
             }
-            let mut own = http::Response::new("own words".into());
-            *own.status_mut() = response.status();
-            own
+            (rejected.into_answer().status(), "own words").into()
         })
     });
     let answer = app.send(empty(request())).await;

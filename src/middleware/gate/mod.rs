@@ -7,10 +7,10 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
 
+#[cfg(feature = "axum")]
+use super::Answer;
 use super::bound_login::BoundLogin;
 use super::credentials::{CookieValue, Credentials};
 use super::decision::{Deciding, Decision};
@@ -19,7 +19,7 @@ use super::login::LoginHook;
 use super::longest_age::LongestAge;
 use super::origin::TrustedOrigins;
 use super::proof_cache::ProofCache;
-use super::rejection::Responder;
+use super::responder::Responder;
 use super::session::Identity;
 use super::{Rejection, Replay, Session, SessionCookie};
 use crate::{Clock, Issuer, Lifetimes, SessionRecord, SessionStore, StoreError, Verifier};
@@ -65,8 +65,8 @@ pub(crate) struct Anonymous(
 impl Anonymous {
     /// The response that a rejection by this gate gets.
     #[cfg(feature = "axum")]
-    pub(crate) fn respond(&self, rejection: Rejection) -> Response<Bytes> {
-        self.0.respond(rejection)
+    pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Answer {
+        self.0.responder.respond(rejection, request)
     }
 }
 
@@ -111,11 +111,6 @@ impl Gate {
         let sessions = self.store.sessions_of(issuer, now).await?;
         let alive = |record: &Arc<SessionRecord>| self.lifetimes.check(record, now).is_ok();
         Ok(sessions.into_iter().filter(alive).map(Arc::unwrap_or_clone).collect())
-    }
-
-    /// Turns a rejection into the response that its sender gets.
-    pub(super) fn respond(&self, rejection: Rejection) -> Response<Bytes> {
-        self.responder.respond(rejection)
     }
 
     fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {

@@ -233,7 +233,7 @@ impl Gate {
     async fn ask_application(&self, login: Option<Login>) -> Result<SessionData, Rejection> {
         match (&self.hook, login) {
             (Some(hook), Some(login)) => hook.call(login).await.map_err(|error| match error {
-                LoginError::Refused(refusal) => Rejection::Refused(refusal),
+                LoginError::Refused(refusal) => Rejection::Refused(Arc::new(refusal)),
                 LoginError::Data(error) => Rejection::UnusableSessionData(Arc::new(error)),
             }),
             _ => Ok(SessionData::NONE),
