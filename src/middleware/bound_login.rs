@@ -108,11 +108,21 @@ impl BoundLogin {
         if self.is_off() {
             return Err(Unbound::NoChallenge);
         }
-        let text = match cookie_value(headers, cookie.for_challenges().name()) {
+        let values = match cookie_value(headers, cookie.for_challenges().name()) {
             CookieValue::Absent => return Err(Unbound::NoChallenge),
-            CookieValue::Ambiguous => return Err(Unbound::UnknownChallenge),
-            CookieValue::Ticket(text) => text,
+            CookieValue::One(text) => return self.open(text, now),
+            CookieValue::Several(values) => values,
         };
+        // As with the session's cookie: the one that is good counts, if exactly one is.
+        let mut opened = values.texts().filter_map(|text| self.open(text, now).ok());
+        match (opened.next(), opened.next()) {
+            (Some(presented), None) => Ok(presented),
+            _ => Err(Unbound::UnknownChallenge),
+        }
+    }
+
+    /// Opens one value of the challenge's cookie.
+    fn open(&self, text: &str, now: Timestamp) -> Result<Presented, Unbound> {
         let secret = self.key.open(text).ok_or(Unbound::UnknownChallenge)?;
         let issued_at = secret.issued_at();
         // The other machine's clock may be ahead, but not by a lifetime.
@@ -177,7 +187,7 @@ impl Presented {
 pub enum Unbound {
     /// The request has no challenge cookie: another browser's token, or no browser at all.
     NoChallenge,
-    /// The challenge was not issued under this key, was altered, or there are several.
+    /// The challenge was not issued under this key, or was altered; or several are good at a time.
     UnknownChallenge,
     /// The challenge is too old.
     ChallengeExpired,

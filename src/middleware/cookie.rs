@@ -149,6 +149,13 @@ impl SessionCookie {
         self.header("", Duration::ZERO)
     }
 
+    /// The `Set-Cookie` that takes away one of the same name that this host alone gets, where this
+    /// one is for a whole domain: left behind by an older configuration, or planted.
+    pub(super) fn clear_host_only(&self) -> Option<HeaderValue> {
+        self.domain.as_ref()?;
+        Self { domain: None, ..self.clone() }.clear()
+    }
+
     /// Whether a `Set-Cookie` sets or clears this cookie, or its challenge.
     pub(super) fn is_set_by(&self, set_cookie: &HeaderValue) -> bool {
         let name = set_cookie.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();

@@ -13,14 +13,53 @@ pub(super) struct Credentials<'a> {
     pub(super) cookie: CookieValue<'a>,
 }
 
-/// The session cookie of one request.
+/// How many different values of one cookie are looked at. A host and its parent domain make two, and
+/// each look-up may cost the store a round trip, at a stranger's wish.
+pub(super) const MAX_COOKIE_VALUES: usize = 4;
+
+/// The values of one cookie in one request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CookieValue<'a> {
     Absent,
-    Ticket(&'a str),
-    /// There are several with different values, and no telling which one the
-    /// server set: none of them counts.
-    Ambiguous,
+    One(&'a str),
+    /// Different values: a parent domain has set one of the same name, or an older configuration
+    /// has left one behind. What they open says which one counts.
+    Several(CookieValues<'a>),
+}
+
+/// The first few different values of one cookie.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CookieValues<'a> {
+    values: [Option<&'a [u8]>; MAX_COOKIE_VALUES],
+    /// There are more, so that none of them can be known to be the only good one.
+    more: bool,
+}
+
+impl<'a> CookieValues<'a> {
+    fn add(&mut self, value: &'a [u8]) {
+        for slot in &mut self.values {
+            match slot {
+                Some(known) if *known == value => return,
+                Some(_) => {}
+                None => {
+                    *slot = Some(value);
+                    return;
+                }
+            }
+        }
+        self.more = true;
+    }
+
+    /// What could be ours: text, and none of it where there are too many.
+    pub(super) fn texts(self) -> impl Iterator<Item = &'a str> {
+        let values = if self.more { Default::default() } else { self.values };
+        values.into_iter().flatten().filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether one more would be too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.values.iter().all(Option::is_some)
+    }
 }
 
 impl<'a> Credentials<'a> {
@@ -62,19 +101,21 @@ fn bearer_token(value: &[u8]) -> Result<Option<&[u8]>, Rejection> {
 /// general cookie parsers do, would let a page on a sub-domain set a cookie that
 /// is read as `__Host-…` though no browser granted it that prefix.
 pub(super) fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> CookieValue<'a> {
-    let mut found = CookieValue::Absent;
-    // Bytes that are no visible ASCII stand in no cookie of ours.
+    let mut found = CookieValues::default();
     let headers = headers.get_all(COOKIE).iter();
     for pair in headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';')) {
-        let Some(value) = value_of(pair, name.as_bytes()) else { continue };
-        let value = std::str::from_utf8(value).ok();
-        found = match (found, value) {
-            (CookieValue::Absent, Some(value)) => CookieValue::Ticket(value),
-            (CookieValue::Ticket(same), Some(value)) if same == value => found,
-            _ => CookieValue::Ambiguous,
-        };
+        if let Some(value) = value_of(pair, name.as_bytes()) {
+            found.add(value);
+        }
     }
-    found
+    match found.values {
+        [None, ..] => CookieValue::Absent,
+        [Some(value), None, ..] => match std::str::from_utf8(value) {
+            Ok(value) => CookieValue::One(value),
+            Err(_) => CookieValue::Several(found),
+        },
+        _ => CookieValue::Several(found),
+    }
 }
 
 /// The value of a `name=value` pair, if it has this name.
@@ -103,8 +144,10 @@ mod tests {
         let credentials = Credentials::read(&map, "__Host-s").map_err(|_| ())?;
         let cookie = match credentials.cookie {
             CookieValue::Absent => vec![],
-            CookieValue::Ticket(value) => vec![value.to_owned()],
-            CookieValue::Ambiguous => vec!["?".to_owned(), "?".to_owned()],
+            CookieValue::One(value) => vec![value.to_owned()],
+            CookieValue::Several(values) => {
+                std::iter::once("several").chain(values.texts()).map(str::to_owned).collect()
+            }
         };
         Ok((credentials.token.map(<[u8]>::to_vec), cookie))
     }
@@ -140,15 +183,30 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_by_its_exact_name() {
-        let rows: [(&str, &[&[u8]], &[&str]); 16] = [
+        let rows: [(&str, &[&[u8]], &[&str]); 19] = [
             ("alone", &[b"__Host-s=v"], &["v"]),
             ("among others", &[b"a=b; __Host-s=v; c=d"], &["v"]),
             ("without blanks", &[b"a=b;__Host-s=v;c=d"], &["v"]),
             ("tabs and spaces around", &[b"a=b; \t __Host-s=v \t"], &["v"]),
             ("in the second header", &[b"a=b", b"__Host-s=v"], &["v"]),
             ("twice, equal", &[b"__Host-s=v; __Host-s=v"], &["v"]),
-            ("twice, different", &[b"__Host-s=v; __Host-s=w"], &["?", "?"]),
-            ("in two headers, different", &[b"__Host-s=v", b"__Host-s=w"], &["?", "?"]),
+            ("twice, different", &[b"__Host-s=v; __Host-s=w"], &["several", "v", "w"]),
+            (
+                "in two headers, different, one repeated",
+                &[b"__Host-s=v", b"__Host-s=w; __Host-s=v"],
+                &["several", "v", "w"],
+            ),
+            (
+                "as many as are looked at",
+                &[b"__Host-s=1; __Host-s=2; __Host-s=3; __Host-s=4"],
+                &["several", "1", "2", "3", "4"],
+            ),
+            (
+                "too many",
+                &[b"__Host-s=1; __Host-s=2; __Host-s=3; __Host-s=4; __Host-s=5"],
+                &["several"],
+            ),
+            ("one that is no text beside one", &[b"__Host-s=\xff; __Host-s=v"], &["several", "v"]),
             ("another case", &[b"__host-s=v"], &[]),
             ("a longer name", &[b"__Host-s2=v"], &[]),
             ("a space within the name", &[b"__Host-s =v"], &[]),
@@ -168,6 +226,6 @@ mod tests {
     #[test]
     fn a_cookie_that_is_not_text_never_passes_for_a_ticket() {
         let (_, cookie) = read(&[("cookie", b"__Host-s=\xff")]).expect("read");
-        assert_eq!(cookie.len(), 2, "counts as ambiguous");
+        assert_eq!(cookie, ["several"], "none that counts");
     }
 }

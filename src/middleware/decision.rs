@@ -13,6 +13,8 @@ pub(super) struct Decision {
     pub(super) cookie: CookieChange,
     /// The challenge was used: the response takes its cookie away.
     pub(super) clear_challenge: bool,
+    /// There are several session cookies: the response takes away what this host can.
+    pub(super) clear_strays: bool,
 }
 
 /// What the response says about the session cookie.
@@ -51,7 +53,7 @@ impl Decision {
     }
 
     const fn keeping_cookies(verdict: Result<Option<Session>, Rejection>) -> Self {
-        Self { verdict, cookie: CookieChange::Keep, clear_challenge: false }
+        Self { verdict, cookie: CookieChange::Keep, clear_challenge: false, clear_strays: false }
     }
 }
 

@@ -40,6 +40,7 @@ pin_project! {
             session: Option<Session>,
             cookie: CookieChange,
             clear_challenge: bool,
+            clear_strays: bool,
             // Kept only for a handler that wants to see it, should the inner service fail.
             head: Option<Box<Parts>>,
         },
@@ -84,7 +85,7 @@ where
         service: &mut S,
         request: Request<ReqBody>,
     ) -> Self {
-        let Decision { verdict, cookie, clear_challenge } = decision;
+        let Decision { verdict, cookie, clear_challenge, clear_strays } = decision;
         observe::decided(&verdict, &cookie);
         match verdict {
             Ok(session) => {
@@ -92,12 +93,15 @@ where
                 let head = gate.responder.needs_head().then(|| Box::new(parts.clone()));
                 introduce(gate, session.clone(), &mut parts);
                 let inner = service.call(Request::from_parts(parts, body));
-                Self::Passed { inner, session, cookie, clear_challenge, head }
+                Self::Passed { inner, session, cookie, clear_challenge, clear_strays, head }
             }
             Err(rejection) => {
                 let (parts, _) = request.into_parts();
                 let mut answer = gate.responder.respond(rejection, &parts);
                 write_cookie(answer.headers_mut(), gate, cookie);
+                if clear_strays {
+                    write(answer.headers_mut(), gate.cookie.clear_host_only());
+                }
                 Self::Rejected { answer: Some(answer) }
             }
         }
@@ -123,13 +127,23 @@ where
                     let state = State::decided(this.gate, decision, &mut service, request);
                     this.state.set(state);
                 }
-                StateProjection::Passed { inner, session, cookie, clear_challenge, head } => {
+                StateProjection::Passed {
+                    inner,
+                    session,
+                    cookie,
+                    clear_challenge,
+                    clear_strays,
+                    head,
+                } => {
                     let response = ready!(inner.poll(cx))?.map(AuthBody::inner);
                     let mut response = write_for_handler(this.gate, head.as_deref(), response);
                     let signed_out = session.as_ref().is_some_and(Session::signed_out);
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
                     let cookie = if signed_out { CookieChange::Clear } else { cookie };
                     write_cookie(response.headers_mut(), this.gate, cookie);
+                    if *clear_strays {
+                        write(response.headers_mut(), this.gate.cookie.clear_host_only());
+                    }
                     if *clear_challenge {
                         write(response.headers_mut(), this.gate.cookie.for_challenges().clear());
                     }

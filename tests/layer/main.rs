@@ -18,6 +18,7 @@ mod rejections;
 mod sealed;
 mod secrets;
 mod sessions;
+mod several_cookies;
 mod signed_in;
 mod tower_contract;
 mod without_sign_in;

@@ -1,6 +1,7 @@
 //! The order of steps: from a request's head to a decision.
 
 mod resume;
+mod several;
 mod sign_in;
 
 use std::fmt;
@@ -89,11 +90,11 @@ impl Gate {
         let now = self.clock.now();
         match (credentials.token, credentials.cookie) {
             (Some(token), cookie) => self.decide_token(token, cookie, request, asked, now),
-            (None, CookieValue::Ticket(ticket)) => {
+            (None, CookieValue::One(ticket)) => {
                 self.decide_cookie(ticket, request, asked.required, now)
             }
-            (None, CookieValue::Ambiguous) => {
-                Deciding::Done(self.without_session(Rejection::UnknownSession, asked.required))
+            (None, CookieValue::Several(values)) => {
+                self.decide_cookies(values, request, asked, now)
             }
             (None, CookieValue::Absent) if asked.required => {
                 Deciding::Done(Decision::reject(Rejection::MissingCredentials))

@@ -90,6 +90,6 @@ impl Gate {
             false => CookieChange::Keep,
         };
         let verdict = if spoilt && !required { Ok(None) } else { Err(rejection) };
-        Decision { verdict, cookie, clear_challenge: false }
+        Decision { verdict, cookie, clear_challenge: false, clear_strays: false }
     }
 }

@@ -18,11 +18,31 @@ use crate::{
 /// What is known of somebody who presents a verified token.
 struct Visitor {
     claim: VerifiedClaim,
-    /// The session of the cookie beside the token.
-    previous: Result<Option<Arc<SessionRecord>>, StoreError>,
+    /// The living sessions of the cookies beside the token.
+    alive: Result<Vec<Arc<SessionRecord>>, Rejection>,
+    cookies: Cookies,
     challenge: Result<Presented, Unbound>,
     /// What the application's hook is asked, where there is one.
     login: Option<Login>,
+}
+
+/// How many session cookies there are beside the token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cookies {
+    AtMostOne,
+    Several,
+    /// As many as are looked at: one more would not be.
+    Full,
+}
+
+impl Cookies {
+    fn of(cookie: CookieValue<'_>) -> Self {
+        match cookie {
+            CookieValue::Several(values) if values.is_full() => Self::Full,
+            CookieValue::Several(_) => Self::Several,
+            CookieValue::One(_) | CookieValue::Absent => Self::AtMostOne,
+        }
+    }
 }
 
 impl Gate {
@@ -47,19 +67,13 @@ impl Gate {
         if cookie == CookieValue::Absent && self.asks_nobody() {
             return self.decide_plain(claim, asked, now);
         }
-        let loading = match cookie {
-            CookieValue::Ticket(ticket) => Some(self.store.load(ticket, now)),
-            CookieValue::Absent | CookieValue::Ambiguous => None,
-        };
+        let (loading, cookies) = (self.load_all(cookie, now), Cookies::of(cookie));
         let challenge = self.bound_login.presented(&request.headers, &self.cookie, now);
         let login = self.hook.as_ref().map(|_| Login::new(claim.clone(), request.clone()));
         let gate = Arc::clone(self);
         Deciding::waiting(async move {
-            let previous = match loading {
-                Some(loading) => loading.await,
-                None => Ok(None),
-            };
-            let visitor = Visitor { claim, previous, challenge, login };
+            let alive = gate.alive(loading, now).await;
+            let visitor = Visitor { claim, alive, cookies, challenge, login };
             gate.admit(visitor, asked, now).await.unwrap_or_else(Decision::reject)
         })
     }
@@ -107,17 +121,15 @@ impl Gate {
         if self.replay != Replay::Authenticate && !self.store.remembers() {
             return Err(StoreError::Forgetful.into());
         }
-        let Visitor { claim, previous, challenge, login } = visitor;
+        let Visitor { claim, alive, cookies, challenge, login } = visitor;
         let token = self.mark(&claim);
         if self.replay == Replay::SingleUse && self.store.is_used(token, now).await? {
             return Err(Rejection::TokenUsed);
         }
-        // A cookie that opens nothing is no reason to refuse a good token.
-        let previous = match self.living(previous, now) {
-            Ok(record) => Some(record),
-            Err(rejection) if rejection.spoils_cookie() => None,
-            Err(rejection) => return Err(rejection),
-        };
+        // Cookies that open nothing are no reason to refuse a good token. Of several that do, none
+        // counts.
+        let mut alive = alive?;
+        let previous = if alive.len() == 1 { alive.pop() } else { None };
         if let Some(record) = &previous
             && record.issuer == claim.issuer()
             // Of a used token no session can be made: whoever sends it twice keeps the first one.
@@ -137,18 +149,23 @@ impl Gate {
             self.use_up(token, now).await?;
             return Ok(self.pass_token(claim, data, now));
         }
+        if cookies == Cookies::Full && self.store.keeps_sessions() {
+            return Ok(self.too_many_cookies(asked));
+        }
         if let Some(challenge) = challenge
             && !self.store.claim(challenge, now).await?
         {
             return Err(Rejection::UnboundLogin(Unbound::ChallengeUsed));
         }
         self.check_newest(token, now).await?;
+        self.end_all_of(&alive, now).await?;
         let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
         let minted = self.store.mint(session, now).await;
         let decision = self.minted(claim, data, minted, now)?;
         // Where nothing is remembered, the challenge goes with the next request again.
         let clear_challenge = challenge.is_some() && self.store.remembers();
-        Ok(Decision { clear_challenge, ..decision })
+        let clear_strays = cookies != Cookies::AtMostOne && self.clears_strays(asked);
+        Ok(Decision { clear_challenge, clear_strays, ..decision })
     }
 
     fn new_session(
