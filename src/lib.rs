@@ -79,6 +79,7 @@
 //! | `axum` | | [`Session`] as an extractor |
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
+//! | `sign-in-page` | | `page`: a page to sign in with Magic, and redirects to it |
 //! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still, a suite for stores |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
@@ -147,6 +148,9 @@ mod sync;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+#[cfg(feature = "sign-in-page")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sign-in-page")))]
+pub mod page;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -160,7 +164,7 @@ pub use self::did::{
 pub use self::middleware::{
     Answer, AnswerBody, AuthBody, BoundLogin, Challenge, ConfigError, DidAuth, DidLayer,
     DidService, Login, Refusal, Rejected, Rejection, Replay, ResponseFuture, SameSite, Session,
-    SessionCookie, Unbound, forbid_storing,
+    SessionCookie, Unbound, forbid_storing, is_navigation,
 };
 #[cfg(feature = "sealed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]

@@ -429,6 +429,30 @@ impl DidAuth {
         (self.0.verifier.audiences().first(), self.0.clock.now())
     }
 
+    /// For pages of ours, which read the rejections themselves: as the layer writes them.
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn with_plain_rejections(self) -> Self {
+        self.change(|gate| {
+            gate.responder.handler = None;
+            gate.responder.grpc = false;
+        })
+    }
+
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn trusted_origins(&self) -> &TrustedOrigins {
+        &self.0.origins
+    }
+
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn cookie_domain(&self) -> Option<&str> {
+        self.0.cookie.domain()
+    }
+
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn binds_logins(&self) -> bool {
+        !self.0.bound_login.is_off()
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Gate)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -447,6 +471,8 @@ pub enum ConfigError {
     InvalidOrigin,
     /// A realm that cannot stand between quotes in a header.
     InvalidRealm,
+    /// A sign-in page that is neither a path nor an `https` URL in canonical form.
+    InvalidSignInPage,
 }
 
 impl fmt::Display for ConfigError {
@@ -461,6 +487,10 @@ impl fmt::Display for ConfigError {
             Self::InvalidOrigin => {
                 "a trusted origin must be http:// or https://, a host in lower case without *, \
                  the port unless it is the scheme's own, and nothing after them"
+            }
+            Self::InvalidSignInPage => {
+                "a sign-in page must be a path such as /auth/sign-in or a whole https URL, in \
+                 canonical form and without a query"
             }
             Self::InvalidRealm => "a realm must be visible ASCII without quotes and backslashes",
         })

@@ -30,7 +30,7 @@ pin_project! {
 }
 
 impl<B> AuthBody<B> {
-    pub(super) const fn inner(body: B) -> Self {
+    pub(crate) const fn inner(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 

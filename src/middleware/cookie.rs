@@ -119,6 +119,16 @@ impl SessionCookie {
         &self.name
     }
 
+    /// Browsers send it over HTTPS only.
+    pub(super) const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    #[cfg(feature = "sign-in-page")]
+    pub(super) fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
+    }
+
     /// The cookie of a bound login's challenge, beside this one: never for other hosts,
     /// never for scripts.
     pub(super) fn for_challenges(&self) -> Self {

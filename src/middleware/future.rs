@@ -14,7 +14,8 @@ use tower_service::Service;
 
 use super::decision::{CookieChange, Decision, WaitingDecision};
 use super::gate::{Anonymous, Gate};
-use super::{Answer, AuthBody, Session, forbid_storing, observe, responder};
+use super::instead::{Instead, Scheme};
+use super::{Answer, AuthBody, Rejection, Session, forbid_storing, observe, responder};
 
 pin_project! {
     /// The future of a [`DidService`](super::DidService).
@@ -32,7 +33,11 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, F, ReqBody> {
         // The decision is on its way.
-        Waiting { decision: WaitingDecision, call: Option<(S, Request<ReqBody>)> },
+        Waiting {
+            decision: WaitingDecision,
+            call: Option<(S, Request<ReqBody>)>,
+            instead: Option<Instead>,
+        },
         // The inner service is at work.
         Passed {
             #[pin]
@@ -43,6 +48,7 @@ pin_project! {
             clear_strays: bool,
             // Kept only for a handler that wants to see it, should the inner service fail.
             head: Option<Box<Parts>>,
+            instead: Option<Instead>,
         },
         // The request does not pass.
         Rejected { answer: Option<Answer> },
@@ -59,8 +65,9 @@ where
         decision: Decision,
         service: &mut S,
         request: Request<ReqBody>,
+        instead: Option<Instead>,
     ) -> Self {
-        let state = State::decided(&gate, decision, service, request);
+        let state = State::decided(&gate, decision, service, request, instead);
         Self { gate, state }
     }
 
@@ -70,8 +77,9 @@ where
         decision: WaitingDecision,
         service: S,
         request: Request<ReqBody>,
+        instead: Option<Instead>,
     ) -> Self {
-        Self { gate, state: State::Waiting { decision, call: Some((service, request)) } }
+        Self { gate, state: State::Waiting { decision, call: Some((service, request)), instead } }
     }
 }
 
@@ -84,20 +92,32 @@ where
         decision: Decision,
         service: &mut S,
         request: Request<ReqBody>,
+        instead: Option<Instead>,
     ) -> Self {
         let Decision { verdict, cookie, clear_challenge, clear_strays } = decision;
         observe::decided(&verdict, &cookie);
         match verdict {
             Ok(session) => {
                 let (mut parts, body) = request.into_parts();
-                let head = gate.responder.needs_head().then(|| Box::new(parts.clone()));
+                // Nobody with a session is ever redirected.
+                let instead = instead.filter(|_| session.is_none());
+                let needed = instead.is_some() || gate.responder.needs_head();
+                let head = needed.then(|| Box::new(parts.clone()));
                 introduce(gate, session.clone(), &mut parts);
                 let inner = service.call(Request::from_parts(parts, body));
-                Self::Passed { inner, session, cookie, clear_challenge, clear_strays, head }
+                Self::Passed {
+                    inner,
+                    session,
+                    cookie,
+                    clear_challenge,
+                    clear_strays,
+                    head,
+                    instead,
+                }
             }
             Err(rejection) => {
                 let (parts, _) = request.into_parts();
-                let mut answer = gate.responder.respond(rejection, &parts);
+                let mut answer = respond(gate, instead.as_ref(), rejection, &parts);
                 write_cookie(answer.headers_mut(), gate, cookie);
                 if clear_strays {
                     write(answer.headers_mut(), gate.cookie.clear_host_only());
@@ -118,13 +138,14 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProjection::Waiting { decision, call } => {
+                StateProjection::Waiting { decision, call, instead } => {
                     let decision = ready!(decision.as_mut().poll(cx));
                     // A decision is made once, and takes the call with it.
                     let Some((mut service, request)) = call.take() else {
                         return Poll::Pending;
                     };
-                    let state = State::decided(this.gate, decision, &mut service, request);
+                    let instead = instead.take();
+                    let state = State::decided(this.gate, decision, &mut service, request, instead);
                     this.state.set(state);
                 }
                 StateProjection::Passed {
@@ -134,9 +155,11 @@ where
                     clear_challenge,
                     clear_strays,
                     head,
+                    instead,
                 } => {
                     let response = ready!(inner.poll(cx))?.map(AuthBody::inner);
-                    let mut response = write_for_handler(this.gate, head.as_deref(), response);
+                    let (head, instead) = (head.as_deref(), instead.as_ref());
+                    let mut response = write_for_handler(this.gate, instead, head, response);
                     let signed_out = session.as_ref().is_some_and(Session::signed_out);
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
                     let cookie = if signed_out { CookieChange::Clear } else { cookie };
@@ -209,10 +232,20 @@ fn write(headers: &mut HeaderMap, cookie: Option<HeaderValue>) {
     }
 }
 
+/// Writes the answer to a rejected request: the layer's own where it has one, else the gate's.
+fn respond(gate: &Gate, instead: Option<&Instead>, rejection: Rejection, head: &Parts) -> Answer {
+    let scheme = if gate.cookie.is_secure() { Scheme::Https } else { Scheme::Http };
+    match instead.and_then(|instead| instead.answer(&rejection, head, scheme)) {
+        Some(answer) => gate.responder.finish(rejection, answer),
+        None => gate.responder.respond(rejection, head),
+    }
+}
+
 /// Writes the answer for a handler that answered with a rejection. Cookies that the application set
 /// beside it stay.
 fn write_for_handler<B>(
     gate: &Gate,
+    instead: Option<&Instead>,
     head: Option<&Parts>,
     mut response: Response<AuthBody<B>>,
 ) -> Response<AuthBody<B>> {
@@ -220,7 +253,7 @@ fn write_for_handler<B>(
         return response;
     };
     let answer = match head {
-        Some(head) => gate.responder.respond(rejection, head),
+        Some(head) => respond(gate, instead, rejection, head),
         None => gate.responder.respond_without_head(rejection),
     };
     let mut written = answer.into_response().map(AuthBody::own);

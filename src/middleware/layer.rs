@@ -6,6 +6,7 @@ use tower_layer::Layer;
 
 use super::DidService;
 use super::gate::{Asked, Gate};
+use super::instead::Instead;
 
 /// Guards a service. Made by [`DidAuth::layer`](super::DidAuth::layer).
 #[derive(Clone, Debug)]
@@ -13,11 +14,13 @@ use super::gate::{Asked, Gate};
 pub struct DidLayer {
     gate: Arc<Gate>,
     asked: Asked,
+    instead: Option<Instead>,
 }
 
 impl DidLayer {
     pub(super) const fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, asked: Asked { required: true, signs_in: true, anew: false } }
+        let asked = Asked { required: true, signs_in: true, anew: false };
+        Self { gate, asked, instead: None }
     }
 
     /// Lets requests without credentials pass too, and those whose session has
@@ -82,12 +85,19 @@ impl DidLayer {
         self.asked.signs_in = false;
         self
     }
+
+    /// Gives some of those who do not pass another answer than the rejection.
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn answering(mut self, instead: Instead) -> Self {
+        self.instead = Some(instead);
+        self
+    }
 }
 
 impl<S> Layer<S> for DidLayer {
     type Service = DidService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        DidService::new(inner, Arc::clone(&self.gate), self.asked)
+        DidService::new(inner, Arc::clone(&self.gate), self.asked, self.instead.clone())
     }
 }

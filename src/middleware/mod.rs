@@ -19,10 +19,12 @@ mod credentials;
 mod decision;
 mod future;
 mod gate;
+mod instead;
 mod issuer_keys;
 mod layer;
 mod login;
 mod longest_age;
+mod navigation;
 mod no_store;
 mod observe;
 mod origin;
@@ -43,6 +45,7 @@ pub use self::cookie::{SameSite, SessionCookie};
 pub use self::future::ResponseFuture;
 pub use self::layer::DidLayer;
 pub use self::login::Login;
+pub use self::navigation::is_navigation;
 pub use self::no_store::forbid_storing;
 pub use self::refusal::Refusal;
 pub use self::rejected::Rejected;
@@ -52,3 +55,7 @@ pub use self::session::Session;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::gate::Anonymous;
+#[cfg(feature = "sign-in-page")]
+pub(crate) use self::instead::{Instead, Scheme};
+#[cfg(feature = "sign-in-page")]
+pub(crate) use self::origin::TrustedOrigins;

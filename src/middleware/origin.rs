@@ -17,10 +17,10 @@ use super::{ConfigError, Rejection};
 /// Origins (`https://app.example.com`, with the port if it is not the scheme's
 /// own) whose pages are trusted as much as the server's own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TrustedOrigins(Arc<HashSet<Box<[u8]>>>);
+pub(crate) struct TrustedOrigins(Arc<HashSet<Box<[u8]>>>);
 
 impl TrustedOrigins {
-    pub(super) fn new(
+    pub(crate) fn new(
         origins: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, ConfigError> {
         let check = |origin: &str| is_origin(origin).then(|| origin.as_bytes().into());
@@ -29,7 +29,13 @@ impl TrustedOrigins {
         Ok(Self(Arc::new(origins.ok_or(ConfigError::InvalidOrigin)?)))
     }
 
-    fn contains(&self, origin: &[u8]) -> bool {
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        // Checked to be text at construction.
+        self.0.iter().map(|origin| String::from_utf8_lossy(origin).into_owned())
+    }
+
+    pub(crate) fn contains(&self, origin: &[u8]) -> bool {
         self.0.contains(origin)
     }
 
@@ -43,7 +49,7 @@ impl TrustedOrigins {
     }
 
     /// Checks a request that would be given a session, if it says where it comes from.
-    pub(super) fn check_login(&self, request: &Parts) -> Result<(), Rejection> {
+    pub(crate) fn check_login(&self, request: &Parts) -> Result<(), Rejection> {
         self.check(request)
     }
 

@@ -69,7 +69,7 @@ impl Responder {
     }
 
     /// What holds for every answer, whoever wrote it.
-    fn finish(&self, rejection: Rejection, mut answer: Answer) -> Answer {
+    pub(super) fn finish(&self, rejection: Rejection, mut answer: Answer) -> Answer {
         if answer.status() == StatusCode::UNAUTHORIZED
             && !answer.headers().contains_key(WWW_AUTHENTICATE)
         {

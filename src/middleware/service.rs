@@ -8,6 +8,7 @@ use tower_service::Service;
 
 use super::decision::Deciding;
 use super::gate::{Asked, Gate};
+use super::instead::Instead;
 use super::{AuthBody, ResponseFuture, observe};
 
 /// A guarded service. Made by [`DidLayer`](super::DidLayer).
@@ -16,11 +17,17 @@ pub struct DidService<S> {
     inner: S,
     gate: Arc<Gate>,
     asked: Asked,
+    instead: Option<Instead>,
 }
 
 impl<S> DidService<S> {
-    pub(super) const fn new(inner: S, gate: Arc<Gate>, asked: Asked) -> Self {
-        Self { inner, gate, asked }
+    pub(super) const fn new(
+        inner: S,
+        gate: Arc<Gate>,
+        asked: Asked,
+        instead: Option<Instead>,
+    ) -> Self {
+        Self { inner, gate, asked, instead }
     }
 }
 
@@ -48,10 +55,12 @@ where
                     // place within a limit, for as long as its connection is idle.
                     drop(self.take_ready());
                 }
-                ResponseFuture::decided(gate, decision, &mut self.inner, request)
+                let instead = self.instead.clone();
+                ResponseFuture::decided(gate, decision, &mut self.inner, request, instead)
             }
             Deciding::Waiting(decision) => {
-                ResponseFuture::waiting(gate, decision, self.take_ready(), request)
+                let instead = self.instead.clone();
+                ResponseFuture::waiting(gate, decision, self.take_ready(), request, instead)
             }
         }
     }

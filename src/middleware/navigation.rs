@@ -1,0 +1,97 @@
+//! Who is sent to a sign-in page: a person who opens a page, and nobody else.
+//!
+//! A script that gets a redirect in place of a 401 follows it to HTML that it cannot read, or to
+//! another origin where CORS stops it. Browsers say what a request is for
+//! ([Fetch Metadata](https://www.w3.org/TR/fetch-metadata/)); older ones are judged by `Accept`.
+
+use http::header::{ACCEPT, AUTHORIZATION, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH: [HeaderName; 3] = [SEC_FETCH_MODE, SEC_FETCH_DEST, SEC_FETCH_SITE];
+
+/// What browsers fetch before anybody has asked for it. The answer is kept or thrown away,
+/// and the person who follows the link then asks again.
+const PREFETCH: [HeaderName; 3] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+];
+
+const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// The most media ranges of an `Accept` that are read; browsers send fewer than ten.
+const MAX_MEDIA_RANGES: usize = 32;
+
+/// Whether a person opens a page with this request, who can be shown another one instead.
+///
+/// True for `GET` and `HEAD` that a browser marks as a navigation of a whole document; without
+/// Fetch Metadata, for those that prefer HTML to everything else they accept. False for
+/// WebSockets, prefetches, requests with an `Authorization`, and everything that a script or a
+/// program asks for.
+///
+/// ```
+/// use http::{HeaderMap, Method};
+/// use tower_didt::is_navigation;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("accept", "application/json".parse()?);
+/// assert!(!is_navigation(&Method::GET, &headers));
+/// headers.insert("accept", "text/html,*/*;q=0.8".parse()?);
+/// assert!(is_navigation(&Method::GET, &headers));
+/// assert!(!is_navigation(&Method::POST, &headers));
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
+#[must_use]
+pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    let has = |name: &HeaderName| headers.contains_key(name);
+    if !matches!(*method, Method::GET | Method::HEAD)
+        || has(&AUTHORIZATION)
+        || has(&UPGRADE)
+        || PREFETCH.iter().any(has)
+    {
+        return false;
+    }
+    if SEC_FETCH.iter().any(has) {
+        return is_only(headers, &SEC_FETCH_MODE, b"navigate")
+            && is_only(headers, &SEC_FETCH_DEST, b"document");
+    }
+    !has(&X_REQUESTED_WITH) && prefers_html(headers)
+}
+
+fn is_only(headers: &HeaderMap, name: &HeaderName, expected: &[u8]) -> bool {
+    let mut values = headers.get_all(name).iter();
+    values.next().is_some_and(|value| value.as_bytes() == expected) && values.next().is_none()
+}
+
+/// Whether `Accept` (RFC 9110 section 12.5.1) names HTML, and nothing that it likes better. The
+/// wildcard of programs that take anything is no such name.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().map(HeaderValue::to_str);
+    let ranges = values.flat_map(|value| value.unwrap_or_default().split(','));
+    let (mut html, mut other) = (0, 0);
+    for range in ranges.take(MAX_MEDIA_RANGES) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(weight).unwrap_or(1000);
+        match kind.as_str() {
+            "text/html" | "application/xhtml+xml" => html = html.max(weight),
+            _ => other = other.max(weight),
+        }
+    }
+    html > 0 && html >= other
+}
+
+/// A quality value in thousandths; none that could be read counts as zero.
+fn weight(parameter: &str) -> Option<u16> {
+    let (name, value) = parameter.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let (whole, fraction) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
+    let digits = format!("{fraction:0<3}");
+    let number = format!("{whole}{digits}").parse().unwrap_or(0);
+    Some(if whole.len() == 1 && fraction.len() <= 3 && number <= 1000 { number } else { 0 })
+}

@@ -1,0 +1,389 @@
+//! What the page answers, over HTTP.
+
+use axum::Router;
+use http::StatusCode;
+use tower_didt::page::{PageError, Script, SignInPage, Texts};
+use tower_didt::testing::Wallet;
+use tower_didt::{BoundLogin, DidAuth, Refusal, SessionCookie};
+
+use crate::support::{AUDIENCE, Answer, BROWSER, SCRIPT, and, app, app_with, ask, auth, sign_in};
+
+#[tokio::test]
+async fn the_pages_have_a_strict_policy_and_are_kept_by_nobody() {
+    let app = app(&auth());
+    for page in ["/auth/sign-in?rd=/x", "/auth/callback?magic_credential=x", "/auth/sign-out"] {
+        let answer = ask(&app, "GET", page, BROWSER).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("x-frame-options"), "DENY");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(["no-referrer", "same-origin"].contains(&answer.header("referrer-policy")));
+        let policy = answer.header("content-security-policy");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        for part in [
+            "default-src 'none'",
+            "script-src 'self' https://cdn.jsdelivr.net/npm/magic-sdk@33.13.0/dist/magic.js;",
+            "frame-src https://auth.magic.link;",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "connect-src 'self'",
+        ] {
+            assert!(policy.contains(part), "{part} in {policy}");
+        }
+        let html = answer.text();
+        assert!(html.contains("<noscript>") || page.ends_with("sign-out"), "{page}");
+        assert!(!html.contains("{{"), "an unfilled place in {page}: {html}");
+        let handlers = html.split(" on").skip(1).filter_map(|rest| rest.split_once('='));
+        let handler = handlers.map(|(name, _)| name).find(|name| !name.contains(' '));
+        assert_eq!(handler, None, "{page}");
+        assert!(!html.contains("style="), "{page}");
+        assert_eq!(html.matches("<script").count(), 1, "and that one has a src");
+        assert!(html.contains("<script defer src=\"page."), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_a_visitor_sends_is_in_the_page() {
+    let app = app(&auth());
+    let plain = ask(&app, "GET", "/auth/sign-in", BROWSER).await;
+    let attack = "/auth/sign-in?rd=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&x=%3Cb%3E";
+    let evil = and(BROWSER, &[("user-agent", "<script>"), ("referer", "https://evil.example/<b>")]);
+    assert_eq!(ask(&app, "GET", attack, &evil).await.body, plain.body);
+}
+
+#[tokio::test]
+async fn what_settings_say_is_escaped() {
+    let page =
+        SignInPage::new(&auth(), "pk\"><script>").with_title("<b>&\"'").with_intro("</p><script>");
+    let answer = ask(&app_with(&auth(), page), "GET", "/auth/sign-in", BROWSER).await;
+    assert!(answer.text().contains("<h1>&lt;b&gt;&amp;&quot;&#39;</h1>"));
+    assert!(answer.text().contains("data-key=\"pk&quot;&gt;&lt;script&gt;\""));
+    assert_eq!(answer.text().matches("<script").count(), 1);
+}
+
+fn files(answer: &Answer) -> Vec<String> {
+    let attributes = answer.text().split(['"', ' ']);
+    let names =
+        attributes.filter(|text| ["page.", "icon."].iter().any(|stem| text.starts_with(stem)));
+    names.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn files_are_kept_for_ever_and_come_compressed_to_those_who_ask() {
+    let app = app(&auth());
+    let files = files(&ask(&app, "GET", "/auth/sign-in", BROWSER).await);
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let path = format!("/auth/{file}");
+        let plain = ask(&app, "GET", &path, &[]).await;
+        assert_eq!(plain.header("cache-control"), "public, max-age=31536000, immutable", "{file}");
+        assert_eq!(plain.header("vary"), "accept-encoding");
+        assert_eq!(plain.header("content-encoding"), "");
+        assert_eq!(plain.header("x-content-type-options"), "nosniff");
+        let packed = ask(&app, "GET", &path, &[("accept-encoding", "br, GZIP;q=0.8")]).await;
+        assert_eq!(packed.header("content-encoding"), "gzip");
+        let mut unpacked = Vec::new();
+        let mut decoder = flate2::read::GzDecoder::new(&packed.body[..]);
+        std::io::Read::read_to_end(&mut decoder, &mut unpacked).unwrap();
+        assert_eq!(unpacked, plain.body, "{file}");
+        let refused = ask(&app, "GET", &path, &[("accept-encoding", "gzip;q=0, br")]).await;
+        assert_eq!(refused.body, plain.body);
+        assert_eq!(ask(&app, "GET", &format!("{path}x"), &[]).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(ask(&app, "POST", &path, SCRIPT).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+}
+
+/// What a browser loads of ours, over the wire.
+#[test]
+fn the_page_weighs_no_more_than_15_kilobytes() {
+    let page = SignInPage::new(&auth(), "pk_live_test")
+        .with_providers(["google", "github", "apple"])
+        .unwrap();
+    let weight = page.weight();
+    assert!((4_000..15_000).contains(&weight), "{weight} bytes");
+}
+
+#[tokio::test]
+async fn a_token_is_exchanged_for_the_cookie_and_who_is_signed_in_goes_straight_on() {
+    let app = app(&auth());
+    let session = ask(&app, "GET", "/auth/session", SCRIPT).await;
+    assert_eq!(session.text(), r#"{"signed_in":false}"#);
+    let cookie = sign_in(&app).await;
+    let signed_in = [("cookie", cookie.as_str())];
+    let session = ask(&app, "GET", "/auth/session", &and(SCRIPT, &signed_in)).await;
+    assert_eq!(session.text(), r#"{"signed_in":true}"#);
+    assert_eq!(session.header("cache-control"), "no-store");
+    for (query, to) in [
+        ("", "/"),
+        ("?rd=/me", "/me"),
+        ("?rd=https://app.example/me", "/me"),
+        ("?rd=//evil.example", "/"),
+        ("?rd=https://evil.example/", "/"),
+        ("?rd=/me&rd=/me", "/"),
+        ("?rd=%2Fme%3Fa%3Db", "/me?a=b"),
+        ("?rd=%252Fme", "/"),
+        ("?rd=/auth/sign-out", "/"),
+        ("?rd=", "/"),
+    ] {
+        let on =
+            ask(&app, "GET", &format!("/auth/sign-in{query}"), &and(BROWSER, &signed_in)).await;
+        assert_eq!((on.status, on.header("location")), (StatusCode::SEE_OTHER, to), "{query}");
+        assert_eq!(on.header("cache-control"), "no-store");
+    }
+    let again = ask(&app, "GET", "/auth/sign-in?again&rd=/me", &and(BROWSER, &signed_in)).await;
+    assert_eq!(again.status, StatusCode::OK, "who is asked again sees the page");
+}
+
+#[tokio::test]
+async fn people_go_back_to_listed_origins_and_to_hosts_below_the_cookies_domain() {
+    let auth = auth()
+        .with_cookie(SessionCookie::for_sub_domains("didt", "example.org").unwrap())
+        .with_trusted_origins(["https://trusted.example"])
+        .unwrap();
+    let page = SignInPage::new(&auth, "pk_live_test")
+        .with_return_origins(["https://listed.example"])
+        .unwrap()
+        .with_home("/start")
+        .unwrap();
+    let app = app_with(&auth, page);
+    let alice = Wallet::from_seed("alice");
+    let cookie = tower_didt::testing::sign_in(&auth, &alice).await;
+    for (rd, to) in [
+        ("https://trusted.example/a", "https://trusted.example/a"),
+        ("https://listed.example/b", "https://listed.example/b"),
+        ("https://wiki.example.org/c", "https://wiki.example.org/c"),
+        ("https://example.org.evil.example/", "/start"),
+        ("http://wiki.example.org/", "/start"),
+    ] {
+        let headers = and(BROWSER, &[("cookie", cookie.to_str().unwrap())]);
+        let on = ask(&app, "GET", &format!("/auth/sign-in?rd={rd}"), &headers).await;
+        assert_eq!(on.header("location"), to, "{rd}");
+    }
+    let policy = ask(&app, "GET", "/auth/sign-out", BROWSER).await;
+    let policy = policy.header("content-security-policy");
+    assert!(
+        policy.contains("form-action 'self' https://example.org https://*.example.org"),
+        "{policy}"
+    );
+}
+
+#[tokio::test]
+async fn signing_out_takes_a_post_from_our_own_page() {
+    let app = app(&auth());
+    let cookie = sign_in(&app).await;
+    let signed_in = [("cookie", cookie.as_str())];
+    let alive =
+        async || ask(&app, "GET", "/me", &and(SCRIPT, &signed_in)).await.status == StatusCode::OK;
+
+    assert_eq!(
+        ask(&app, "GET", "/auth/sign-out", &and(BROWSER, &signed_in)).await.status,
+        StatusCode::OK
+    );
+    assert!(alive().await, "a link signs nobody out");
+    for foreign in [
+        &[
+            ("host", "app.example"),
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.example"),
+        ][..],
+        &[("host", "app.example"), ("origin", "https://evil.example")],
+        &[("host", "app.example"), ("origin", "null")],
+        &[
+            ("host", "app.example"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://blog.app.example"),
+        ],
+    ] {
+        for path in ["/auth/sign-out", "/auth/sign-in", "/auth/challenge"] {
+            let answer = ask(&app, "POST", path, &and(foreign, &signed_in)).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {foreign:?}");
+            assert!(answer.headers.get("set-cookie").is_none());
+        }
+    }
+    assert!(alive().await);
+
+    let form = [
+        ("host", "app.example"),
+        ("accept", "text/html,*/*;q=0.8"),
+        ("origin", "https://app.example"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let out = ask(&app, "POST", "/auth/sign-out?rd=/bye", &and(&form, &signed_in)).await;
+    assert_eq!((out.status, out.header("location")), (StatusCode::SEE_OTHER, "/bye"));
+    assert!(out.header("set-cookie").contains("Max-Age=0"));
+    assert!(!alive().await);
+    let again = ask(&app, "POST", "/auth/sign-out?rd=https://evil.example", SCRIPT).await;
+    assert_eq!((again.status, again.text()), (StatusCode::OK, r#"{"location":"/"}"#));
+}
+
+#[tokio::test]
+async fn a_rejection_has_a_word_for_the_page_and_says_no_more() {
+    let alice = Wallet::from_seed("alice");
+    let bearer = |token: String| format!("Bearer {token}");
+    let old = bearer(alice.token(AUDIENCE).issued_at(tower_didt::Timestamp::from_secs(1)).mint());
+    let other = bearer(alice.token("did:magic:other").mint());
+    let good = || bearer(alice.token(AUDIENCE).mint());
+    let single = auth().with_replay(tower_didt::Replay::SingleUse);
+    let used = good();
+    let refusing = auth().with_on_login(async |_| Err::<(), _>(Refusal::forbidden()));
+    let down = auth().with_on_login(async |_| Err::<(), _>(Refusal::unavailable()));
+    let bound = auth().with_bound_login(BoundLogin::required());
+    let single_app = app(&single);
+    ask(&single_app, "POST", "/auth/sign-in", &and(SCRIPT, &[("authorization", &used)])).await;
+    let rows: [(&str, Router, String, u16, &str); 7] = [
+        ("expired", app(&auth()), old, 401, "clock"),
+        ("another application's", app(&auth()), other, 401, "not_accepted"),
+        ("nonsense", app(&auth()), "Bearer x".to_owned(), 401, "not_accepted"),
+        ("used", single_app, used, 401, "used"),
+        ("refused", app(&refusing), good(), 403, "refused"),
+        ("hook cannot tell", app(&down), good(), 503, "refused"),
+        ("unbound", app(&bound), good(), 401, "challenge"),
+    ];
+    for (name, app, token, status, reason) in rows {
+        let answer =
+            ask(&app, "POST", "/auth/sign-in", &and(SCRIPT, &[("authorization", &token)])).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+        assert_eq!(answer.text(), format!(r#"{{"reason":"{reason}"}}"#), "{name}");
+        assert!(answer.headers.get("set-cookie").is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_bound_login_takes_its_challenge_from_the_page() {
+    let auth = auth().with_bound_login(BoundLogin::required());
+    let app = app(&auth);
+    let page = ask(&app, "GET", "/auth/sign-in", BROWSER).await;
+    assert!(page.text().contains("data-bound"));
+    let challenge = ask(&app, "POST", "/auth/challenge", SCRIPT).await;
+    let cookie = challenge.header("set-cookie").split(';').next().unwrap().to_owned();
+    let value: serde_json::Value = serde_json::from_slice(&challenge.body).unwrap();
+    let alice = Wallet::from_seed("alice");
+    let token = alice.token(AUDIENCE).attachment(value["challenge"].as_str().unwrap());
+    let token = format!("Bearer {}", token.mint());
+    let headers = and(SCRIPT, &[("authorization", &token), ("cookie", &cookie)]);
+    assert_eq!(ask(&app, "POST", "/auth/sign-in", &headers).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_page_works_below_any_path_and_without_a_router() {
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Empty};
+    use tower::ServiceExt;
+    let page = SignInPage::new(&auth(), "pk_live_test").with_prefix("/account").unwrap();
+    let ask = async |uri: &str| {
+        let request = Request::get(uri).body(Empty::<bytes::Bytes>::new()).unwrap();
+        let response: Response<_> = page.clone().oneshot(request).await.unwrap();
+        (response.status(), response.into_body().collect().await.unwrap().to_bytes())
+    };
+    assert_eq!(ask("/account/sign-in").await.0, StatusCode::OK);
+    assert_eq!(ask("/sign-in").await.0, StatusCode::OK, "with the prefix taken off");
+    for no in ["/account", "/account/", "/account/x/sign-in", "/accountx/sign-in", "/", "/SIGN-IN"]
+    {
+        assert_eq!(ask(no).await.0, StatusCode::NOT_FOUND, "{no}");
+    }
+}
+
+#[test]
+fn settings_that_could_break_the_page_or_its_policy_are_refused() {
+    let page = || SignInPage::new(&auth(), "pk_live_test");
+    for bad in ["auth", "//evil", "/a/../b", "/a b"] {
+        assert_eq!(page().with_prefix(bad).err(), Some(PageError::Path), "{bad}");
+    }
+    for bad in ["https://evil.example/", "//evil.example", "start"] {
+        assert_eq!(page().with_home(bad).err(), Some(PageError::Path), "{bad}");
+    }
+    for bad in
+        ["http://auth.example", "https://auth.example/", "https://a.example; script-src *", "*"]
+    {
+        assert_eq!(page().with_endpoint(bad).err(), Some(PageError::Endpoint), "{bad}");
+    }
+    assert!(page().with_endpoint("https://auth.example.com").is_ok());
+    assert_eq!(page().with_providers(["myspace"]).err(), Some(PageError::Provider));
+    for bad in ["javascript:alert(1)", "http://x.example/", "//x.example", "https://x.example/a b"]
+    {
+        assert_eq!(page().with_logo(bad).err(), Some(PageError::Link), "{bad}");
+        assert_eq!(page().with_help_link(bad).err(), Some(PageError::Link), "{bad}");
+    }
+    let digest = "sha384-jYoYWKrywj9La074Nulf9jkjNsHb4zFV8jY0J0M4MLsb9toUSyh+GIBfiUMy1adx";
+    assert!(Script::pinned("https://cdn.example/a.js", digest).is_ok());
+    for (url, integrity) in [
+        ("http://cdn.example/a.js", digest),
+        ("https://cdn.example/a.js; x", digest),
+        ("https://cdn.example/a.js,b", digest),
+        ("https://cdn.example/a.js", "sha384-AAAA"),
+        ("https://cdn.example/a.js", "md5-AAAA"),
+        ("https://cdn.example/a.js", ""),
+    ] {
+        assert_eq!(
+            Script::pinned(url, integrity).err(),
+            Some(PageError::Script),
+            "{url} {integrity}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_language_file_replaces_every_word_and_says_which_language_it_is() {
+    let english: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(Texts::english()).unwrap();
+    let marked = english.iter().map(|(key, _)| (key.clone(), format!("¿{key}?")));
+    let mut marked: std::collections::BTreeMap<_, _> = marked.collect();
+    marked.insert("lang".to_owned(), "es".to_owned());
+    let texts = Texts::from_json(&serde_json::to_string(&marked).unwrap()).unwrap();
+    let page = SignInPage::new(&auth(), "pk").with_texts(texts).with_providers(["google"]).unwrap();
+    let page = page
+        .with_privacy_link("/privacy")
+        .unwrap()
+        .with_help_link("https://help.example/")
+        .unwrap();
+    let app = app_with(&auth(), page);
+    let mut all = String::new();
+    for view in ["sign-in", "callback", "sign-out"] {
+        let answer = ask(&app, "GET", &format!("/auth/{view}"), BROWSER).await;
+        assert!(answer.text().contains("<html lang=\"es\">"));
+        all += answer.text();
+    }
+    for (key, text) in &english {
+        assert!(!all.contains(&format!(">{text}<")), "{key} is still English");
+        assert!(key == "lang" || all.contains(&format!("¿{key}?")), "{key} is nowhere to be seen");
+    }
+    for bad in ["[]", "{\"titel\":\"x\"}", "{\"title\":\"\"}", "{\"title\":1}", "nonsense"] {
+        assert_eq!(Texts::from_json(bad).err(), Some(PageError::Texts), "{bad}");
+    }
+    let long = format!("{{\"title\":\"{}\"}}", "x".repeat(1001));
+    assert_eq!(Texts::from_json(&long).err(), Some(PageError::Texts));
+    assert!(Texts::from_json("{\"title\":\"Anmelden\"}").is_ok(), "the rest stays English");
+}
+
+#[tokio::test]
+async fn every_word_that_the_script_asks_for_is_in_the_language_file() {
+    let english: serde_json::Value = serde_json::from_str(Texts::english()).unwrap();
+    let script = include_str!("../../src/page/files/page.js");
+    let mut asked = 0;
+    for call in ["say(\"", "complain(\"", "Fault(\"", ": \"", ", \""] {
+        for rest in script.split(call).skip(1) {
+            let key = rest.split('"').next().unwrap();
+            let named = matches!(call, "say(\"" | "complain(\"" | "Fault(\"") && !key.is_empty();
+            asked += usize::from(named);
+            assert!(!named || english.get(format!("say_{key}")).is_some(), "{key}");
+        }
+    }
+    assert!(asked > 20, "{asked}");
+    for (key, _) in english.as_object().unwrap().iter() {
+        let Some(said) = key.strip_prefix("say_") else { continue };
+        let server = matches!(said, "used" | "challenge" | "clock" | "cross_origin" | "refused");
+        assert!(server || script.contains(&format!("\"{said}\"")), "{said} is never said");
+    }
+}
+
+#[tokio::test]
+async fn the_page_reads_its_rejections_itself_whatever_the_application_makes_of_others() {
+    let auth: DidAuth = auth().with_rejection_handler(|rejected| {
+        let mut answer = rejected.into_answer();
+        *answer.status_mut() = StatusCode::SEE_OTHER;
+        answer
+    });
+    let answer = ask(&app(&auth), "POST", "/auth/sign-in", SCRIPT).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
