@@ -104,7 +104,9 @@
 //! |---|---|---|
 //! | `didt_requests_total` | counter | `outcome`: `session`, `token`, `anonymous`, or why not: [`Rejection::name`] |
 //! | `didt_verify_seconds` | histogram | `cache`: `hit`, `miss`; `outcome`: `accepted` or [`TokenError::name`] |
-//! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `error` |
+//! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `unreadable` (a record was lost), `error` |
+//! | `didt_redis_local_copies` | gauge | `server`; 1, or 0 where the server refuses what local copies need |
+//! | `didt_redis_unreadable_total` | counter | records in Redis that this version cannot read |
 //!
 //! None of them ever holds a token, a cookie or a session id.
 

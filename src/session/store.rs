@@ -28,7 +28,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///   that begins afterwards finds that session, and no [`touch`](Self::touch)
 ///   brings it back.
 /// - **Unsure is an error.** A store that cannot tell says [`StoreError`]; it
-///   never answers "no such session" or "not used" instead.
+///   never answers "no such session" or "not used" instead. A session whose record can never be
+///   read is [`StoreError::Corrupt`] to [`load`](Self::load), and in the way of nothing else:
+///   it can be revoked and replaced, and [`sessions_of`](Self::sessions_of) skips it.
 ///
 /// A store may forget sessions under memory pressure (their users sign in
 /// again), but never which tokens were used.
@@ -301,7 +303,8 @@ pub struct Touched {
 pub enum StoreError {
     /// The store cannot be reached, or did not answer in time.
     Unavailable(BoxError),
-    /// What the store holds cannot be read.
+    /// What the store holds cannot be read, now or later: it is damaged, or a newer version
+    /// wrote it. Where a session was asked for, the layer takes it for lost.
     Corrupt(BoxError),
     /// The operating system gives no random numbers.
     Randomness,

@@ -117,7 +117,7 @@ async fn applications_with_prefixes_of_their_own_see_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_corrupt_and_neither_a_session_nor_none() {
+async fn a_session_that_cannot_be_read_is_lost_and_in_the_way_of_nothing() {
     needs_redis!();
     let server = Server::start();
     let store = RedisStore::connect(server.url()).await.expect("a store");
@@ -126,25 +126,54 @@ async fn what_cannot_be_read_is_corrupt_and_neither_a_session_nor_none() {
     };
     for bad in ["", "garbage", "2 1 9 9 {}", "1 1 9 9 {\"handle\":1}"] {
         let (ticket, record) = sign_in(&store, "alice").await;
+        let (other, _) = sign_in(&store, "alice").await;
         let key = server.cli(&["keys", "*:s"]);
-        server.cli(&["hset", &key, &record.handle.to_string(), bad]);
-        corrupt(store.load(&ticket, now()).await.map(drop), bad);
-        corrupt(store.sessions_of(record.issuer, now()).await.map(drop), bad);
+        let handle = record.handle.to_string();
+        server.cli(&["hset", &key, &handle, bad]);
+        let listed = store.sessions_of(record.issuer, now()).await.expect("an answer");
+        assert_eq!(listed.len(), 1, "{bad}: it is skipped");
         if !bad.starts_with("1 ") {
             corrupt(store.touch(&record, now()).await.map(drop), bad);
         }
-        // It can be ended, and is in nobody's way.
-        let (other, _) = sign_in(&store, "alice").await;
+        // Whoever finds it loses the cookie, so it ends for machines that could read it too.
+        corrupt(store.load(&ticket, now()).await.map(drop), bad);
+        assert_eq!(server.cli(&["hexists", &key, &handle]), "0", "{bad}");
+        assert!(!opens(&store, &ticket).await, "{bad}");
+        // It can be replaced and revoked, and no other session is concerned.
+        server.cli(&["hset", &key, &handle, bad]);
+        let replacing = session("alice").replacing(Some(&record));
+        assert!(matches!(store.mint(replacing, now()).await, Ok(Minted::Session { .. })));
+        assert_eq!(server.cli(&["hexists", &key, &handle]), "0", "{bad}");
+        server.cli(&["hset", &key, &handle, bad]);
+        assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
         assert!(opens(&store, &other).await);
         store.revoke_all(record.issuer, now()).await.expect("an answer");
-        assert!(!opens(&store, &ticket).await);
+        assert!(!opens(&store, &other).await);
     }
-    let (ticket, _) = sign_in(&store, "alice").await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_makes_room_for_sessions() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, record) = sign_in(&store, "alice").await;
     let key = server.cli(&["keys", "*:s"]);
-    server.cli(&["del", &key]);
-    server.cli(&["set", &key, "no hash"]);
-    corrupt(store.load(&ticket, now()).await.map(drop), "another type");
-    corrupt(store.mint(session("alice"), now()).await.map(drop), "another type");
+    let spoil = || {
+        server.cli(&["del", &key]);
+        server.cli(&["set", &key, "no hash"]);
+    };
+    spoil();
+    let found = store.load(&ticket, now()).await;
+    assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+    spoil();
+    assert!(!store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
+    spoil();
+    let (ticket, _) = sign_in(&store, "alice").await;
+    assert!(opens(&store, &ticket).await);
+    spoil();
+    store.revoke_all(record.issuer, now()).await.expect("an answer");
+    assert!(!opens(&store, &ticket).await);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod http;
 #[cfg(feature = "sealed")]
 mod ledger;
 mod proxy;
+mod resharding;
 mod secrets;
 mod support;
 #[cfg(feature = "redis-tls")]

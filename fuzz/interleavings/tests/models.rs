@@ -28,8 +28,8 @@ models! {
         a_session_that_is_pushed_out_is_whole_or_absent
         pruning_forgets_the_dead_alone;
     session::redis:
-        no_copy_outlives_the_word_of_a_change
-        two_words_at_once_never_cancel_out;
+        no_copy_outlives_the_message_about_a_change
+        two_messages_at_once_never_cancel_out;
     session::sealed:
         a_token_is_claimed_once
         sessions_made_before_the_end_of_all_have_ended_after_it

@@ -54,13 +54,18 @@ impl Gate {
         Decision::pass(self.session(record))
     }
 
-    /// The record of a session that is alive.
+    /// The record of a session that is alive. One that the store has and cannot read is lost:
+    /// no later request could use it either, so its user has to be able to sign in again.
     pub(super) fn living(
         &self,
         loaded: Result<Option<Arc<SessionRecord>>, StoreError>,
         now: Timestamp,
     ) -> Result<Arc<SessionRecord>, Rejection> {
-        let record = loaded?.ok_or(Rejection::UnknownSession)?;
+        let record = match loaded {
+            Ok(found) => found.ok_or(Rejection::UnknownSession)?,
+            Err(StoreError::Corrupt(_)) => return Err(Rejection::UnknownSession),
+            Err(error) => return Err(error.into()),
+        };
         self.lifetimes.check(&record, now)?;
         Ok(record)
     }

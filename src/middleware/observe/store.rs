@@ -117,7 +117,10 @@ fn tell(
     metrics::histogram!(
         "didt_store_seconds",
         "operation" => operation,
-        "outcome" => outcome.unwrap_or("error"),
+        "outcome" => outcome.unwrap_or_else(|error| match error {
+            StoreError::Corrupt(_) => "unreadable",
+            _ => "error",
+        }),
     )
     .record(started.elapsed());
 

@@ -43,6 +43,14 @@ pub enum RedisWarning {
         /// The server's address.
         server: String,
     },
+    /// The server refuses a command that local copies need, `CLIENT TRACKING` or, in a cluster,
+    /// `CLUSTER NODES`: the store works without them, at one round trip a request.
+    NoLocalCopies {
+        /// The server's address.
+        server: String,
+        /// The refusal, with the name of the command.
+        reason: String,
+    },
     /// The user may not read the settings (`CONFIG GET`), so nothing is known.
     CannotTell {
         /// The server's address.
@@ -68,6 +76,9 @@ impl fmt::Display for RedisWarning {
             }
             Self::FailoverLosesWrites { server } => {
                 write!(f, "{server}: min-replicas-to-write is 0; a failover may undo revocations")
+            }
+            Self::NoLocalCopies { server, reason } => {
+                write!(f, "{server}: {reason}; every request with a session asks Redis")
             }
             Self::CannotTell { server } => {
                 write!(f, "{server}: CONFIG GET is not permitted; check the settings by hand")

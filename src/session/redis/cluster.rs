@@ -8,18 +8,22 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::endpoint::{Endpoint, driven, nobody};
 use super::fault::Fault;
 use super::keys::SLOTS;
-use super::link::{Care, Line, Link, text};
+use super::link::{Line, Link, LinkSettings, text};
 
 /// How often the map is read when nothing gives reason to.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it is read while a master is out of reach.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How long the link to a master without slots stays after a redirect named it: longer than a
+/// slot is on its way before the map shows it.
+const GUESTS_STAY: Duration = Duration::from_secs(30);
 
 /// How often it is read at most.
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
@@ -28,13 +32,13 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Cluster {
     shared: Arc<Shared>,
-    lookout: JoinHandle<()>,
+    lookout: Mutex<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     seeds: Vec<Endpoint>,
-    care: Care,
+    settings: LinkSettings,
     runtime: Handle,
     map: RwLock<Map>,
     /// Why the map could not be read.
@@ -46,6 +50,8 @@ struct Map {
     links: HashMap<Endpoint, Link>,
     /// Who has the slot; empty until the map was read.
     slots: Vec<Option<Arc<Line>>>,
+    /// Masters that the map does not name, and when a redirect last named them.
+    guests: HashMap<Endpoint, Instant>,
 }
 
 /// A range of slots and the master that has them.
@@ -57,20 +63,21 @@ struct Range {
 }
 
 impl Cluster {
-    pub(super) fn new(seeds: Vec<Endpoint>, care: Care, runtime: &Handle) -> Self {
+    pub(super) fn new(seeds: Vec<Endpoint>, settings: LinkSettings, runtime: &Handle) -> Self {
         let shared = Arc::new(Shared {
             seeds,
-            care,
+            settings,
             runtime: runtime.clone(),
             map: RwLock::default(),
             fault: Mutex::new(None),
         });
         let lookout = runtime.spawn(look_out(Arc::clone(&shared)));
-        Self { shared, lookout }
+        Self { shared, lookout: Mutex::new(lookout) }
     }
 
     /// The line to the master that has a slot, if that is known.
     pub(super) fn line(&self, slot: u16) -> Option<Arc<Line>> {
+        self.keep_looking();
         let map = self.shared.map.read().unwrap_or_else(PoisonError::into_inner);
         map.slots.get(usize::from(slot))?.clone()
     }
@@ -79,7 +86,24 @@ impl Cluster {
     pub(super) fn lines(&self) -> Option<Vec<Arc<Line>>> {
         let map = self.shared.map.read().unwrap_or_else(PoisonError::into_inner);
         let complete = !map.slots.is_empty() && map.slots.iter().all(Option::is_some);
-        complete.then(|| map.links.values().map(|link| Arc::clone(&link.line)).collect())
+        let masters = map.links.iter().filter(|(endpoint, _)| !map.guests.contains_key(endpoint));
+        complete.then(|| masters.map(|(_, link)| Arc::clone(&link.line)).collect())
+    }
+
+    /// Looks out on the caller's runtime if that of the lookout has ended.
+    fn keep_looking(&self) {
+        let mut lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
+        if lookout.is_finished()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            *lookout = runtime.spawn(look_out(Arc::clone(&self.shared)));
+        }
+    }
+
+    /// Whether another runtime than the caller's moves the bytes of a connection.
+    pub(super) fn is_of_another_runtime(&self) -> bool {
+        let map = self.shared.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.links.values().any(|link| link.line.is_of_another_runtime())
     }
 
     /// A server said that another one has the slot now.
@@ -90,20 +114,38 @@ impl Cluster {
                 *place = Some(line);
             }
         }
+        // What was copied from the old master is nobody's word any more.
+        self.shared.settings.invalidations.of_slot(slot);
         self.look();
     }
 
+    /// A server said that this key would be at another one: the slot is on its way, and keys
+    /// that the old master does not have may be made at the new one.
+    pub(super) fn asked_elsewhere(
+        &self,
+        slot: u16,
+        address: &str,
+        said_by: &Line,
+    ) -> Option<Arc<Line>> {
+        self.shared.settings.invalidations.of_slot(slot);
+        self.reach(address, said_by)
+    }
+
     /// The line to a server that another one named.
-    pub(super) fn reach(&self, address: &str, named_by: &Line) -> Option<Arc<Line>> {
+    fn reach(&self, address: &str, named_by: &Line) -> Option<Arc<Line>> {
         let (host, port) = address.rsplit_once(':')?;
         let endpoint = named(host, port.parse().ok()?, &named_by.endpoint)?;
         let mut map = self.shared.map.write().unwrap_or_else(PoisonError::into_inner);
-        Some(self.shared.line_in(&mut map, endpoint))
+        let line = self.shared.line_in(&mut map, endpoint.clone());
+        if !map.slots.iter().flatten().any(|master| Arc::ptr_eq(master, &line)) {
+            map.guests.insert(endpoint, Instant::now());
+        }
+        Some(line)
     }
 
     /// The map may be wrong.
     pub(super) fn look(&self) {
-        self.shared.care.lost.notify_one();
+        self.shared.settings.lost.notify_one();
     }
 
     /// Why nobody may have answered.
@@ -118,14 +160,16 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.lookout.abort();
+        self.lookout.lock().unwrap_or_else(PoisonError::into_inner).abort();
     }
 }
 
 impl Shared {
     fn line_in(&self, map: &mut Map, endpoint: Endpoint) -> Arc<Line> {
         let link = map.links.entry(endpoint).or_insert_with_key(|endpoint| {
-            Link::new(endpoint.clone(), self.care.clone(), &self.runtime)
+            // That of the caller runs; that of whoever opened the store may have ended.
+            let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
+            Link::new(endpoint.clone(), self.settings.clone(), &runtime)
         });
         Arc::clone(&link.line)
     }
@@ -146,9 +190,13 @@ impl Shared {
             lines.filter(|line| line.fault().is_none()).map(Arc::clone).collect()
         };
         let mut fault = Fault::unavailable("no server of the cluster is known");
-        let limit = self.care.patience();
+        let limit = self.settings.patience();
         for line in connected {
-            let asking = async { ask(&mut line.connection().await, &line.endpoint).await };
+            let asking = async {
+                let mut connection =
+                    line.connection().await.ok_or_else(|| Fault::unavailable("a master left"))?;
+                ask(&mut connection, &line.endpoint).await
+            };
             match timeout(limit, asking).await {
                 Ok(Ok(ranges)) => return Ok(ranges),
                 Ok(Err(error)) => fault = error,
@@ -158,7 +206,7 @@ impl Shared {
         // The seeds on connections of their own: they need not be masters.
         for seed in &self.seeds {
             let asking = async {
-                let (mut connection, driver) = self.care.dialer.dial(seed, nobody()).await?;
+                let (mut connection, driver) = self.settings.dialer.dial(seed, nobody()).await?;
                 driven(driver, ask(&mut connection, seed)).await
             };
             match timeout(limit, asking).await {
@@ -182,9 +230,25 @@ impl Shared {
             }
             masters.push(master);
         }
-        map.links.retain(|endpoint, _| masters.contains(endpoint));
-        map.slots = slots;
+        map.guests.retain(|guest, named| named.elapsed() < GUESTS_STAY && !masters.contains(guest));
+        let Map { links, guests, slots: places } = &mut *map;
+        links.retain(|endpoint, _| masters.contains(endpoint) || guests.contains_key(endpoint));
+        let old = std::mem::replace(places, slots);
+        for (number, (old, new)) in (0..SLOTS).zip(pairs(&old, places)) {
+            if old.map(Arc::as_ptr) != new.map(Arc::as_ptr) {
+                self.settings.invalidations.of_slot(number);
+            }
+        }
     }
+}
+
+/// The masters of every slot, before and after.
+fn pairs<'a>(
+    old: &'a [Option<Arc<Line>>],
+    new: &'a [Option<Arc<Line>>],
+) -> impl Iterator<Item = (Option<&'a Arc<Line>>, Option<&'a Arc<Line>>)> {
+    let old = old.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    old.zip(new.iter().map(Option::as_ref))
 }
 
 /// Keeps the map right.
@@ -201,7 +265,7 @@ async fn look_out(shared: Arc<Shared>) {
         *shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
         sleep(LOOK_AT_MOST_EVERY).await;
         let wait = if shared.is_well() { LOOK_EVERY } else { LOOK_AGAIN };
-        let _ = timeout(wait, shared.care.lost.notified()).await;
+        let _ = timeout(wait, shared.settings.lost.notified()).await;
     }
 }
 
@@ -211,7 +275,10 @@ async fn ask(
 ) -> Result<Vec<Range>, Fault> {
     let mut question = redis::cmd("CLUSTER");
     question.arg("SLOTS");
-    let answer = question.query_async::<Value>(connection).await?;
+    let answer = question
+        .query_async::<Value>(connection)
+        .await
+        .map_err(|error| Fault::refused("CLUSTER SLOTS", &error))?;
     read_ranges(&answer, asked).ok_or_else(Fault::unexpected)
 }
 

@@ -8,9 +8,11 @@ use tokio::runtime::Handle;
 
 use super::cluster::Cluster;
 use super::endpoint::{Dialer, Location};
-use super::keys::Keys;
-use super::link::{Care, Link};
+use super::invalidations::Invalidations;
+use super::keys::{Keys, SLOTS};
+use super::link::{Link, LinkSettings};
 use super::local::Copies;
+use super::ownership::Ownership;
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
@@ -147,31 +149,31 @@ impl RedisStoreBuilder {
             #[cfg(feature = "redis-tls")]
             tls: first.tls.then(|| Tls::new(&self.certificates)).transpose()?,
         });
-        let copies = Copies::new(self.local_bytes);
-        #[cfg(feature = "sealed")]
-        let ends = Copies::beside(Arc::clone(copies.changes()), self.local_bytes);
-        let care = Care {
+        let slots = if self.cluster { SLOTS } else { 0 };
+        let invalidations = Arc::new(Invalidations::new(self.local_bytes, slots));
+        let settings = LinkSettings {
             dialer,
             keys: keys.clone(),
-            changes: Arc::clone(copies.changes()),
+            invalidations: Arc::clone(&invalidations),
             tracking: self.local_bytes > 0,
-            cluster: self.cluster,
+            ownership: self.cluster.then(|| Arc::new(Ownership::new(Arc::clone(&invalidations)))),
             timeout: self.timeout,
             ping_interval: self.ping_interval,
             lost: Arc::default(),
         };
         let mut endpoints = locations.into_iter().map(|location| location.endpoint);
         let topology = if self.cluster {
-            Topology::Cluster(Cluster::new(endpoints.collect(), care, &runtime))
+            Topology::Cluster(Cluster::new(endpoints.collect(), settings, &runtime))
         } else {
             let endpoint = endpoints.next().ok_or(RedisConfigError::InvalidUrl)?;
-            Topology::Single(Link::new(endpoint, care, &runtime))
+            Topology::Single(Link::new(endpoint, settings, &runtime))
         };
         Ok(RedisStore(Arc::new(Inner {
             topology,
-            copies,
+            copies: Copies::new(Arc::clone(&invalidations), self.local_bytes),
             #[cfg(feature = "sealed")]
-            ends,
+            ends: Copies::new(Arc::clone(&invalidations), self.local_bytes),
+            invalidations,
             keys,
             timeout: self.timeout,
         })))

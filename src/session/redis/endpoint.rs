@@ -87,8 +87,8 @@ impl Location {
             _ => return Err(RedisConfigError::InvalidUrl),
         };
         let credentials = info.redis_settings().clone();
-        // Word of changes comes by RESP3 alone. The name of the library is told to
-        // nobody, so that it needs no permission.
+        // Messages about changes need RESP3. The name of the library is not sent, so that it
+        // needs no permission.
         let credentials = credentials.set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         Ok(Self { endpoint, tls, credentials: Credentials(credentials) })
     }
@@ -115,19 +115,21 @@ impl Dialer {
     pub(super) async fn dial(
         &self,
         endpoint: &Endpoint,
-        hear: impl Fn(PushInfo) + Send + Sync + 'static,
+        apply: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<(MultiplexedConnection, Driver), Fault> {
         let stream = self.open(endpoint).await?;
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)
-            .set_push_sender(move |word| {
-                hear(word);
+            .set_push_sender(move |message| {
+                apply(message);
                 Ok::<(), ()>(())
             });
         let credentials = &self.credentials.0;
         let (connection, driver) =
-            MultiplexedConnection::new_with_config(credentials, stream, config).await?;
+            MultiplexedConnection::new_with_config(credentials, stream, config).await.map_err(
+                |error| Fault::refused("the connection (HELLO, AUTH or SELECT)", &error),
+            )?;
         Ok((connection, Box::pin(driver)))
     }
 
@@ -153,7 +155,7 @@ impl Dialer {
     }
 }
 
-/// What is told to whoever dials only to ask something.
+/// Takes no messages, on a connection that is made only to ask something.
 pub(super) fn nobody() -> impl Fn(PushInfo) + Send + Sync + 'static {
     |_| ()
 }
@@ -176,6 +178,18 @@ pub(super) async fn driven<T>(
 
 /// The settings that every link and every cluster shares.
 pub(super) type SharedDialer = Arc<Dialer>;
+
+#[cfg(test)]
+impl Dialer {
+    pub(super) fn for_tests() -> SharedDialer {
+        let location = Location::parse("redis://localhost").expect("a URL");
+        Arc::new(Self {
+            credentials: location.credentials,
+            #[cfg(feature = "redis-tls")]
+            tls: None,
+        })
+    }
+}
 
 #[cfg(test)]
 mod tests {

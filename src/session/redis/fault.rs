@@ -47,33 +47,33 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-impl From<&RedisError> for Fault {
-    fn from(error: &RedisError) -> Self {
+impl Fault {
+    /// What the server, or the connection, made of `command`. Names the command, never its
+    /// arguments.
+    pub(super) fn refused(command: &str, error: &RedisError) -> Self {
         match error.code() {
             Some(code @ ("WRONGTYPE" | "UNREADABLE")) => {
-                return Self::corrupt(format!("Redis refused with {code}"));
+                return Self::corrupt(format!("Redis refused {command} with {code}"));
             }
             Some(code @ "NOPERM") => {
                 // Names the command or key pattern that the ACL lacks, nothing else.
                 let detail = error.detail().unwrap_or_default();
-                return Self::unavailable(format!("Redis refused with {code}: {detail}"));
+                return Self::unavailable(format!("Redis refused {command} with {code}: {detail}"));
             }
-            Some(code) => return Self::unavailable(format!("Redis refused with {code}")),
+            Some(code) => {
+                return Self::unavailable(format!("Redis refused {command} with {code}"));
+            }
             None => {}
         }
         Self::unavailable(match error.kind() {
             ErrorKind::Io => Cow::Owned(format!("the connection to Redis failed: {error}")),
             ErrorKind::AuthenticationFailed => "Redis refused the user name or password".into(),
-            ErrorKind::RESP3NotSupported => "the server is no Redis 6 or newer (no RESP3)".into(),
-            ErrorKind::Parse => "Redis sent something that is no RESP3".into(),
+            ErrorKind::RESP3NotSupported => {
+                "the server is not Redis 6 or newer (it does not know RESP3)".into()
+            }
+            ErrorKind::Parse => "Redis sent something that is not RESP3".into(),
             _ => Cow::Owned(format!("the connection to Redis failed: {}", error.category())),
         })
-    }
-}
-
-impl From<RedisError> for Fault {
-    fn from(error: RedisError) -> Self {
-        Self::from(&error)
     }
 }
 
@@ -105,10 +105,10 @@ mod tests {
         for (error, words) in [
             (io::Error::from(io::ErrorKind::ConnectionReset).into(), "connection reset"),
             (error(ErrorKind::AuthenticationFailed), "refused the user name or password"),
-            (error(ErrorKind::RESP3NotSupported), "no Redis 6 or newer"),
-            (error(ErrorKind::Parse), "no RESP3"),
+            (error(ErrorKind::RESP3NotSupported), "not Redis 6 or newer"),
+            (error(ErrorKind::Parse), "not RESP3"),
         ] {
-            let fault = Fault::from(&error);
+            let fault = Fault::refused("GET", &error);
             assert!(matches!(fault, Fault::Unavailable(_)), "{fault}");
             assert!(fault.to_string().contains(words), "{fault}");
         }

@@ -136,13 +136,13 @@ impl Inner {
         let mut get = redis::cmd("HGETALL");
         get.arg(self.keys.ends_of(issuer));
         // Before asking: what changes from here on is not in the answer.
-        let seen = self.copies.changes().seen(issuer);
+        let asked = self.ends.asking(issuer);
         let Answer { value, line } = self.ask(issuer, &Request::repeatable(get)).await?;
         let Value::Map(fields) = value else {
             return Err(Fault::unexpected());
         };
         let ends = Arc::new(Ends::read(issuer, &fields)?);
-        self.ends.put(&ends, seen, line);
+        self.ends.put(&ends, asked, line);
         Ok(ends.include(session))
     }
 }

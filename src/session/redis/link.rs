@@ -8,44 +8,49 @@
 //! session alive by its silence.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, Value};
-use tokio::runtime::Handle;
+use redis::{Pipeline, RedisError, Value};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::changes::Changes;
 use super::endpoint::{Endpoint, SharedDialer, driven};
 use super::fault::Fault;
+use super::invalidations::Invalidations;
 use super::keys::Keys;
+use super::ownership::{Ownership, View};
 use super::trace;
 
 /// How long to wait before connecting again: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What keeping a connection up takes.
+/// How often somebody who waits for a connection makes sure that it is being made.
+const RECHECK: Duration = Duration::from_millis(20);
+
+/// What it takes to keep a connection up.
 #[derive(Clone, Debug)]
-pub(super) struct Care {
+pub(super) struct LinkSettings {
     pub(super) dialer: SharedDialer,
     pub(super) keys: Keys,
-    pub(super) changes: Arc<Changes>,
-    /// Whether Redis is to tell of changes.
+    pub(super) invalidations: Arc<Invalidations>,
+    /// Whether there are local copies, so that Redis has to report changes.
     pub(super) tracking: bool,
-    /// Whether the server has to be in good standing with a cluster.
-    pub(super) cluster: bool,
+    /// What the masters of a cluster say about its slots; `None` for a single server.
+    pub(super) ownership: Option<Arc<Ownership>>,
     pub(super) timeout: Duration,
     pub(super) ping_interval: Duration,
-    /// Woken up when a connection is lost, or cannot be made.
+    /// Woken up when the map of a cluster may be wrong.
     pub(super) lost: Arc<Notify>,
 }
 
-impl Care {
+impl LinkSettings {
     /// For how long after a question the copies are good, once it was answered.
     fn trust(&self) -> Duration {
         self.ping_interval + self.timeout
@@ -56,29 +61,31 @@ impl Care {
     pub(super) fn patience(&self) -> Duration {
         (4 * self.timeout).max(Duration::from_secs(1))
     }
+
+    /// After how long a task that keeps a connection up, and has not run, is replaced: longer
+    /// than it ever sleeps or waits.
+    fn standstill(&self) -> Duration {
+        self.patience() + self.trust()
+    }
 }
 
 /// A connection that is kept up until this is dropped.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) line: Arc<Line>,
-    changes: Arc<Changes>,
-    keeper: JoinHandle<()>,
 }
 
 impl Link {
-    pub(super) fn new(endpoint: Endpoint, care: Care, runtime: &Handle) -> Self {
-        let line = Arc::new(Line::new(endpoint));
-        let changes = Arc::clone(&care.changes);
-        let keeper = runtime.spawn(keep_up(Arc::clone(&line), care));
-        Self { line, changes, keeper }
+    pub(super) fn new(endpoint: Endpoint, settings: LinkSettings, runtime: &Handle) -> Self {
+        let line = Arc::new(Line::new(endpoint, settings));
+        line.keep_on(runtime);
+        Self { line }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.keeper.abort();
-        self.line.hang_up(&self.changes);
+        self.line.close();
     }
 }
 
@@ -86,63 +93,156 @@ impl Drop for Link {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) endpoint: Endpoint,
+    settings: LinkSettings,
     connection: watch::Sender<Option<MultiplexedConnection>>,
     /// Until when copies are good, in nanoseconds since `epoch`.
     trusted_until: AtomicU64,
+    /// When the keeper last ran, in nanoseconds since `epoch`.
+    ran_at: AtomicU64,
     epoch: Instant,
+    keeper: Mutex<Keeper>,
     /// Why there is no connection.
     fault: Mutex<Fault>,
+    /// The refusal for which the server serves without local copies.
+    refusal: Mutex<Option<Fault>>,
+}
+
+/// The task that keeps the connection up. Whatever it changes, it changes under the lock, and
+/// only while it is the current one.
+#[derive(Debug, Default)]
+struct Keeper {
+    task: Option<JoinHandle<()>>,
+    runtime: Option<Id>,
+    number: u64,
+    closed: bool,
 }
 
 impl Line {
-    fn new(endpoint: Endpoint) -> Self {
+    fn new(endpoint: Endpoint, settings: LinkSettings) -> Self {
         Self {
             endpoint,
+            settings,
             connection: watch::Sender::new(None),
             trusted_until: AtomicU64::new(0),
+            ran_at: AtomicU64::new(0),
             epoch: Instant::now(),
+            keeper: Mutex::default(),
             fault: Mutex::new(Fault::unavailable("not connected yet")),
+            refusal: Mutex::new(None),
         }
     }
 
-    /// Whether word of a change would have arrived: within the time that a
-    /// question was answered, give or take.
-    pub(super) fn would_have_told(&self) -> bool {
+    /// Whether a message about a change would have arrived by now: a question was answered
+    /// lately.
+    pub(super) fn is_trusted(&self) -> bool {
         self.nanos(Instant::now()) < self.trusted_until.load(Ordering::Acquire)
     }
 
-    /// The connection, once there is one. Waits for ever: give it a time limit.
-    pub(super) async fn connection(&self) -> MultiplexedConnection {
-        if let Some(connection) = &*self.connection.borrow() {
-            return connection.clone();
-        }
+    /// Whether the server owns a slot, as far as the whole cluster knows. A single server owns
+    /// everything.
+    pub(super) fn owns(&self, slot: u16) -> bool {
+        let ownership = self.settings.ownership.as_ref();
+        ownership.is_none_or(|ownership| ownership.is_owner(&self.endpoint, slot))
+    }
+
+    /// The connection, once there is one; `None` if the line is closed for good. Waits for
+    /// ever: give it a time limit.
+    ///
+    /// Where the runtime that kept the connection up has ended, or does not run, the runtime
+    /// of the caller takes over.
+    pub(super) async fn connection(self: &Arc<Self>) -> Option<MultiplexedConnection> {
         let mut changes = self.connection.subscribe();
         loop {
-            if let Some(connection) = &*changes.borrow_and_update() {
-                return connection.clone();
+            if !self.is_kept() {
+                return None;
             }
-            // The sender is this line's own, so it is there.
-            let _ = changes.changed().await;
+            if let Some(connection) = &*changes.borrow_and_update() {
+                return Some(connection.clone());
+            }
+            let _ = timeout(RECHECK, changes.changed()).await;
         }
     }
 
-    /// Why there is no connection, if there is none.
+    /// Why there is no connection, or none that works.
     pub(super) fn fault(&self) -> Option<Fault> {
         if self.connection.borrow().is_some() {
             return None;
         }
-        Some(self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(locked(&self.fault).clone())
     }
 
-    fn pick_up(&self, connection: MultiplexedConnection, changes: &Changes) {
-        changes.of_all();
-        self.connection.send_replace(Some(connection));
+    /// Whether another runtime than the caller's moves the bytes.
+    pub(super) fn is_of_another_runtime(&self) -> bool {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        let there = locked(&self.keeper).runtime;
+        there.is_some() && here.is_some() && here != there
+    }
+
+    /// The refusal for which there are no local copies of what this server has.
+    pub(super) fn refusal(&self) -> Option<Fault> {
+        locked(&self.refusal).clone()
+    }
+
+    /// Makes sure that a task keeps the connection up; `false` if the line is closed.
+    fn is_kept(self: &Arc<Self>) -> bool {
+        let idle = {
+            let keeper = locked(&self.keeper);
+            if keeper.closed {
+                return false;
+            }
+            let since =
+                self.nanos(Instant::now()).saturating_sub(self.ran_at.load(Ordering::Acquire));
+            let still = Duration::from_nanos(since) > self.settings.standstill();
+            still || keeper.task.as_ref().is_some_and(JoinHandle::is_finished)
+        };
+        if idle && let Ok(runtime) = Handle::try_current() {
+            self.keep_on(&runtime);
+        }
+        true
+    }
+
+    /// Starts a new task that keeps the connection up, in the place of any other.
+    fn keep_on(self: &Arc<Self>, runtime: &Handle) {
+        let mut keeper = locked(&self.keeper);
+        keeper.number += 1;
+        self.ran_at.store(self.nanos(Instant::now()), Ordering::Release);
+        self.hang_up();
+        let keeping = keep_up(Arc::clone(self), keeper.number);
+        keeper.runtime = Some(runtime.id());
+        let old = keeper.task.replace(runtime.spawn(keeping));
+        drop(keeper);
+        if let Some(old) = old {
+            old.abort();
+        }
+    }
+
+    fn close(&self) {
+        let mut keeper = locked(&self.keeper);
+        keeper.closed = true;
+        keeper.number += 1;
+        self.hang_up();
+        let task = keeper.task.take();
+        drop(keeper);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+
+    /// Runs `change` if this is the current keeper.
+    fn as_keeper(&self, number: u64, change: impl FnOnce()) {
+        let keeper = locked(&self.keeper);
+        if keeper.number == number {
+            change();
+        }
     }
 
     /// From now on nothing read by this connection is good.
-    fn hang_up(&self, changes: &Changes) {
+    fn hang_up(&self) {
         self.trusted_until.store(0, Ordering::Release);
-        changes.of_all();
+        if let Some(ownership) = &self.settings.ownership {
+            ownership.forget(&self.endpoint);
+        }
+        self.settings.invalidations.all();
         self.connection.send_replace(None);
     }
 
@@ -156,10 +256,24 @@ impl Line {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 impl Line {
     pub(super) fn silent() -> Self {
-        Self::new(Endpoint::Tcp { host: "localhost".to_owned(), port: 1 })
+        let settings = LinkSettings {
+            dialer: super::endpoint::Dialer::for_tests(),
+            keys: Keys::new("didt").expect("a prefix"),
+            invalidations: Arc::new(Invalidations::new(0, 0)),
+            tracking: true,
+            ownership: None,
+            timeout: Duration::from_secs(1),
+            ping_interval: Duration::from_secs(1),
+            lost: Arc::default(),
+        };
+        Self::new(Endpoint::Tcp { host: "localhost".to_owned(), port: 1 }, settings)
     }
 
     pub(super) fn answering() -> Self {
@@ -169,12 +283,40 @@ impl Line {
     }
 }
 
-/// Connects, again and again.
-async fn keep_up(line: Arc<Line>, care: Care) {
+/// The end of a keeper, also when its runtime ends: nobody may use the connection any more.
+struct Keeping {
+    line: Arc<Line>,
+    number: u64,
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        let line = &self.line;
+        line.as_keeper(self.number, || {
+            *locked(&line.fault) =
+                Fault::unavailable("the tokio runtime that kept the connection has ended");
+            line.hang_up();
+        });
+    }
+}
+
+/// Connects, again and again, and notes that it runs.
+async fn keep_up(line: Arc<Line>, number: u64) {
+    let keeping = Keeping { line, number };
+    let line = &keeping.line;
+    let mut connecting = pin!(connect_for_ever(line, number));
+    std::future::poll_fn(|cx| {
+        line.ran_at.store(line.nanos(Instant::now()), Ordering::Release);
+        connecting.as_mut().poll(cx)
+    })
+    .await;
+}
+
+async fn connect_for_ever(line: &Arc<Line>, number: u64) {
     let mut pause = FIRST_PAUSE;
     loop {
         let was_up = AtomicBool::new(false);
-        let fault = match stay_up(&line, &care, &was_up).await {
+        let fault = match stay_up(line, number, &was_up).await {
             Err(fault) => fault,
             Ok(never) => match never {},
         };
@@ -182,41 +324,127 @@ async fn keep_up(line: Arc<Line>, care: Care) {
             pause = FIRST_PAUSE;
         }
         trace::disconnected(&line.endpoint, &fault, was_up.load(Ordering::Relaxed));
-        *line.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
-        line.hang_up(&care.changes);
-        care.lost.notify_one();
+        line.as_keeper(number, || {
+            *locked(&line.fault) = fault;
+            line.hang_up();
+        });
+        line.settings.lost.notify_one();
         sleep(pause).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
 }
 
 /// Connects, and asks at regular times whether all is well.
-async fn stay_up(line: &Line, care: &Care, was_up: &AtomicBool) -> Result<Infallible, Fault> {
+async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infallible, Fault> {
+    let settings = &line.settings;
+    let patience = settings.patience();
     let silent = || Fault::unavailable("Redis does not answer");
-    let (keys, changes) = (care.keys.clone(), Arc::clone(&care.changes));
-    let dialing = care.dialer.dial(&line.endpoint, move |word| changes.hear(&keys, &word));
+    let (keys, invalidations) = (settings.keys.clone(), Arc::clone(&settings.invalidations));
+    let dialing =
+        settings.dialer.dial(&line.endpoint, move |message| invalidations.apply(&keys, &message));
     let (mut connection, driver) =
-        timeout(care.patience(), dialing).await.unwrap_or_else(|_| Err(silent()))?;
+        timeout(patience, dialing).await.unwrap_or_else(|_| Err(silent()))?;
     driven(driver, async {
-        if care.tracking {
-            let mut tracking = redis::cmd("CLIENT");
-            tracking.arg("TRACKING").arg("ON");
-            let tracking = tracking.query_async::<()>(&mut connection);
-            timeout(care.patience(), tracking).await.map_err(|_| silent())??;
+        let mut refusal = None;
+        if settings.tracking {
+            let tracking = track(&mut connection);
+            refusal = timeout(patience, tracking).await.map_err(|_| silent())??;
         }
         loop {
             let asked = Instant::now();
-            let standing = standing(&mut connection, care.cluster);
-            timeout(care.patience(), standing).await.unwrap_or_else(|_| Err(silent()))?;
-            if !was_up.swap(true, Ordering::Relaxed) {
-                line.pick_up(connection.clone(), &care.changes);
-                trace::connected(&line.endpoint);
-            }
-            line.trust_until(asked + care.trust());
-            sleep_until(asked + care.ping_interval).await;
+            let checking = async {
+                check_role(&mut connection, settings.ownership.is_some()).await?;
+                match &settings.ownership {
+                    Some(ownership) if settings.tracking && refusal.is_none() => {
+                        look_around(&mut connection, line, ownership).await
+                    }
+                    _ => Ok(None),
+                }
+            };
+            let refused = timeout(patience, checking).await.unwrap_or_else(|_| Err(silent()))?;
+            refusal = refusal.or(refused);
+            let trusted =
+                (settings.tracking && refusal.is_none()).then(|| asked + settings.trust());
+            line.refused(refusal.as_ref());
+            line.as_keeper(number, || {
+                let is_new = !was_up.swap(true, Ordering::Relaxed);
+                if is_new {
+                    settings.invalidations.all();
+                }
+                if let Some(time) = trusted {
+                    line.trust_until(time);
+                }
+                if is_new {
+                    line.connection.send_replace(Some(connection.clone()));
+                    trace::connected(&line.endpoint);
+                }
+            });
+            sleep_until(asked + settings.ping_interval).await;
         }
     })
     .await
+}
+
+impl Line {
+    /// Notes whether there are local copies, and says so when that changes.
+    fn refused(&self, refusal: Option<&Fault>) {
+        if !self.settings.tracking {
+            return;
+        }
+        let mut noted = locked(&self.refusal);
+        if noted.is_none()
+            && let Some(refusal) = refusal
+        {
+            trace::without_copies(&self.endpoint, refusal);
+        }
+        *noted = refusal.cloned();
+        drop(noted);
+        trace::copies_in_use(&self.endpoint, refusal.is_none());
+    }
+}
+
+/// Asks Redis to report changes. Managed services may refuse: that costs the local copies and
+/// nothing else. Returns the refusal.
+async fn track(connection: &mut MultiplexedConnection) -> Result<Option<Fault>, Fault> {
+    let mut tracking = redis::cmd("CLIENT");
+    tracking.arg("TRACKING").arg("ON");
+    match tracking.query_async::<()>(connection).await {
+        Ok(()) => Ok(None),
+        Err(error) => refusal("CLIENT TRACKING", &error).map(Some),
+    }
+}
+
+/// Asks a master of a cluster how it sees the slots. Returns the refusal, if it refuses:
+/// without an answer nothing that it says may be copied.
+async fn look_around(
+    connection: &mut MultiplexedConnection,
+    line: &Line,
+    ownership: &Ownership,
+) -> Result<Option<Fault>, Fault> {
+    let mut nodes = redis::cmd("CLUSTER");
+    nodes.arg("NODES");
+    let answer = match nodes.query_async::<Value>(connection).await {
+        Ok(answer) => answer,
+        Err(error) => return refusal("CLUSTER NODES", &error).map(Some),
+    };
+    let Some(view) = text(&answer).and_then(View::read) else {
+        let reason = "Redis answered CLUSTER NODES in an unknown form";
+        return Ok(Some(Fault::unavailable(reason)));
+    };
+    if ownership.report(&line.endpoint, view) {
+        line.settings.lost.notify_one();
+    }
+    Ok(None)
+}
+
+/// An error by which the server says that it does not know or permit a command; any other one
+/// is passed on.
+fn refusal(command: &'static str, error: &RedisError) -> Result<Fault, Fault> {
+    let fault = Fault::refused(command, error);
+    match error.code() {
+        Some("ERR" | "NOPERM") => Ok(fault),
+        _ => Err(fault),
+    }
 }
 
 /// Makes sure that the server may be believed: a replica lags behind its master and
@@ -224,7 +452,7 @@ async fn stay_up(line: &Line, care: &Care, was_up: &AtomicBool) -> Result<Infall
 /// left behind, until it notices.
 ///
 /// `HELLO` serves as the ping: it tells the role, and no ACL can forbid it.
-pub(super) async fn standing(
+pub(super) async fn check_role(
     connection: &mut MultiplexedConnection,
     cluster: bool,
 ) -> Result<(), Fault> {
@@ -233,7 +461,9 @@ pub(super) async fn standing(
     if cluster {
         questions.cmd("CLUSTER").arg("INFO");
     }
-    let answers: Vec<Value> = questions.query_async(connection).await?;
+    let command = if cluster { "HELLO or CLUSTER INFO" } else { "HELLO" };
+    let answers: Vec<Value> =
+        questions.query_async(connection).await.map_err(|error| Fault::refused(command, &error))?;
     let mut answers = answers.iter();
     let role = match answers.next() {
         Some(Value::Map(entries)) => {

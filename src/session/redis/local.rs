@@ -1,11 +1,15 @@
 //! Copies in this process of what Redis holds, and when they must not be used.
 //!
-//! Redis tells us when a key that we have read changes (`CLIENT TRACKING`). Every
-//! issuer belongs to one of many counters, and any word about one of its keys
+//! Redis reports when a key that we have read changes (`CLIENT TRACKING`). Every
+//! issuer belongs to one of many counters, and any message about one of its keys
 //! advances that counter. A copy carries what the counter showed *before* it was
 //! asked for, and is good while it still shows that. So nothing has to be
-//! removed when word comes, and what was read before the word, and is put away
+//! removed when a message comes, and what was read before the message, and is stored
 //! after it, was never good.
+//!
+//! A key that does not exist, and one that is lost with its slot, is reported by nobody. In a
+//! cluster a copy is therefore good only while the server that it came from owns the slot, see
+//! [`ownership`](super::ownership).
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -14,8 +18,8 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use redis::{PushInfo, PushKind, Value};
 
-use super::changes::{Changes, Seen};
-use super::keys::{Keys, Named};
+use super::invalidations::{Invalidations, Seen};
+use super::keys::{Keys, Named, slot_of};
 use super::link::Line;
 use crate::Issuer;
 use crate::session::{SessionHandle, SessionRecord};
@@ -23,37 +27,37 @@ use crate::session::{SessionHandle, SessionRecord};
 /// What a copy takes beside its value: the cache's own entry and queues.
 const OVERHEAD: usize = 350;
 
-impl Changes {
-    /// Word from Redis. Whatever is not understood concerns everybody.
-    pub(super) fn hear(&self, keys: &Keys, word: &PushInfo) {
-        match (&word.kind, word.data.as_slice()) {
+impl Invalidations {
+    /// Applies a message from Redis. One that is not understood makes every copy invalid.
+    pub(super) fn apply(&self, keys: &Keys, message: &PushInfo) {
+        match (&message.kind, message.data.as_slice()) {
             (PushKind::Invalidate, [Value::Array(changed)]) => {
                 for key in changed {
-                    self.hear_key(keys, key);
+                    self.apply_key(keys, key);
                 }
             }
-            (PushKind::Invalidate | PushKind::Disconnection, _) => self.of_all(),
+            (PushKind::Invalidate | PushKind::Disconnection, _) => self.all(),
             _ => {}
         }
     }
 
-    fn hear_key(&self, keys: &Keys, key: &Value) {
+    fn apply_key(&self, keys: &Keys, key: &Value) {
         let named = match key {
             Value::BulkString(key) => keys.read(key),
             Value::SimpleString(key) => keys.read(key.as_bytes()),
             _ => None,
         };
         match named {
-            Some(Named::CopiedOf(address)) => self.of(address),
+            Some(Named::CopiedOf(address)) => self.of_issuer(address),
             Some(Named::Other) => {}
-            None => self.of_all(),
+            None => self.all(),
         }
     }
 }
 
 /// What there are copies of.
 pub(super) trait Copied: Send + Sync + 'static {
-    type Name: std::marker::Copy + Eq + Hash + Send + Sync + 'static;
+    type Name: Copy + Eq + Hash + Send + Sync + 'static;
 
     fn name(&self) -> Self::Name;
 
@@ -81,54 +85,66 @@ impl Copied for SessionRecord {
 
 /// What need not be asked for, bounded in bytes.
 pub(super) struct Copies<T: Copied> {
-    cache: Option<Cache<T::Name, Arc<Copy<T>>>>,
-    changes: Arc<Changes>,
+    cache: Option<Cache<T::Name, Arc<Cached<T>>>>,
+    invalidations: Arc<Invalidations>,
 }
 
-struct Copy<T> {
+struct Cached<T> {
     value: Arc<T>,
+    slot: u16,
     seen: Seen,
-    /// By which line Redis answered, and would tell of a change.
+    /// The line by which Redis answered, and by which it reports changes.
     line: Arc<Line>,
+}
+
+/// A question to Redis whose answer may be copied.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    slot: u16,
+    seen: Seen,
 }
 
 impl<T: Copied> Copies<T> {
     /// Room for `max_bytes`; with 0 there are never any copies.
-    pub(super) fn new(max_bytes: u64) -> Self {
-        Self::beside(Arc::new(Changes::new(max_bytes)), max_bytes)
-    }
-
-    /// The same, of which the same word tells as of other copies.
-    pub(super) fn beside(changes: Arc<Changes>, max_bytes: u64) -> Self {
+    pub(super) fn new(invalidations: Arc<Invalidations>, max_bytes: u64) -> Self {
         let cache = (max_bytes > 0).then(|| {
             Cache::builder()
                 .max_capacity(max_bytes)
-                .weigher(|_, copy: &Arc<Copy<T>>| weight(copy.value.bytes()))
+                .weigher(|_, copy: &Arc<Cached<T>>| weight(copy.value.bytes()))
                 .eviction_policy(EvictionPolicy::lru())
                 .build()
         });
-        Self { cache, changes }
+        Self { cache, invalidations }
     }
 
-    pub(super) const fn changes(&self) -> &Arc<Changes> {
-        &self.changes
+    /// To be called *before* Redis is asked: what changes from then on makes the answer
+    /// invalid as a copy.
+    pub(super) fn asking(&self, issuer: Issuer) -> Asked {
+        let slot = slot_of(issuer);
+        Asked { slot, seen: self.invalidations.seen(issuer, slot) }
     }
 
-    /// What is certain to be as Redis has it, give or take the time that word takes.
+    /// The copy, if nothing has invalidated it and its connection is trusted.
     pub(super) fn get(&self, issuer: Issuer, name: T::Name) -> Option<Arc<T>> {
         let copy = self.cache.as_ref()?.get(&name)?;
         let good = copy.value.issuer() == issuer
-            && copy.seen == self.changes.seen(issuer)
-            && copy.line.would_have_told();
+            && copy.seen == self.invalidations.seen(issuer, copy.slot)
+            && copy.line.is_trusted();
         good.then(|| Arc::clone(&copy.value))
     }
 
-    /// Puts a copy away. `seen` is what the counter showed before Redis was asked.
-    pub(super) fn put(&self, value: &Arc<T>, seen: Seen, line: Arc<Line>) {
-        if let Some(cache) = &self.cache
-            && seen == self.changes.seen(value.issuer())
+    /// Keeps a copy of an answer, if the line that it came by is trusted, its server owns the
+    /// slot, and nothing has changed since `asked`. Without a line it came from a server that
+    /// does not own the slot yet, and there is no copy.
+    pub(super) fn put(&self, value: &Arc<T>, asked: Asked, line: Option<Arc<Line>>) {
+        let Asked { slot, seen } = asked;
+        if let (Some(cache), Some(line)) = (&self.cache, line)
+            && line.is_trusted()
+            && line.owns(slot)
+            && seen == self.invalidations.seen(value.issuer(), slot)
         {
-            cache.insert(value.name(), Arc::new(Copy { value: Arc::clone(value), seen, line }));
+            let value = Arc::clone(value);
+            cache.insert(value.name(), Arc::new(Cached { value, slot, seen, line }));
         }
     }
 }
@@ -154,50 +170,54 @@ mod tests {
         ))
     }
 
-    fn word(kind: PushKind, data: Vec<Value>) -> PushInfo {
+    fn copies(max_bytes: u64) -> Copies<SessionRecord> {
+        Copies::new(Arc::new(Invalidations::new(max_bytes, 0)), max_bytes)
+    }
+
+    fn message(kind: PushKind, data: Vec<Value>) -> PushInfo {
         PushInfo { kind, data }
     }
 
     #[test]
-    fn a_copy_is_good_until_word_of_a_change_or_silence() {
+    fn a_copy_is_good_until_a_message_about_its_key_or_about_anything_unknown() {
         let keys = Keys::new("didt").expect("a prefix");
         let record = record();
         let key = Value::BulkString(keys.sessions_of(record.issuer).into_bytes());
         let foreign = Value::BulkString(b"other:{x}".to_vec());
-        let words = [
-            ("change", word(PushKind::Invalidate, vec![Value::Array(vec![key])])),
-            ("flush", word(PushKind::Invalidate, vec![Value::Nil])),
-            ("foreign", word(PushKind::Invalidate, vec![Value::Array(vec![foreign])])),
-            ("lost", word(PushKind::Disconnection, vec![])),
+        let messages = [
+            ("change", message(PushKind::Invalidate, vec![Value::Array(vec![key])])),
+            ("flush", message(PushKind::Invalidate, vec![Value::Nil])),
+            ("foreign", message(PushKind::Invalidate, vec![Value::Array(vec![foreign])])),
+            ("lost", message(PushKind::Disconnection, vec![])),
         ];
-        for (name, word) in words {
-            let copies = Copies::new(1 << 20);
+        for (name, message) in messages {
+            let copies = copies(1 << 20);
             let line = Arc::new(Line::answering());
-            copies.put(&record, copies.changes.seen(record.issuer), Arc::clone(&line));
+            copies.put(&record, copies.asking(record.issuer), Some(Arc::clone(&line)));
             assert!(copies.get(record.issuer, record.handle).is_some(), "{name}");
-            copies.changes.hear(&keys, &word);
+            copies.invalidations.apply(&keys, &message);
             assert!(copies.get(record.issuer, record.handle).is_none(), "{name}");
         }
     }
 
     #[test]
-    fn a_session_read_before_word_and_put_away_after_it_is_not_good() {
-        let copies = Copies::new(1 << 20);
+    fn a_session_read_before_a_message_and_stored_after_it_is_not_good() {
+        let copies = copies(1 << 20);
         let record = record();
-        let seen = copies.changes.seen(record.issuer);
-        copies.changes.of(record.issuer.address());
-        copies.put(&record, seen, Arc::new(Line::answering()));
+        let asked = copies.asking(record.issuer);
+        copies.invalidations.of_issuer(record.issuer.address());
+        copies.put(&record, asked, Some(Arc::new(Line::answering())));
         assert!(copies.get(record.issuer, record.handle).is_none());
     }
 
     #[test]
     fn a_copy_is_not_good_while_its_line_is_silent_nor_for_another_issuer() {
-        let copies = Copies::new(1 << 20);
+        let copies = copies(1 << 20);
         let record = record();
-        let seen = copies.changes.seen(record.issuer);
-        copies.put(&record, seen, Arc::new(Line::silent()));
+        let asked = copies.asking(record.issuer);
+        copies.put(&record, asked, Some(Arc::new(Line::silent())));
         assert!(copies.get(record.issuer, record.handle).is_none());
-        copies.put(&record, seen, Arc::new(Line::answering()));
+        copies.put(&record, asked, Some(Arc::new(Line::answering())));
         assert!(copies.get(record.issuer, record.handle).is_some());
         let other = "did:ethr:0x0000000000000000000000000000000000000001".parse().expect("one");
         assert!(copies.get(other, record.handle).is_none());
@@ -205,10 +225,10 @@ mod tests {
 
     #[test]
     fn without_room_there_are_no_copies() {
-        let copies = Copies::new(0);
+        let copies = copies(0);
         let record = record();
-        let seen = copies.changes.seen(record.issuer);
-        copies.put(&record, seen, Arc::new(Line::answering()));
+        let asked = copies.asking(record.issuer);
+        copies.put(&record, asked, Some(Arc::new(Line::answering())));
         assert!(copies.get(record.issuer, record.handle).is_none());
     }
 }

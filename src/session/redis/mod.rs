@@ -4,7 +4,6 @@
 //! same slot. So every change is one command or one script: there is no index
 //! to fall behind, and ending all sessions is to remove one key.
 
-mod changes;
 mod check;
 mod cluster;
 mod config;
@@ -12,11 +11,13 @@ mod endpoint;
 #[cfg(feature = "sealed")]
 mod ends;
 mod fault;
+mod invalidations;
 mod keys;
 #[cfg(feature = "sealed")]
 mod ledger;
 mod link;
 mod local;
+mod ownership;
 mod script;
 mod stored;
 #[cfg(feature = "redis-tls")]
@@ -24,6 +25,7 @@ mod tls;
 mod topology;
 mod trace;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -32,10 +34,10 @@ use std::time::Duration;
 use redis::Value;
 use tokio::time::timeout;
 
-use self::changes::Changes;
 pub use self::check::RedisWarning;
 pub use self::config::{RedisConfigError, RedisConnectError, RedisStoreBuilder};
 use self::fault::Fault;
+use self::invalidations::Invalidations;
 use self::keys::Keys;
 use self::local::Copies;
 use self::script::Request;
@@ -105,6 +107,7 @@ pub struct RedisStore(Arc<Inner>);
 
 struct Inner {
     topology: Topology,
+    invalidations: Arc<Invalidations>,
     copies: Copies<SessionRecord>,
     /// What was ended of sealed sessions.
     #[cfg(feature = "sealed")]
@@ -177,8 +180,13 @@ impl RedisStore {
         let checking = async {
             let mut warnings = Vec::new();
             for line in inner.topology.lines().await {
-                let mut connection = line.connection().await;
-                warnings.extend(check::check(&mut connection, &line.endpoint.to_string()).await);
+                let Some(mut connection) = line.connection().await else { continue };
+                let server = line.endpoint.to_string();
+                if let Some(refusal) = line.refusal() {
+                    let (server, reason) = (server.clone(), refusal.to_string());
+                    warnings.push(RedisWarning::NoLocalCopies { server, reason });
+                }
+                warnings.extend(check::check(&mut connection, &server).await);
             }
             Ok(warnings)
         };
@@ -262,7 +270,14 @@ impl Inner {
     ) -> Result<T, StoreError> {
         let answer = timeout(limit, asking).await.unwrap_or_else(|_| {
             Err(self.topology.fault().unwrap_or_else(|| {
-                Fault::unavailable(format!("no answer within {} ms", limit.as_millis()))
+                let silence = format!("no answer within {} ms", limit.as_millis());
+                Fault::unavailable(match self.topology.is_of_another_runtime() {
+                    true => format!(
+                        "{silence}; the connection belongs to another tokio runtime than the \
+                         caller's, which may not be running"
+                    ),
+                    false => silence,
+                })
             }))
         });
         Ok(answer?)
@@ -362,17 +377,38 @@ impl Inner {
         let mut get = redis::cmd("HGET");
         get.arg(self.keys.sessions_of(issuer)).arg(handle.to_string());
         // Before asking: what changes from here on is not in the answer.
-        let seen = self.copies.changes().seen(issuer);
-        let Answer { value, line } = self.ask(issuer, &Request::repeatable(get)).await?;
+        let asked = self.copies.asking(issuer);
+        let Answer { value, line } = match self.ask(issuer, &Request::repeatable(get)).await {
+            Err(Fault::Corrupt(reason)) => return self.lost(issuer, handle, reason).await,
+            answer => answer?,
+        };
         match value {
             Value::BulkString(text) => {
-                let record = Arc::new(read(&text, issuer, handle)?.record);
-                self.copies.put(&record, seen, line);
+                let record = match Stored::read(&text, issuer, handle) {
+                    Ok(stored) => Arc::new(stored.record),
+                    Err(unreadable) => {
+                        return self.lost(issuer, handle, unreadable.to_string().into()).await;
+                    }
+                };
+                self.copies.put(&record, asked, line);
                 Ok(Some(record))
             }
             Value::Nil => Ok(None),
             _ => Err(Fault::unexpected()),
         }
+    }
+
+    /// A session that can never be read. Its cookie is about to be taken away, so it ends: no
+    /// machine that can read it may accept the cookie afterwards.
+    async fn lost<T>(
+        &self,
+        issuer: Issuer,
+        handle: SessionHandle,
+        reason: Cow<'static, str>,
+    ) -> Result<T, Fault> {
+        trace::unreadable(issuer, handle, &reason);
+        self.revoke(issuer, handle).await?;
+        Err(Fault::Corrupt(reason))
     }
 
     async fn touch(
@@ -429,11 +465,15 @@ impl Inner {
             if name == META {
                 continue;
             }
-            let handle = std::str::from_utf8(&name).ok().and_then(|name| name.parse().ok());
-            let handle = handle.ok_or_else(|| Fault::corrupt("a session without a handle"))?;
-            let stored = read(&text, issuer, handle)?;
-            if stored.record.expires_at > now {
-                sessions.push(stored);
+            // Not a session of any version: no cookie leads to it.
+            let Some(handle) = std::str::from_utf8(&name).ok().and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
+            match Stored::read(&text, issuer, handle) {
+                Ok(stored) if stored.record.expires_at > now => sessions.push(stored),
+                Ok(_) => {}
+                Err(unreadable) => trace::unreadable(issuer, handle, &unreadable.to_string()),
             }
         }
         sessions.sort_by_key(|stored| stored.number);
@@ -445,26 +485,22 @@ impl Inner {
     }
 
     /// To be held while an issuer's sessions are changed: afterwards, however that went,
-    /// this process's copies are not good. Word from Redis would come too late for
+    /// this process's copies are not good. The message from Redis would come too late for
     /// a request that follows on the answer.
     fn changing(&self, issuer: Issuer) -> Changing<'_> {
-        Changing { changes: self.copies.changes(), address: issuer.address() }
+        Changing { invalidations: &self.invalidations, address: issuer.address() }
     }
 }
 
 struct Changing<'a> {
-    changes: &'a Changes,
+    invalidations: &'a Invalidations,
     address: Address,
 }
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.changes.of(self.address);
+        self.invalidations.of_issuer(self.address);
     }
-}
-
-fn read(text: &[u8], issuer: Issuer, handle: SessionHandle) -> Result<Stored, Fault> {
-    Stored::read(text, issuer, handle).map_err(|unreadable| Fault::corrupt(unreadable.to_string()))
 }
 
 /// For how long, from `now`, something must stay that matters until `end`.

@@ -27,6 +27,8 @@ impl Lua {
 /// JSON of the session; its life in ms; how many sessions the issuer may have, 0
 /// for any number; now; the handle of the session to replace, or nothing.
 ///
+/// A key that is not a hash holds no session that could ever be read: it makes room.
+///
 /// The field `#` counts the sessions ever made and says at how many fields those
 /// that have ended are looked for: at twice of what was left the last time, so
 /// that the work stays in proportion to the sessions made.
@@ -35,6 +37,9 @@ pub(super) static MINT: LazyLock<Lua> = LazyLock::new(|| {
         r"
 if ARGV[1] ~= '' and not redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1]) then
   return 0
+end
+if type(redis.pcall('HLEN', KEYS[2])) == 'table' then
+  redis.call('DEL', KEYS[2])
 end
 local count, look_at = 0, 32
 local meta = redis.call('HGET', KEYS[2], '#')
@@ -101,13 +106,18 @@ return 1
     )
 });
 
-/// Ends a session; with the last of an issuer the key goes.
+/// Ends a session; with the last of an issuer the key goes. So does a key that is not a hash,
+/// which holds no session that could ever be read.
 ///
 /// `KEYS`: the issuer's sessions. `ARGV`: handle.
 pub(super) static REVOKE: LazyLock<Lua> = LazyLock::new(|| {
     Lua::new(
         r"
-local found = redis.call('HDEL', KEYS[1], ARGV[1])
+local found = redis.pcall('HDEL', KEYS[1], ARGV[1])
+if type(found) == 'table' then
+  redis.call('DEL', KEYS[1])
+  return 0
+end
 if redis.call('HLEN', KEYS[1]) == 1 and redis.call('HEXISTS', KEYS[1], '#') == 1 then
   redis.call('DEL', KEYS[1])
 end
@@ -172,6 +182,17 @@ impl Request {
     pub(super) const fn and_repeatable(mut self) -> Self {
         self.repeatable = true;
         self
+    }
+
+    /// The name of the command that is sent first, for errors.
+    pub(super) fn name(&self) -> &str {
+        match &self.what {
+            What::Command(command) => match command.args_iter().next() {
+                Some(redis::Arg::Simple(name)) => std::str::from_utf8(name).unwrap_or_default(),
+                _ => "a command",
+            },
+            What::Script { .. } => "EVALSHA",
+        }
     }
 
     /// What to send first.

@@ -28,7 +28,7 @@ pub(super) struct Unreadable(());
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a session in Redis is in no form that this version reads")
+        f.write_str("a session in Redis has a format that this version cannot read")
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::cluster::Cluster;
 use super::fault::Fault;
-use super::link::{Line, Link, standing};
+use super::link::{Line, Link, check_role};
 use super::script::Request;
 
 /// How long to wait before asking again what could not be answered for the moment.
@@ -22,10 +22,11 @@ pub(super) enum Topology {
     Cluster(Cluster),
 }
 
-/// What a server answered, and which one.
+/// What a server answered, and which one: `None` for one that does not own the slot yet, and
+/// answered because it was asked to during a move (`ASKING`).
 pub(super) struct Answer {
     pub(super) value: Value,
-    pub(super) line: Arc<Line>,
+    pub(super) line: Option<Arc<Line>>,
 }
 
 /// What to do about an error.
@@ -45,14 +46,29 @@ impl Topology {
                 Some(line) => (line, true),
                 None => (self.line(slot).await, false),
             };
-            match send(&line, request, is_asking).await {
-                Ok(value) => return Ok(Answer { value, line }),
+            // A master that has left the cluster meanwhile: its slots have another one.
+            let Some(answer) = send(&line, request, is_asking).await else {
+                sleep(PAUSE).await;
+                continue;
+            };
+            match answer {
+                Ok(value) => {
+                    return Ok(Answer { value, line: (!is_asking).then_some(line) });
+                }
                 Err(error) => match self.next(slot, &line, request, &error) {
                     Next::Ask(line) => asking = Some(line),
                     Next::Again => sleep(PAUSE).await,
                     Next::GiveUp(fault) => return Err(fault),
                 },
             }
+        }
+    }
+
+    /// Whether another runtime than the caller's moves the bytes of a connection.
+    pub(super) fn is_of_another_runtime(&self) -> bool {
+        match self {
+            Self::Single(link) => link.line.is_of_another_runtime(),
+            Self::Cluster(cluster) => cluster.is_of_another_runtime(),
         }
     }
 
@@ -68,8 +84,9 @@ impl Topology {
     pub(super) async fn ping(&self) -> Result<(), Fault> {
         let lines = self.lines().await;
         for line in lines {
-            let mut connection = line.connection().await;
-            standing(&mut connection, matches!(self, Self::Cluster(_))).await?;
+            if let Some(mut connection) = line.connection().await {
+                check_role(&mut connection, matches!(self, Self::Cluster(_))).await?;
+            }
         }
         Ok(())
     }
@@ -100,17 +117,18 @@ impl Topology {
     }
 
     fn next(&self, slot: u16, line: &Line, request: &Request, error: &RedisError) -> Next {
+        let give_up = || Next::GiveUp(Fault::refused(request.name(), error));
         let kind = match error.kind() {
             ErrorKind::Server(kind) => kind,
             // The server answered, in words of its own.
-            _ if error.code().is_some() => return Next::GiveUp(error.into()),
+            _ if error.code().is_some() => return give_up(),
             _ if request.repeatable => return Next::Again,
-            _ => return Next::GiveUp(error.into()),
+            _ => return give_up(),
         };
         let Self::Cluster(cluster) = self else {
             return Next::GiveUp(match kind {
                 ServerErrorKind::Moved => Fault::unavailable("the server is one of a cluster"),
-                _ => error.into(),
+                _ => Fault::refused(request.name(), error),
             });
         };
         match (kind, error.redirect_node()) {
@@ -118,10 +136,12 @@ impl Topology {
                 cluster.moved(slot, address, line);
                 Next::Again
             }
-            (ServerErrorKind::Ask, Some((address, _))) => match cluster.reach(address, line) {
-                Some(line) => Next::Ask(line),
-                None => Next::Again,
-            },
+            (ServerErrorKind::Ask, Some((address, _))) => {
+                match cluster.asked_elsewhere(slot, address, line) {
+                    Some(line) => Next::Ask(line),
+                    None => Next::Again,
+                }
+            }
             // Refused, so not done: a slot is moving, or a master is being replaced.
             (
                 ServerErrorKind::TryAgain
@@ -132,20 +152,25 @@ impl Topology {
                 cluster.look();
                 Next::Again
             }
-            _ => Next::GiveUp(error.into()),
+            _ => give_up(),
         }
     }
 }
 
-/// Sends a request by one line: a script by its hash, in full if that is not known.
-async fn send(line: &Line, request: &Request, asking: bool) -> Result<Value, RedisError> {
-    let mut connection = line.connection().await;
-    match send_command(&mut connection, request.command(), asking).await {
+/// Sends a request by one line: a script by its hash, in full if that is not known. `None` if
+/// the line is closed, with nothing sent.
+async fn send(
+    line: &Arc<Line>,
+    request: &Request,
+    asking: bool,
+) -> Option<Result<Value, RedisError>> {
+    let mut connection = line.connection().await?;
+    Some(match send_command(&mut connection, request.command(), asking).await {
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
             send_command(&mut connection, request.in_full(), asking).await
         }
         answer => answer,
-    }
+    })
 }
 
 async fn send_command(

@@ -152,18 +152,78 @@ impl ClusterOf {
         Self::start(6, 1)
     }
 
+    /// Three masters without replicas, and a fourth that has no slots yet.
+    pub(crate) fn with_an_empty_master() -> Self {
+        let mut cluster = Self::masters();
+        let fourth = Server::with(&Self::ARGUMENTS);
+        fourth.cli(&["cluster", "meet", "127.0.0.1", &cluster.nodes[0].port.to_string()]);
+        cluster.nodes.push(fourth);
+        let masters = |node: &Server| node.cli(&["cluster", "nodes"]).matches("connected").count();
+        cluster.wait_until(|node| {
+            node.cli(&["cluster", "info"]).contains("cluster_state:ok") && masters(node) >= 4
+        });
+        cluster
+    }
+
+    /// The slot of an issuer's keys.
+    pub(crate) fn slot_of(&self, issuer: tower_didt::Issuer) -> String {
+        let tag = issuer.address().to_string().to_lowercase();
+        self.nodes[0].cli(&["cluster", "keyslot", &tag])
+    }
+
+    fn id(&self, node: usize) -> String {
+        self.nodes[node].cli(&["cluster", "myid"])
+    }
+
+    /// Begins to move a slot, as `redis-cli --cluster reshard` does.
+    pub(crate) fn begin_move(&self, slot: &str, from: usize, to: usize) {
+        let (from_id, to_id) = (self.id(from), self.id(to));
+        assert_eq!(self.nodes[to].cli(&["cluster", "setslot", slot, "importing", &from_id]), "OK");
+        assert_eq!(self.nodes[from].cli(&["cluster", "setslot", slot, "migrating", &to_id]), "OK");
+    }
+
+    /// Moves the keys of a slot that `wanted` holds for.
+    pub(crate) fn move_keys(&self, slot: &str, from: usize, to: usize, wanted: &str) {
+        let port = self.nodes[to].port.to_string();
+        let keys = self.nodes[from].cli(&["cluster", "getkeysinslot", slot, "1000"]);
+        for key in keys.lines().filter(|key| key.ends_with(wanted)) {
+            let moved = self.nodes[from].cli(&["migrate", "127.0.0.1", &port, key, "0", "1000"]);
+            assert_eq!(moved, "OK", "{key}");
+        }
+    }
+
+    /// Gives a slot to its new master.
+    pub(crate) fn finish_move(&self, slot: &str, from: usize, to: usize) {
+        let to_id = self.id(to);
+        for node in [to, from] {
+            assert_eq!(self.nodes[node].cli(&["cluster", "setslot", slot, "node", &to_id]), "OK");
+        }
+    }
+
+    /// Gives a slot to another master without moving its keys, and without a word to the old one,
+    /// which hears of it on the cluster's bus and drops the keys.
+    pub(crate) fn force_move(&self, slot: &str, from: usize, to: usize) {
+        let (from_id, to_id) = (self.id(from), self.id(to));
+        assert_eq!(self.nodes[to].cli(&["cluster", "setslot", slot, "importing", &from_id]), "OK");
+        assert_eq!(self.nodes[to].cli(&["cluster", "setslot", slot, "node", &to_id]), "OK");
+    }
+
+    const ARGUMENTS: [&str; 10] = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "1000",
+        "--appendonly",
+        "no",
+        // Or a master that gives its last slot away becomes a replica.
+        "--cluster-allow-replica-migration",
+        "no",
+        "--cluster-require-full-coverage",
+        "no",
+    ];
+
     fn start(count: usize, replicas: u8) -> Self {
-        let arguments = [
-            "--cluster-enabled",
-            "yes",
-            "--cluster-node-timeout",
-            "1000",
-            "--appendonly",
-            "no",
-            "--cluster-require-full-coverage",
-            "no",
-        ];
-        let nodes: Vec<_> = (0..count).map(|_| Server::with(&arguments)).collect();
+        let nodes: Vec<_> = (0..count).map(|_| Server::with(&Self::ARGUMENTS)).collect();
         let mut create = Command::new("redis-cli");
         create.args(["--cluster", "create"]);
         create.args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));

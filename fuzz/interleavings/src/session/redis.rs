@@ -1,32 +1,32 @@
-#[path = "../../../../src/session/redis/changes.rs"]
-mod changes;
+#[path = "../../../../src/session/redis/invalidations.rs"]
+mod invalidations;
 
 use std::sync::Arc;
 
 use loom::sync::Mutex;
 use loom::thread;
 
-use self::changes::{Changes, Seen};
+use self::invalidations::{Invalidations, Seen};
 use crate::Issuer;
 use crate::support::{all_orders, issued};
 
 /// What a session is in Redis, and this process's copy of it.
 struct World {
     redis: Mutex<u8>,
-    changes: Changes,
+    invalidations: Invalidations,
     copy: Mutex<Option<(u8, Seen)>>,
 }
 
 impl World {
     fn new() -> Self {
-        Self { redis: Mutex::new(1), changes: Changes::new(512), copy: Mutex::new(None) }
+        Self { redis: Mutex::new(1), invalidations: Invalidations::new(512, 1), copy: Mutex::new(None) }
     }
 
     /// As the store reads what it has no copy of: the counter first.
     fn fetch(&self, issuer: Issuer) {
-        let seen = self.changes.seen(issuer);
+        let seen = self.invalidations.seen(issuer, 0);
         let value = *self.redis.lock().expect("no panic");
-        if seen == self.changes.seen(issuer) {
+        if seen == self.invalidations.seen(issuer, 0) {
             *self.copy.lock().expect("no panic") = Some((value, seen));
         }
     }
@@ -34,25 +34,26 @@ impl World {
     /// What is answered without asking Redis.
     fn known(&self, issuer: Issuer) -> Option<u8> {
         let (value, seen) = (*self.copy.lock().expect("no panic"))?;
-        (seen == self.changes.seen(issuer)).then_some(value)
+        (seen == self.invalidations.seen(issuer, 0)).then_some(value)
     }
 }
 
-/// A session changes in Redis, word comes, another thread is just reading it and puts a copy
-/// away: once the word was heard, nobody is given what was before.
-pub fn no_copy_outlives_the_word_of_a_change() -> usize {
+/// A session changes in Redis, the message comes, another thread is just reading it and stores a
+/// copy: once the message was applied, nobody gets what was before.
+pub fn no_copy_outlives_the_message_about_a_change() -> usize {
     let issuer = issued("alice", 0).issuer;
-    let by_issuer: fn(&Changes, Issuer) = |changes, issuer| changes.of(issuer.address());
-    let of_all: fn(&Changes, Issuer) = |changes, _| changes.of_all();
-    [by_issuer, of_all]
-        .map(|word| {
+    let by_issuer: fn(&Invalidations, Issuer) = |them, issuer| them.of_issuer(issuer.address());
+    let by_slot: fn(&Invalidations, Issuer) = |them, _| them.of_slot(0);
+    let all: fn(&Invalidations, Issuer) = |them, _| them.all();
+    [by_issuer, by_slot, all]
+        .map(|invalidate| {
             all_orders(move || {
                 let world = Arc::new(World::new());
                 let changing = Arc::clone(&world);
                 let changing = thread::spawn(move || {
                     *changing.redis.lock().expect("no panic") = 2;
-                    word(&changing.changes, issuer);
-                    assert_ne!(changing.known(issuer), Some(1), "after the word");
+                    invalidate(&changing.invalidations, issuer);
+                    assert_ne!(changing.known(issuer), Some(1), "after the message");
                 });
                 world.fetch(issuer);
                 let _ = world.known(issuer);
@@ -66,20 +67,20 @@ pub fn no_copy_outlives_the_word_of_a_change() -> usize {
         .sum()
 }
 
-/// Word about the issuer and word about all at the same time, while a copy is made: the sum
-/// of the two counters tells of either.
-pub fn two_words_at_once_never_cancel_out() -> usize {
+/// A message about the issuer and a move of its slot at the same time, while a copy is made: the
+/// sum of the counters shows either.
+pub fn two_messages_at_once_never_cancel_out() -> usize {
     let issuer = issued("alice", 0).issuer;
     all_orders(move || {
         let world = Arc::new(World::new());
         let (one, other) = (Arc::clone(&world), Arc::clone(&world));
         let one = thread::spawn(move || {
             *one.redis.lock().expect("no panic") += 1;
-            one.changes.of(issuer.address());
+            one.invalidations.of_issuer(issuer.address());
         });
         let other = thread::spawn(move || {
             *other.redis.lock().expect("no panic") += 1;
-            other.changes.of_all();
+            other.invalidations.of_slot(0);
         });
         world.fetch(issuer);
         one.join().expect("no panic");
