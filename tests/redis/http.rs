@@ -107,3 +107,61 @@ async fn the_newest_token_is_noted_for_as_long_as_an_older_one_could_come() {
     let kept: u64 = server.cli(&["TTL", key.trim()]).trim().parse().expect("seconds");
     assert!(kept > 89 * DAY.as_secs(), "{kept} s");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_can_never_be_read_locks_nobody_out() {
+    needs_redis!();
+    let server = Server::start();
+    let strict = RedisStore::builder(server.url()).with_local_copies(0);
+    let app = app(&strict.connect().await.expect("a store"));
+    let fresh = || format!("Bearer {}", Wallet::from_seed("alice").token("app").mint());
+    let cookie = async || {
+        let response = call(&app, AUTHORIZATION, &fresh()).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
+        cookie.split(';').next().expect("a pair").to_owned()
+    };
+    let spoil_fields = |server: &Server| {
+        let key = server.cli(&["keys", "*:s"]);
+        for field in server.cli(&["hkeys", &key]).lines().filter(|field| *field != "#") {
+            server.cli(&["hset", &key, field, "2 1 9 9 {}"]);
+        }
+    };
+    let spoil_json = |server: &Server| {
+        let key = server.cli(&["keys", "*:s"]);
+        for field in server.cli(&["hkeys", &key]).lines().filter(|field| *field != "#") {
+            let value = server.cli(&["hget", &key, field]);
+            server.cli(&["hset", &key, field, &value[..value.len() - 5]]);
+        }
+    };
+    let spoil_key = |server: &Server| {
+        let key = server.cli(&["keys", "*:s"]);
+        server.cli(&["del", &key]);
+        server.cli(&["set", &key, "no hash"]);
+    };
+    let ways: [&dyn Fn(&Server); 3] = [&spoil_fields, &spoil_json, &spoil_key];
+    for spoil in ways {
+        // The cookie only: lost, and taken away.
+        let lost = cookie().await;
+        spoil(&server);
+        let response = call(&app, COOKIE, &lost).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let cleared = response.headers()[SET_COOKIE].to_str().expect("ASCII");
+        assert!(cleared.contains("Max-Age=0"), "{cleared}");
+        // A good token beside it signs in, under a new cookie that works.
+        let lost = cookie().await;
+        spoil(&server);
+        let request = Request::get("/").header(HOST, "example.com").header(COOKIE, &lost);
+        let request = request.header(AUTHORIZATION, fresh()).body(Body::empty());
+        let response = app.clone().oneshot(request.expect("a request")).await.expect("infallible");
+        assert_eq!(response.status(), StatusCode::OK);
+        let new = response.headers()[SET_COOKIE].to_str().expect("ASCII");
+        let new = new.split(';').next().expect("a pair").to_owned();
+        assert_ne!(new, lost);
+        assert_eq!(call(&app, COOKIE, &new).await.status(), StatusCode::OK);
+        // And so does one without it.
+        spoil(&server);
+        assert_eq!(call(&app, COOKIE, &cookie().await).await.status(), StatusCode::OK);
+        server.cli(&["flushall"]);
+    }
+}

@@ -2,7 +2,9 @@
 
 use tower_didt::{RedisConfigError, RedisStore, RedisWarning, SessionStore};
 
-use crate::support::{in_full, issuer, now, opens, session, sign_in, token, unavailable, warm};
+use crate::support::{
+    in_full, issuer, now, opens, opens_at_once, session, sign_in, token, unavailable, warm,
+};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
 
@@ -26,7 +28,7 @@ const RIGHTS: [&str; 14] = [
     "+hlen",
 ];
 const SCRIPT_RIGHTS: [&str; 5] = ["+get", "+hexists", "+pttl", "+pexpire", "+del"];
-const CLUSTER_RIGHTS: [&str; 3] = ["+cluster|slots", "+cluster|info", "+asking"];
+const CLUSTER_RIGHTS: [&str; 4] = ["+cluster|nodes", "+cluster|slots", "+cluster|info", "+asking"];
 
 fn server_with_user(rights: &[&str]) -> Server {
     let server = Server::start();
@@ -97,13 +99,90 @@ async fn a_missing_right_is_named_and_passwords_are_not() {
     for text in [error, format!("{store:?} {builder:?} {builder:#?}")] {
         assert!(!text.contains(SECRET), "{text}");
     }
+}
 
-    let without_tracking = server_with_user(&["~didt:*", "-@all", "+hget"]);
-    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", without_tracking.port);
-    let error = in_full(&RedisStore::connect(&url).await.expect_err("no right to be told"));
-    assert!(error.contains("NOPERM") && !error.contains(SECRET), "{error}");
-    let strict = RedisStore::builder(url).with_local_copies(0).connect().await;
-    assert!(!opens(&strict.expect("a store"), &"A".repeat(70)).await);
+/// Managed services do not permit, or do not know, what local copies need.
+#[tokio::test]
+async fn without_client_tracking_the_store_works_without_local_copies_and_says_so() {
+    needs_redis!();
+    let forbidden = server_with_user(&["~didt:*", "+@all", "-client|tracking"]);
+    let unknown = Server::with(&["--rename-command", "CLIENT", ""]);
+    let of_user = format!("redis://app:{SECRET}@127.0.0.1:{}", forbidden.port);
+    for (url, code) in [(of_user, "NOPERM"), (unknown.url(), "ERR")] {
+        let store = RedisStore::connect(&url).await.expect("a store");
+        let (ticket, record) = sign_in(&store, "alice").await;
+        for _ in 0..10 {
+            assert!(opens(&store, &ticket).await);
+            assert!(!opens_at_once(&store, &ticket), "{code}: nobody would report a change");
+        }
+        let warnings = store.check().await.expect("an answer");
+        let Some(RedisWarning::NoLocalCopies { reason, .. }) = warnings.first() else {
+            panic!("{code}: {warnings:?}");
+        };
+        assert!(reason.contains("CLIENT TRACKING") && reason.contains(code), "{reason}");
+        store.revoke_all(record.issuer, now()).await.expect("an answer");
+        assert!(!opens(&store, &ticket).await);
+    }
+}
+
+#[tokio::test]
+async fn without_the_right_to_see_a_cluster_the_store_works_without_local_copies() {
+    needs_redis!();
+    let cluster = ClusterOf::masters();
+    let password = format!(">{SECRET}");
+    for node in &cluster.nodes {
+        let rights = ["acl", "setuser", "app", "on", &password, "~*", "+@all", "-cluster|nodes"];
+        assert_eq!(node.cli(&rights), "OK");
+    }
+    let url = format!("redis://app:{SECRET}@127.0.0.1:{}", cluster.nodes[0].port);
+    let store = RedisStore::cluster_builder([url]).connect().await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    for _ in 0..10 {
+        assert!(opens(&store, &ticket).await);
+        assert!(!opens_at_once(&store, &ticket), "a slot could move unnoticed");
+    }
+    let warnings = store.check().await.expect("an answer");
+    let refused = |warning: &RedisWarning| match warning {
+        RedisWarning::NoLocalCopies { reason, .. } => reason.contains("CLUSTER NODES"),
+        _ => false,
+    };
+    assert_eq!(warnings.iter().filter(|warning| refused(warning)).count(), 3, "{warnings:?}");
+}
+
+/// Whatever is refused is named: with the command of a plain request, of a script, and of the
+/// connection itself.
+#[tokio::test]
+async fn every_refused_command_is_named() {
+    needs_redis!();
+    let all = ["~didt:*", "+@all"];
+    for command in ["hget", "evalsha", "exists", "set", "unlink", "hlen", "hset"] {
+        let removed = format!("-{command}");
+        let server = server_with_user(&[&all[..], &[&removed]].concat());
+        let url = format!("redis://app:{SECRET}@127.0.0.1:{}", server.port);
+        let store = RedisStore::builder(url).with_local_copies(0).connect().await.expect("a store");
+        let ticket = format!("{}{}", "A".repeat(43), "A".repeat(27));
+        let errors = [
+            store.load(&ticket, now()).await.err(),
+            store.mint(session("alice"), now()).await.err(),
+            store.is_used(token("alice"), now()).await.err(),
+            store.claim(token("alice"), now()).await.err(),
+            store.revoke_all(issuer("alice"), now()).await.err(),
+        ];
+        let errors: Vec<_> = errors.iter().flatten().map(|error| in_full(error)).collect();
+        assert!(!errors.is_empty(), "{command}");
+        for error in errors {
+            assert!(error.to_lowercase().contains(command), "{command}: {error}");
+            assert!(!error.contains(SECRET), "{error}");
+        }
+    }
+    let renamed =
+        Server::with(&["--rename-command", "HGET", "", "--rename-command", "EVALSHA", ""]);
+    let store = RedisStore::connect(renamed.url()).await.expect("a store");
+    let ticket = format!("{}{}", "A".repeat(43), "A".repeat(27));
+    let load = in_full(&unavailable(store.load(&ticket, now()).await));
+    assert!(load.contains("HGET"), "{load}");
+    let mint = in_full(&unavailable(store.mint(session("alice"), now()).await));
+    assert!(mint.contains("EVALSHA"), "{mint}");
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@
 //! server's clock. They are sent by their hash first (`EVALSHA`), in full when
 //! the server does not know them (again).
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script};
+use redis::{Cmd, RedisError, Script};
 
 /// A script and the hash that Redis knows it by.
 pub(super) struct Lua {
@@ -35,11 +36,15 @@ impl Lua {
 pub(super) static MINT: LazyLock<Lua> = LazyLock::new(|| {
     Lua::new(
         r"
+local kind = redis.pcall('HLEN', KEYS[2])
+if type(kind) == 'table' then
+  if not string.find(kind.err, 'WRONGTYPE', 1, true) then
+    return redis.call('HLEN', KEYS[2])
+  end
+  redis.call('DEL', KEYS[2])
+end
 if ARGV[1] ~= '' and not redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1]) then
   return 0
-end
-if type(redis.pcall('HLEN', KEYS[2])) == 'table' then
-  redis.call('DEL', KEYS[2])
 end
 local count, look_at = 0, 32
 local meta = redis.call('HGET', KEYS[2], '#')
@@ -115,6 +120,9 @@ pub(super) static REVOKE: LazyLock<Lua> = LazyLock::new(|| {
         r"
 local found = redis.pcall('HDEL', KEYS[1], ARGV[1])
 if type(found) == 'table' then
+  if not string.find(found.err, 'WRONGTYPE', 1, true) then
+    return redis.call('HDEL', KEYS[1], ARGV[1])
+  end
   redis.call('DEL', KEYS[1])
   return 0
 end
@@ -184,14 +192,18 @@ impl Request {
         self
     }
 
-    /// The name of the command that is sent first, for errors.
-    pub(super) fn name(&self) -> &str {
+    /// The command that an error is about: of a script the one on the line that the server names.
+    pub(super) fn refused_command(&self, error: &RedisError) -> Cow<'_, str> {
         match &self.what {
             What::Command(command) => match command.args_iter().next() {
-                Some(redis::Arg::Simple(name)) => std::str::from_utf8(name).unwrap_or_default(),
-                _ => "a command",
+                Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name),
+                _ => "a command".into(),
             },
-            What::Script { .. } => "EVALSHA",
+            What::Script { script, .. } => {
+                let line = error.detail().and_then(line_of_script);
+                let called = line.and_then(|number| called_on(script.code, number));
+                called.map_or("EVALSHA".into(), |name| format!("{name} in a script").into())
+            }
         }
     }
 
@@ -210,6 +222,21 @@ impl Request {
             What::Script { script, keys, args } => call("EVAL", script.code, keys, args),
         }
     }
+}
+
+/// The number of the line in `… on @user_script:<line>.`
+fn line_of_script(detail: &str) -> Option<usize> {
+    let (_, rest) = detail.split_once("@user_script:")?;
+    let rest = rest.trim_start();
+    let end = rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+/// The command that a line of a script calls.
+fn called_on(code: &str, number: usize) -> Option<&str> {
+    let line = code.lines().nth(number.checked_sub(1)?)?;
+    let (_, call) = line.split_once("call('")?;
+    call.split('\'').next()
 }
 
 fn call(verb: &str, script: &str, keys: &[String], args: &[String]) -> Cmd {

@@ -117,7 +117,7 @@ impl Topology {
     }
 
     fn next(&self, slot: u16, line: &Line, request: &Request, error: &RedisError) -> Next {
-        let give_up = || Next::GiveUp(Fault::refused(request.name(), error));
+        let give_up = || Next::GiveUp(Fault::refused(&request.refused_command(error), error));
         let kind = match error.kind() {
             ErrorKind::Server(kind) => kind,
             // The server answered, in words of its own.
@@ -128,7 +128,7 @@ impl Topology {
         let Self::Cluster(cluster) = self else {
             return Next::GiveUp(match kind {
                 ServerErrorKind::Moved => Fault::unavailable("the server is one of a cluster"),
-                _ => Fault::refused(request.name(), error),
+                _ => Fault::refused(&request.refused_command(error), error),
             });
         };
         match (kind, error.redirect_node()) {

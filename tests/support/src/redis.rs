@@ -153,7 +153,7 @@ impl ClusterOf {
     }
 
     /// Three masters without replicas, and a fourth that has no slots yet.
-    pub(crate) fn with_an_empty_master() -> Self {
+    pub fn with_an_empty_master() -> Self {
         let mut cluster = Self::masters();
         let fourth = Server::with(&Self::ARGUMENTS);
         fourth.cli(&["cluster", "meet", "127.0.0.1", &cluster.nodes[0].port.to_string()]);
@@ -166,9 +166,10 @@ impl ClusterOf {
     }
 
     /// The slot of an issuer's keys.
-    pub(crate) fn slot_of(&self, issuer: tower_didt::Issuer) -> String {
-        let tag = issuer.address().to_string().to_lowercase();
-        self.nodes[0].cli(&["cluster", "keyslot", &tag])
+    pub fn slot_of(&self, issuer: impl Display) -> String {
+        let issuer = issuer.to_string().to_lowercase();
+        let tag = issuer.rsplit(':').next().expect("an address");
+        self.nodes[0].cli(&["cluster", "keyslot", tag])
     }
 
     fn id(&self, node: usize) -> String {
@@ -176,14 +177,14 @@ impl ClusterOf {
     }
 
     /// Begins to move a slot, as `redis-cli --cluster reshard` does.
-    pub(crate) fn begin_move(&self, slot: &str, from: usize, to: usize) {
+    pub fn begin_move(&self, slot: &str, from: usize, to: usize) {
         let (from_id, to_id) = (self.id(from), self.id(to));
         assert_eq!(self.nodes[to].cli(&["cluster", "setslot", slot, "importing", &from_id]), "OK");
         assert_eq!(self.nodes[from].cli(&["cluster", "setslot", slot, "migrating", &to_id]), "OK");
     }
 
     /// Moves the keys of a slot that `wanted` holds for.
-    pub(crate) fn move_keys(&self, slot: &str, from: usize, to: usize, wanted: &str) {
+    pub fn move_keys(&self, slot: &str, from: usize, to: usize, wanted: &str) {
         let port = self.nodes[to].port.to_string();
         let keys = self.nodes[from].cli(&["cluster", "getkeysinslot", slot, "1000"]);
         for key in keys.lines().filter(|key| key.ends_with(wanted)) {
@@ -193,7 +194,7 @@ impl ClusterOf {
     }
 
     /// Gives a slot to its new master.
-    pub(crate) fn finish_move(&self, slot: &str, from: usize, to: usize) {
+    pub fn finish_move(&self, slot: &str, from: usize, to: usize) {
         let to_id = self.id(to);
         for node in [to, from] {
             assert_eq!(self.nodes[node].cli(&["cluster", "setslot", slot, "node", &to_id]), "OK");
@@ -202,7 +203,7 @@ impl ClusterOf {
 
     /// Gives a slot to another master without moving its keys, and without a word to the old one,
     /// which hears of it on the cluster's bus and drops the keys.
-    pub(crate) fn force_move(&self, slot: &str, from: usize, to: usize) {
+    pub fn force_move(&self, slot: &str, from: usize, to: usize) {
         let (from_id, to_id) = (self.id(from), self.id(to));
         assert_eq!(self.nodes[to].cli(&["cluster", "setslot", slot, "importing", &from_id]), "OK");
         assert_eq!(self.nodes[to].cli(&["cluster", "setslot", slot, "node", &to_id]), "OK");
