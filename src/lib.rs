@@ -140,6 +140,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod did;
+#[cfg(all(test, tower_didt_loom))]
+mod interleavings;
+#[cfg(any(fuzzing, tower_didt_internals))]
+#[doc(hidden)]
+pub mod internals;
 #[cfg(feature = "layer")]
 mod middleware;
 #[cfg(feature = "session")]

@@ -1,9 +1,15 @@
-//! The locks and atomics of what threads share: the standard library's.
+//! The locks and atomics that threads share: those of the standard library.
 //!
-//! The files that take theirs from here are compiled into `fuzz/interleavings` too, with
-//! loom's in their place, which tries every order in which threads can get to them.
+//! With `--cfg tower_didt_loom` they are loom's, which tries every order in which threads can get to
+//! them. See `interleavings.rs`.
 
 #![allow(unused_imports, reason = "which of them are needed depends on features")]
 
+#[cfg(all(test, tower_didt_loom))]
+pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(all(test, tower_didt_loom))]
+pub(crate) use loom::sync::{Mutex, RwLock};
+#[cfg(not(all(test, tower_didt_loom)))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(all(test, tower_didt_loom)))]
 pub(crate) use std::sync::{Mutex, RwLock};

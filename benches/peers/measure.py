@@ -139,7 +139,7 @@ def report(verified, served, rounds, write):
     if not write:
         return
     plots(verified, served)
-    page = os.path.join(HERE, "../../docs/benchmarks.md")
+    page = os.path.join(HERE, "../../docs/development/benchmarks.md")
     with open(page, encoding="utf-8") as file:
         text = file.read()
     begin, end = "<!-- written by benches/peers/run -->\n", "<!-- until here -->"
@@ -159,7 +159,7 @@ def row(name, figures, base):
 
 def plots(verified, served):
     rows = [(name, median(values), "tower" in name) for name, values in verified.items()]
-    folder = os.path.join(HERE, "../../docs/plots")
+    folder = os.path.join(HERE, "../../docs/development/plots")
     unit = "tokens a second of processor time, one thread"
     bars("Verifying a token", unit, rows, f"{folder}/verify.svg")
     rows = []

@@ -14,6 +14,9 @@
 mod doctor;
 #[cfg(feature = "serve")]
 mod echo;
+#[cfg(all(feature = "serve", any(fuzzing, tower_didt_internals)))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "serve")]
 mod serve;
 mod token;

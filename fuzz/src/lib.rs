@@ -3,8 +3,6 @@
 //! A target for another parser (a sealed cookie, a store's records, a proxy's headers) is one
 //! more function here, one more file of one line in `fuzz_targets/`, one more `[[bin]]`.
 
-mod serve;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -22,20 +20,10 @@ use tower_didt::{DidAuth, DidToken, Issuer, Malformed, Session, Timestamp, Token
 
 mod redis_record;
 mod sealed_cookie;
-/// The crate's own file, which is private there, with what it needs around it.
-#[path = "../../src/session/redis/stored.rs"]
-mod stored;
-
-mod session {
-    pub(crate) use tower_didt::{SessionHandle, SessionRecord};
-}
-#[cfg(test)]
-pub(crate) use tower_didt::SessionData;
-pub(crate) use tower_didt::SessionHandle;
 
 pub use self::redis_record::redis_record;
 pub use self::sealed_cookie::sealed_cookie;
-pub use serve::{original_url, policy_file};
+pub use didt::fuzzing::{original_url, policy_file};
 
 const AUDIENCE: &str = "did:magic:9be1c0a2-6d2d-4f0e-8f52-2f0a6b1f7c34";
 const NOW: Timestamp = Timestamp::from_secs(1_760_000_000);

@@ -1,7 +1,7 @@
 //! What Redis might hold where a session is looked for: whatever anybody wrote there.
 
-use crate::stored::Stored;
-use crate::{Issuer, SessionHandle};
+use tower_didt::internals;
+use tower_didt::{Issuer, SessionHandle};
 
 const ISSUER: &str = "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7";
 
@@ -10,8 +10,7 @@ const ISSUER: &str = "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7";
 pub fn redis_record(data: &[u8]) {
     let issuer: Issuer = ISSUER.parse().expect("an issuer");
     let handle = SessionHandle::from_bytes([7; 32]);
-    let Ok(stored) = Stored::read(data, issuer, handle) else { return };
-    let record = &stored.record;
+    let Some((number, record)) = internals::redis_record(data, issuer, handle) else { return };
     assert_eq!((record.issuer, record.handle), (issuer, handle));
     // JSON text of the data: no longer than the text that it was read from.
     assert!(record.data.size() <= data.len());
@@ -19,12 +18,13 @@ pub fn redis_record(data: &[u8]) {
 
     // Another issuer's session is not opened by it, nor another session of this one.
     let other = "did:ethr:0x0000000000000000000000000000000000000001".parse().expect("one");
-    assert!(Stored::read(data, other, handle).is_err());
-    assert!(Stored::read(data, issuer, SessionHandle::from_bytes([8; 32])).is_err());
+    assert!(internals::redis_record(data, other, handle).is_none());
+    let another = SessionHandle::from_bytes([8; 32]);
+    assert!(internals::redis_record(data, issuer, another).is_none());
 
     // As the store's scripts write it.
-    let json = serde_json::to_string(record).expect("JSON");
-    let text = format!("1 {} {} {} {json}", stored.number, record.expires_at, record.last_seen);
-    let again = Stored::read(text.as_bytes(), issuer, handle).expect("readable");
-    assert_eq!((again.number, &again.record), (stored.number, record), "{text}");
+    let json = serde_json::to_string(&record).expect("JSON");
+    let text = format!("1 {number} {} {} {json}", record.expires_at, record.last_seen);
+    let again = internals::redis_record(text.as_bytes(), issuer, handle);
+    assert_eq!(again.expect("readable"), (number, record), "{text}");
 }

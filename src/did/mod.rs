@@ -34,3 +34,10 @@ pub use self::verifier::{Audiences, DEFAULT_LEEWAY, VerifiedClaim, Verifier};
 
 #[cfg(feature = "testing")]
 pub(crate) use self::{personal_sign::prehash, signature::address_of};
+
+/// Who made a signature, over any digest: what the public API does not allow.
+#[cfg(any(fuzzing, tower_didt_internals))]
+pub(crate) fn recover_signer(text: &str, digest: &[u8; 32]) -> Result<Address, SignatureFault> {
+    let key = signature::Signature::parse(text)?.recover(digest)?;
+    Ok(address_of(&key))
+}

@@ -20,6 +20,8 @@ mod decision;
 mod future;
 mod gate;
 mod instead;
+#[cfg(all(test, tower_didt_loom))]
+mod interleavings;
 mod issuer_keys;
 mod layer;
 mod login;

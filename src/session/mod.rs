@@ -35,3 +35,6 @@ pub use self::store::{
     Touched,
 };
 pub use self::ticket::Ticket;
+
+#[cfg(all(feature = "redis", any(fuzzing, tower_didt_internals)))]
+pub(crate) use self::redis::read_record as read_redis_record;

@@ -1,6 +1,8 @@
 //! Sessions in this process's memory.
 
 mod index;
+#[cfg(all(test, tower_didt_loom))]
+mod interleavings;
 mod recent;
 
 use std::sync::Arc;

@@ -11,6 +11,8 @@ mod endpoint;
 #[cfg(feature = "sealed")]
 mod ends;
 mod fault;
+#[cfg(all(test, tower_didt_loom))]
+mod interleavings;
 mod invalidations;
 mod keys;
 #[cfg(feature = "sealed")]
@@ -48,6 +50,17 @@ use super::{
     Ticket, TokenMark, Touched,
 };
 use crate::{Address, Issuer, Timestamp};
+
+/// A session as Redis holds it, for fuzzing.
+#[cfg(any(fuzzing, tower_didt_internals))]
+pub(crate) fn read_record(
+    text: &[u8],
+    issuer: Issuer,
+    handle: SessionHandle,
+) -> Option<(u64, SessionRecord)> {
+    let stored = Stored::read(text, issuer, handle).ok()?;
+    Some((stored.number, stored.record))
+}
 
 /// How much longer than needed things stay in Redis: by so much the clocks of the
 /// machines may differ, and a token that one machine takes for expired is still

@@ -9,6 +9,8 @@
 
 mod envelope;
 mod handle;
+#[cfg(all(test, tower_didt_loom))]
+mod interleavings;
 mod key_text;
 mod keys;
 mod ledger;

@@ -1,17 +1,17 @@
-#[path = "../../../../src/middleware/longest_age.rs"]
-mod longest_age;
+//! The longest age of tokens, under every order in which threads can get to it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread;
 
-use self::longest_age::LongestAge;
-use crate::support::all_orders;
+use super::longest_age::LongestAge;
+use crate::interleavings::all_orders;
 
 /// Clones are configured while others are in use: the longest age is never forgotten, or a
 /// mark might be dropped while its token is still good somewhere.
-pub fn the_longest_age_only_grows() -> usize {
+#[test]
+fn the_longest_age_only_grows() {
     all_orders(|| {
         let longest = Arc::new(LongestAge::new(Duration::from_secs(5)));
         let threads = [10, 20].map(|seconds| {

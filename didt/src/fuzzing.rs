@@ -1,15 +1,13 @@
-//! The settings and the policy of `didt serve`, whose files are compiled in: a binary's modules
-//! cannot be imported.
-
-#[path = "../../../didt/src/serve/config/mod.rs"]
-#[allow(dead_code, unused_imports)]
-pub(crate) mod config;
-#[path = "../../../didt/src/serve/peer.rs"]
-#[allow(dead_code)]
-pub(crate) mod peer;
-#[path = "../../../didt/src/serve/policy/mod.rs"]
-#[allow(dead_code, unused_imports)]
-pub(crate) mod policy;
+//! What must hold of settings and policies for any input: the bodies of two fuzz targets, which
+//! are here because they look inside.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a broken assertion is what fuzzing looks for"
+)]
 
 use std::io;
 use std::path::Path;
@@ -17,8 +15,8 @@ use std::sync::LazyLock;
 
 use zeroize::Zeroizing;
 
-use self::config::{Loaded, Sources};
-use self::policy::{Access, Policy, Target};
+use crate::serve::config::{Loaded, Sources};
+use crate::serve::policy::{Access, Policy, Target};
 
 /// What stands in every secret, and in no output.
 const NEEDLE: &str = "n33dl3";

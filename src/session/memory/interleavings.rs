@@ -1,26 +1,23 @@
-#[path = "../../../../src/session/memory/index.rs"]
-mod index;
-#[path = "../../../../src/session/memory/recent.rs"]
-mod recent;
+//! The memories that threads share, under every order in which threads can get to them.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread;
-use tower_didt::SessionData;
 
-use self::index::Index;
-use self::recent::Recent;
-use crate::Issuer;
+use super::index::Index;
+use super::recent::Recent;
+use crate::did::Issuer;
+use crate::interleavings::{NOW, all_orders, issued};
 use crate::session::newest_tokens::NewestTokens;
 use crate::session::used_tokens::UsedTokens;
-use crate::session::{SessionHandle, SessionRecord, TokenState};
-use crate::support::{NOW, all_orders, issued};
+use crate::session::{SessionData, SessionHandle, SessionRecord, TokenState};
 
 /// A token is presented by several threads while others push its mark out of a memory that is
 /// full: at most one is told that it is new, and from then on nobody is.
-pub fn a_token_is_new_to_one_thread_at_most() -> usize {
+#[test]
+fn a_token_is_new_to_one_thread_at_most() {
     let (token, later) = (issued("alice", -10), issued("alice", 0));
     all_orders(move || {
         let tokens = Arc::new(UsedTokens::new(1));
@@ -43,7 +40,8 @@ pub fn a_token_is_new_to_one_thread_at_most() -> usize {
 
 /// A token, dated ahead of the clock, is used and seen while its issuer signs out everywhere: what
 /// was here before the end began is revoked when it has returned, and stays so.
-pub fn a_token_that_was_here_is_revoked_with_the_others() -> usize {
+#[test]
+fn a_token_that_was_here_is_revoked_with_the_others() {
     let (used, seen) = (issued("alice", 10), issued("alice", 20));
     all_orders(move || {
         let tokens = Arc::new(UsedTokens::new(40));
@@ -67,7 +65,8 @@ pub fn a_token_that_was_here_is_revoked_with_the_others() -> usize {
 
 /// An older and a newer token of one issuer, and another issuer's that pushes it out: once the
 /// newer one was accepted the older one never is.
-pub fn the_newest_token_wins() -> usize {
+#[test]
+fn the_newest_token_wins() {
     let (older, newer, other) = (issued("alice", -20), issued("alice", -10), issued("bob", -5));
     all_orders(move || {
         let newest = Arc::new(NewestTokens::new(1));
@@ -143,7 +142,8 @@ fn record(issuer: Issuer, handle: SessionHandle) -> Arc<SessionRecord> {
 
 /// Signing in, using a session and signing out everywhere at the same time: what was there
 /// before the end is gone after it, and no session lives that the list does not have.
-pub fn list_and_sessions_agree_and_the_ended_stay_away() -> usize {
+#[test]
+fn list_and_sessions_agree_and_the_ended_stay_away() {
     let issuer = issued("alice", 0).issuer;
     all_orders(move || {
         let store = Store::new(ENOUGH);
@@ -167,7 +167,8 @@ pub fn list_and_sessions_agree_and_the_ended_stay_away() -> usize {
 
 /// A session is used while two others come and there is room for two: what is found is whole,
 /// the room is neither exceeded nor, by what was counted twice, wasted.
-pub fn a_session_that_is_pushed_out_is_whole_or_absent() -> usize {
+#[test]
+fn a_session_that_is_pushed_out_is_whole_or_absent() {
     let issuer = issued("alice", 0).issuer;
     // A session takes some 350 bytes.
     let max_bytes = 800;
@@ -196,7 +197,8 @@ pub fn a_session_that_is_pushed_out_is_whole_or_absent() -> usize {
 }
 
 /// The list is pruned while a session is made: the living stay in it.
-pub fn pruning_forgets_the_dead_alone() -> usize {
+#[test]
+fn pruning_forgets_the_dead_alone() {
     let issuer = issued("alice", 0).issuer;
     all_orders(move || {
         let store = Store::new(ENOUGH);

@@ -1,20 +1,15 @@
-#[path = "../../../../src/session/sealed/ledger.rs"]
-mod ledger;
-#[path = "../../../../src/session/sealed/memory_ledger.rs"]
-mod memory_ledger;
-#[path = "../../../../src/session/sealed/revocations.rs"]
-mod revocations;
+//! The memory of ended sessions, under every order in which threads can get to it.
 
 use std::time::Duration;
 
 use loom::sync::Mutex;
 use loom::thread;
 
-use self::ledger::{Birth, RevocationLedger, SealedSession};
-use self::memory_ledger::MemoryLedger;
-use super::{SessionHandle, StoreFuture};
-use crate::support::{NOW, all_orders, issued};
-use crate::{Issuer, Timestamp};
+use super::ledger::{Birth, RevocationLedger, SealedSession};
+use super::memory_ledger::MemoryLedger;
+use crate::did::{Issuer, Timestamp};
+use crate::interleavings::{NOW, all_orders, issued};
+use crate::session::{SessionHandle, StoreFuture};
 
 const LONGEST: Duration = Duration::from_secs(604_800);
 
@@ -28,7 +23,8 @@ fn session(issuer: Issuer, birth: Birth) -> SealedSession {
 }
 
 /// One token in two threads: one birth.
-pub fn a_token_is_claimed_once() -> usize {
+#[test]
+fn a_token_is_claimed_once() {
     let token = issued("alice", 0);
     all_orders(move || {
         let ledger = MemoryLedger::new();
@@ -42,7 +38,8 @@ pub fn a_token_is_claimed_once() -> usize {
 /// Signing in while another device signs out everywhere. A session that was made before the
 /// end began has ended when it returns; one made after it lives; and none that has ended ever
 /// lives again.
-pub fn sessions_made_before_the_end_of_all_have_ended_after_it() -> usize {
+#[test]
+fn sessions_made_before_the_end_of_all_have_ended_after_it() {
     let (token, next) = (issued("alice", 0), issued("alice", 1));
     let issuer = token.issuer;
     all_orders(move || {
@@ -68,7 +65,8 @@ pub fn sessions_made_before_the_end_of_all_have_ended_after_it() -> usize {
 
 /// Sessions end in a ledger that has room for one end: each has ended for whoever ended it,
 /// for all time.
-pub fn an_ended_session_stays_ended_when_there_is_no_room() -> usize {
+#[test]
+fn an_ended_session_stays_ended_when_there_is_no_room() {
     let (alice, bob) = (issued("alice", 0), issued("bob", 0));
     all_orders(move || {
         let ledger = MemoryLedger::with_limits(10, 1);

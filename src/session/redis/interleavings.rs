@@ -1,14 +1,13 @@
-#[path = "../../../../src/session/redis/invalidations.rs"]
-mod invalidations;
+//! The counters that invalidate copies, under every order in which threads can get to them.
 
 use std::sync::Arc;
 
 use loom::sync::Mutex;
 use loom::thread;
 
-use self::invalidations::{Invalidations, Seen};
-use crate::Issuer;
-use crate::support::{all_orders, issued};
+use super::invalidations::{Invalidations, Seen};
+use crate::did::Issuer;
+use crate::interleavings::{all_orders, issued};
 
 /// What a session is in Redis, and this process's copy of it.
 struct World {
@@ -19,7 +18,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { redis: Mutex::new(1), invalidations: Invalidations::new(512, 1), copy: Mutex::new(None) }
+        Self {
+            redis: Mutex::new(1),
+            invalidations: Invalidations::new(512, 1),
+            copy: Mutex::new(None),
+        }
     }
 
     /// As the store reads what it has no copy of: the counter first.
@@ -40,36 +43,35 @@ impl World {
 
 /// A session changes in Redis, the message comes, another thread is just reading it and stores a
 /// copy: once the message was applied, nobody gets what was before.
-pub fn no_copy_outlives_the_message_about_a_change() -> usize {
+#[test]
+fn no_copy_outlives_the_message_about_a_change() {
     let issuer = issued("alice", 0).issuer;
     let by_issuer: fn(&Invalidations, Issuer) = |them, issuer| them.of_issuer(issuer.address());
     let by_slot: fn(&Invalidations, Issuer) = |them, _| them.of_slot(0);
     let all: fn(&Invalidations, Issuer) = |them, _| them.all();
-    [by_issuer, by_slot, all]
-        .map(|invalidate| {
-            all_orders(move || {
-                let world = Arc::new(World::new());
-                let changing = Arc::clone(&world);
-                let changing = thread::spawn(move || {
-                    *changing.redis.lock().expect("no panic") = 2;
-                    invalidate(&changing.invalidations, issuer);
-                    assert_ne!(changing.known(issuer), Some(1), "after the message");
-                });
-                world.fetch(issuer);
-                let _ = world.known(issuer);
-                changing.join().expect("no panic");
-                assert_ne!(world.known(issuer), Some(1), "in the end");
-                world.fetch(issuer);
-                assert_eq!(world.known(issuer), Some(2), "copies are of use");
-            })
-        })
-        .iter()
-        .sum()
+    for invalidate in [by_issuer, by_slot, all] {
+        all_orders(move || {
+            let world = Arc::new(World::new());
+            let changing = Arc::clone(&world);
+            let changing = thread::spawn(move || {
+                *changing.redis.lock().expect("no panic") = 2;
+                invalidate(&changing.invalidations, issuer);
+                assert_ne!(changing.known(issuer), Some(1), "after the message");
+            });
+            world.fetch(issuer);
+            let _ = world.known(issuer);
+            changing.join().expect("no panic");
+            assert_ne!(world.known(issuer), Some(1), "in the end");
+            world.fetch(issuer);
+            assert_eq!(world.known(issuer), Some(2), "copies are of use");
+        });
+    }
 }
 
 /// A message about the issuer and a move of its slot at the same time, while a copy is made: the
 /// sum of the counters shows either.
-pub fn two_messages_at_once_never_cancel_out() -> usize {
+#[test]
+fn two_messages_at_once_never_cancel_out() {
     let issuer = issued("alice", 0).issuer;
     all_orders(move || {
         let world = Arc::new(World::new());

@@ -1,1 +1,0 @@
-//! The curve against another implementation of it and against published vectors: see `tests/`.
