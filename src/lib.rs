@@ -164,8 +164,9 @@ pub mod testing;
 
 pub use self::did::{
     Address, Audiences, Claim, ClaimDigest, Clock, DEFAULT_LEEWAY, DidToken, Field, Issuer,
-    IssuerKey, MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, ParseIssuerError, SignatureFault,
-    SignatureOf, SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
+    IssuerKey, MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, OutOfRange, ParseIssuerError,
+    SignatureFault, SignatureOf, SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim,
+    Verifier,
 };
 #[cfg(feature = "layer")]
 pub use self::middleware::{

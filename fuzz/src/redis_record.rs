@@ -24,7 +24,11 @@ pub fn redis_record(data: &[u8]) {
 
     // As the store's scripts write it.
     let json = serde_json::to_string(&record).expect("JSON");
-    let text = format!("1 {number} {} {} {json}", record.expires_at, record.last_seen);
+    let text = format!(
+        "1 {number} {} {} {json}",
+        record.expires_at.as_secs_f64(),
+        record.last_seen.as_secs_f64()
+    );
     let again = internals::redis_record(text.as_bytes(), issuer, handle);
     assert_eq!(again.expect("readable"), (number, record), "{text}");
 }

@@ -28,7 +28,7 @@ pub use self::error::{Field, Malformed, SignatureFault, SignatureOf, TokenError}
 pub use self::issuer::{Address, Issuer, ParseIssuerError};
 pub use self::issuer_key::IssuerKey;
 pub use self::signed::{ClaimDigest, SignedClaim};
-pub use self::time::Timestamp;
+pub use self::time::{OutOfRange, Timestamp};
 pub use self::token::{DidToken, MAX_TOKEN_LEN};
 pub use self::verifier::{Audiences, DEFAULT_LEEWAY, VerifiedClaim, Verifier};
 

@@ -42,6 +42,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Displays seconds since the Unix epoch, as stores write them: `1700000000`, `1700000000.5`, `1e21`.
+    pub(crate) fn seconds(self) -> impl fmt::Display {
+        Seconds(self.0)
+    }
+
     /// Whole seconds since the Unix epoch, rounded down, saturating at the ends of `i64`.
     #[must_use]
     pub fn as_secs(self) -> i64 {
@@ -94,8 +99,71 @@ impl PartialOrd for Timestamp {
     }
 }
 
+impl TryFrom<Timestamp> for SystemTime {
+    type Error = OutOfRange;
+
+    /// Milliseconds are kept, finer parts are dropped.
+    fn try_from(time: Timestamp) -> Result<Self, OutOfRange> {
+        let span = Duration::try_from_secs_f64((time.0.abs() * 1000.0).round() / 1000.0)
+            .map_err(|_| OutOfRange(()))?;
+        let moved =
+            if time.0 < 0.0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) };
+        moved.ok_or(OutOfRange(()))
+    }
+}
+
+/// The error for a [`Timestamp`] that the system's clock cannot represent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfRange(());
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time is outside the range of the system's clock")
+    }
+}
+
+impl std::error::Error for OutOfRange {}
+
 impl fmt::Display for Timestamp {
-    /// Seconds, without a fraction where there is none: `1700000000`, `1700000000.5`.
+    /// RFC 3339 in UTC, with milliseconds where there are any: `2023-11-14T22:13:20Z`,
+    /// `2023-11-14T22:13:20.500Z`. A time outside the years 0 to 9999, which RFC 3339 cannot write, is
+    /// displayed as seconds since the Unix epoch: `1e21 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const YEAR_0: f64 = -62_167_219_200.0;
+        const YEAR_10000: f64 = 253_402_300_800.0;
+        let millis = (self.0 * 1000.0).round();
+        if !(YEAR_0 * 1000.0..YEAR_10000 * 1000.0).contains(&millis) {
+            return write!(f, "{} s", self.seconds());
+        }
+        let millis = millis as i64;
+        let (seconds, millis) = (millis.div_euclid(1000), millis.rem_euclid(1000));
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil_date(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if millis > 0 { write!(f, ".{millis:03}Z") } else { f.write_str("Z") }
+    }
+}
+
+/// The date of a number of days since 1970-01-01, in the Gregorian calendar: `civil_from_days` of
+/// Howard Hinnant's "chrono-compatible low-level date algorithms". Years begin in March there, so that
+/// the leap day is the last. (A date crate would be the only one that the token verifier needs it for.)
+const fn civil_date(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year_of_era + era * 400 + (month <= 2) as i64, month, day)
+}
+
+/// Seconds since the Unix epoch as text, without a fraction where there is none.
+struct Seconds(f64);
+
+impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.abs() < 1e15 { write!(f, "{}", self.0) } else { write!(f, "{:e}", self.0) }
     }
@@ -146,8 +214,39 @@ mod tests {
         assert_eq!(json(Timestamp::from_secs(1_700_000_000)), "1700000000");
         assert_eq!(json(Timestamp(0.5)), "0.5");
         assert_eq!(json(Timestamp(1.0000000000016881e21)), "1.0000000000016881e+21");
-        assert_eq!(Timestamp::from_secs(1_700_000_000).to_string(), "1700000000");
-        assert_eq!(Timestamp(1e21).to_string(), "1e21");
+        assert_eq!(Timestamp::from_secs(1_700_000_000).seconds().to_string(), "1700000000");
+        assert_eq!(Timestamp(1e21).seconds().to_string(), "1e21");
+    }
+
+    #[test]
+    fn times_are_displayed_as_rfc_3339() {
+        for (seconds, text) in [
+            (0.0, "1970-01-01T00:00:00Z"),
+            (1_700_000_000.0, "2023-11-14T22:13:20Z"),
+            (1_700_000_000.5, "2023-11-14T22:13:20.500Z"),
+            (951_782_400.0, "2000-02-29T00:00:00Z"),
+            (4_107_542_399.0, "2100-02-28T23:59:59Z"),
+            (4_107_542_400.0, "2100-03-01T00:00:00Z"),
+            (-1.5, "1969-12-31T23:59:58.500Z"),
+            (-62_167_219_200.0, "0000-01-01T00:00:00Z"),
+            (253_402_300_799.0, "9999-12-31T23:59:59Z"),
+            (253_402_300_799.9999, "253402300799.9999 s"),
+            (253_402_300_800.0, "253402300800 s"),
+            (1.0000000000016881e21, "1.0000000000016881e21 s"),
+        ] {
+            assert_eq!(Timestamp(seconds).to_string(), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn times_convert_to_the_systems_clock_and_back() {
+        for seconds in [0.0, 1_700_000_000.0, 1_700_000_000.25, -1.5] {
+            let time = Timestamp(seconds);
+            assert_eq!(SystemTime::try_from(time).map(Timestamp::from), Ok(time));
+        }
+        for time in [Timestamp::MAX, Timestamp(f64::MIN)] {
+            assert_eq!(SystemTime::try_from(time), Err(OutOfRange(())));
+        }
     }
 
     #[test]

@@ -102,9 +102,9 @@ impl Inner {
         let args = vec![
             session.handle.to_string(),
             ends::digits(session.birth),
-            session.expires_at.plus(MARGIN).to_string(),
+            session.expires_at.plus(MARGIN).seconds().to_string(),
             millis(session.expires_at, now),
-            now.to_string(),
+            now.seconds().to_string(),
             MAX_PER_ISSUER.to_string(),
         ];
         let _changing = self.changing(session.issuer);

@@ -326,12 +326,12 @@ impl Inner {
         let args = vec![
             claim,
             handle.to_string(),
-            expires_at.to_string(),
-            now.to_string(),
+            expires_at.seconds().to_string(),
+            now.seconds().to_string(),
             json,
             millis(expires_at, now),
             max_per_issuer.map_or(0, NonZeroUsize::get).to_string(),
-            now.to_string(),
+            now.seconds().to_string(),
             here.map(|handle| handle.to_string()).unwrap_or_default(),
         ];
         let keys = vec![self.keys.token(&token), self.keys.sessions_of(issuer)];
@@ -368,10 +368,10 @@ impl Inner {
 
     async fn advance(&self, token: &TokenMark, now: Timestamp) -> Result<bool, Fault> {
         let args = vec![
-            token.issued_at.to_string(),
+            token.issued_at.seconds().to_string(),
             // The holder's clock may run ahead. What is noted does not, or a single
             // token from the future would lock out those of the present.
-            token.issued_at.min(now).to_string(),
+            token.issued_at.min(now).seconds().to_string(),
             millis(token.usable_until.max(now.plus(NEWEST_KEPT)), now),
         ];
         let keys = vec![self.keys.newest_of(token.issuer)];
@@ -431,7 +431,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Touched, Fault> {
         let keys = vec![self.keys.sessions_of(issuer)];
-        let args = vec![handle.to_string(), now.to_string()];
+        let args = vec![handle.to_string(), now.seconds().to_string()];
         let _changing = self.changing(issuer);
         let touch = Request::script(&script::TOUCH, keys, args).and_repeatable();
         match self.ask(issuer, &touch).await?.value {
