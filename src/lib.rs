@@ -76,6 +76,8 @@
 //! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
+//! | `magic` | | `magic`: e-mail addresses and more of who is signed in, from Magic's Admin API; needs tokio |
+//! | `idna` | | e-mail domains in Unicode, for `magic` |
 //! | `axum` | | [`Session`] as an extractor |
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
@@ -107,6 +109,9 @@
 //! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `unreadable` (a record was lost), `error` |
 //! | `didt_redis_local_copies` | gauge | `server`; 1, or 0 where the server refuses what local copies need |
 //! | `didt_redis_unreadable_total` | counter | records in Redis that this version cannot read |
+//! | `didt_magic_calls_total` | counter | `call`: `user`, `client_id`, `sign_out`; `outcome`: `ok` or why not: `MagicError::name` |
+//! | `didt_magic_call_seconds` | histogram | the same |
+//! | `didt_magic_lookups_total` | counter | `answer`: `fresh`, `stale`, `unknown` (without a call), `asked`, `failed` |
 //!
 //! None of them ever holds a token, a cookie or a session id.
 
@@ -152,9 +157,15 @@ mod session;
 #[cfg(feature = "session")]
 mod sync;
 
+#[cfg(any(feature = "magic", feature = "redis-tls"))]
+mod tls;
+
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+#[cfg(feature = "magic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+pub mod magic;
 #[cfg(feature = "sign-in-page")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sign-in-page")))]
 pub mod page;

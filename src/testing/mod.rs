@@ -26,6 +26,8 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "magic")]
+mod magic;
 #[cfg(feature = "layer")]
 mod sign_in;
 #[cfg(feature = "layer")]
@@ -36,6 +38,11 @@ mod wallet;
 pub mod store_suite;
 
 pub use self::clock::FixedClock;
+#[cfg(feature = "magic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+pub use self::magic::{
+    ContentType, Fault, Generation, Magic, MagicServer, SeenRequest, TestUser, UnknownUser,
+};
 #[cfg(feature = "layer")]
 pub use self::sign_in::sign_in;
 #[cfg(feature = "layer")]

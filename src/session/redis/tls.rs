@@ -1,4 +1,4 @@
-//! TLS: rustls with ring, whatever else the process uses.
+//! TLS to a server, with or without a certificate of our own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::RedisConfigError;
 use super::fault::Fault;
+use crate::tls::{UnusableRoots, client_trusting};
 
 /// Certificates and keys, as PEM. `Debug` shows nothing.
 #[derive(Clone, Default)]
@@ -40,27 +40,8 @@ impl Tls {
     /// Trusts `roots` if there are any, else what the operating system trusts.
     pub(super) fn new(certificates: &Certificates) -> Result<Self, RedisConfigError> {
         let invalid = RedisConfigError::InvalidCertificates;
-        let mut roots = RootCertStore::empty();
-        match &certificates.roots {
-            Some(pem) => {
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    let certificate = certificate.map_err(|_| invalid)?;
-                    roots.add(certificate).map_err(|_| invalid)?;
-                }
-            }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
-        if roots.is_empty() {
-            return Err(invalid);
-        }
-        // The provider by name: the process's default may be missing or ambiguous,
-        // and rustls panics then.
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|_| invalid)?
-            .with_root_certificates(roots);
+        let config =
+            client_trusting(certificates.roots.as_deref()).map_err(|UnusableRoots| invalid)?;
         let config = match &certificates.client {
             Some((chain, key)) => {
                 let chain = CertificateDer::pem_slice_iter(chain)

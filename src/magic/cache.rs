@@ -1,0 +1,198 @@
+//! What Magic said lately, by issuer. No I/O, no clock: `now` is handed in.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use super::MagicUser;
+use crate::did::{Issuer, Timestamp};
+
+/// What an entry takes beside its value: the cache's own node and queues, and the key.
+const OVERHEAD: usize = 300;
+
+/// What the memory of issuers that are nobody's may take: about 3,000 of them. It is apart from the
+/// users' memory: who makes up keys pushes out other made-up keys and nobody's profile.
+const MAX_NOBODY_BYTES: u64 = 1024 * 1024;
+
+/// For how long answers hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ages {
+    /// A profile younger than this is not asked for again.
+    pub(super) fresh: Duration,
+    /// A profile older than this is not used any more, whatever happens.
+    pub(super) stale: Duration,
+    /// For how long an issuer is taken for nobody's without asking again.
+    pub(super) nobody: Duration,
+}
+
+/// A profile, and when to ask for the next.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) user: MagicUser,
+    pub(super) renew_at: Timestamp,
+}
+
+/// What is known of an issuer without asking.
+#[derive(Debug)]
+pub(super) enum Known {
+    Fresh(MagicUser),
+    /// Good enough, and due to be renewed.
+    Stale(MagicUser),
+    /// Magic said lately that there is no such user.
+    Nobody,
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ProfileCache {
+    users: Cache<Issuer, Entry>,
+    nobodies: Cache<Issuer, Timestamp>,
+}
+
+impl ProfileCache {
+    /// A cache of about `max_bytes`, in which nothing stays for longer than `keep`: it is
+    /// personal data.
+    pub(super) fn new(max_bytes: u64, keep: Duration) -> Self {
+        let weigh = |_: &Issuer, entry: &Entry| {
+            u32::try_from(entry.user.memory_size() + OVERHEAD).unwrap_or(u32::MAX)
+        };
+        let users = Cache::builder().max_capacity(max_bytes).weigher(weigh);
+        let nobodies = Cache::builder().max_capacity(MAX_NOBODY_BYTES / OVERHEAD as u64);
+        Self { users: users.time_to_live(keep).build(), nobodies: nobodies.build() }
+    }
+
+    pub(super) fn look(&self, issuer: Issuer, ages: Ages, now: Timestamp) -> Known {
+        if let Some(entry) = self.users.get(&issuer)
+            && now.since(entry.user.asked_at()) <= ages.stale
+        {
+            return match now < entry.renew_at {
+                true => Known::Fresh(entry.user),
+                false => Known::Stale(entry.user),
+            };
+        }
+        match self.nobodies.get(&issuer) {
+            Some(asked_at) if now.since(asked_at) <= ages.nobody => Known::Nobody,
+            _ => Known::Nothing,
+        }
+    }
+
+    /// The last profile, however old.
+    pub(super) fn last(&self, issuer: Issuer) -> Option<MagicUser> {
+        self.users.get(&issuer).map(|entry| entry.user)
+    }
+
+    pub(super) fn keep(&self, user: MagicUser, ages: Ages) {
+        self.nobodies.invalidate(&user.issuer());
+        let renew_at = user.asked_at().plus(ages.fresh);
+        self.users.insert(user.issuer(), Entry { user, renew_at });
+    }
+
+    pub(super) fn keep_nobody(&self, issuer: Issuer, asked_at: Timestamp) {
+        self.users.invalidate(&issuer);
+        self.nobodies.insert(issuer, asked_at);
+    }
+
+    /// Leaves a profile as it is, and the next attempt to renew it for later.
+    pub(super) fn postpone(&self, issuer: Issuer, renew_at: Timestamp) {
+        if let Some(entry) = self.users.get(&issuer) {
+            self.users.insert(issuer, Entry { renew_at, ..entry });
+        }
+    }
+
+    #[cfg(test)]
+    fn weights(&self) -> (u64, u64) {
+        self.users.run_pending_tasks();
+        self.nobodies.run_pending_tasks();
+        (self.users.weighted_size(), self.nobodies.entry_count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::user::Person;
+    use super::*;
+    use crate::did::Address;
+
+    const AGES: Ages = Ages {
+        fresh: Duration::from_secs(300),
+        stale: Duration::from_secs(3600),
+        nobody: Duration::from_secs(10),
+    };
+
+    fn issuer(number: u32) -> Issuer {
+        let mut bytes = [0; Address::LEN];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        Address::from_bytes(bytes).into()
+    }
+
+    fn user(number: u32, at: i64) -> MagicUser {
+        MagicUser::new(issuer(number), Timestamp::from_secs(at), Person::default())
+    }
+
+    #[test]
+    fn a_profile_is_fresh_then_stale_then_forgotten() {
+        let cache = ProfileCache::new(1024 * 1024, AGES.stale);
+        cache.keep(user(1, 1000), AGES);
+        let look = |at| cache.look(issuer(1), AGES, Timestamp::from_secs(at));
+        assert!(matches!(look(1000), Known::Fresh(_)));
+        assert!(matches!(look(1299), Known::Fresh(_)));
+        assert!(matches!(look(1300), Known::Stale(_)));
+        assert!(matches!(look(4600), Known::Stale(_)));
+        assert!(matches!(look(4601), Known::Nothing));
+    }
+
+    #[test]
+    fn an_attempt_that_failed_is_not_repeated_with_every_request() {
+        let cache = ProfileCache::new(1024 * 1024, AGES.stale);
+        cache.keep(user(1, 1000), AGES);
+        cache.postpone(issuer(1), Timestamp::from_secs(1410));
+        let look = |at| cache.look(issuer(1), AGES, Timestamp::from_secs(at));
+        assert!(matches!(look(1409), Known::Fresh(_)));
+        assert!(matches!(look(1410), Known::Stale(_)));
+        // What is too old stays too old.
+        cache.postpone(issuer(1), Timestamp::from_secs(9000));
+        assert!(matches!(look(4601), Known::Nothing));
+    }
+
+    #[test]
+    fn made_up_keys_push_out_each_other_and_no_profile() {
+        const BOUND: u64 = 64 * 1024;
+        let cache = ProfileCache::new(BOUND, AGES.stale);
+        for number in 0..20 {
+            cache.keep(user(number, 1000), AGES);
+        }
+        for number in 1000..11_000 {
+            cache.keep_nobody(issuer(number), Timestamp::from_secs(1000));
+        }
+        let (_, nobodies) = cache.weights();
+        assert!(nobodies <= MAX_NOBODY_BYTES / OVERHEAD as u64, "{nobodies}");
+        for number in 0..20 {
+            let known = cache.look(issuer(number), AGES, Timestamp::from_secs(1000));
+            assert!(matches!(known, Known::Fresh(_)), "{number}: {known:?}");
+        }
+    }
+
+    #[test]
+    fn the_bound_holds_for_profiles_of_any_size() {
+        const BOUND: u64 = 64 * 1024;
+        let cache = ProfileCache::new(BOUND, AGES.stale);
+        for number in 0..500 {
+            let person = Person { username: Some("x".repeat(128).into()), ..Person::default() };
+            cache.keep(MagicUser::new(issuer(number), Timestamp::EPOCH, person), AGES);
+        }
+        let (bytes, _) = cache.weights();
+        assert!(bytes > 0 && bytes <= BOUND, "{bytes} bytes");
+    }
+
+    #[test]
+    fn somebody_whom_magic_no_longer_knows_is_nobody_and_back() {
+        let cache = ProfileCache::new(1024 * 1024, AGES.stale);
+        cache.keep(user(1, 1000), AGES);
+        cache.keep_nobody(issuer(1), Timestamp::from_secs(1100));
+        let look = |at| cache.look(issuer(1), AGES, Timestamp::from_secs(at));
+        assert!(matches!(look(1110), Known::Nobody));
+        assert!(matches!(look(1111), Known::Nothing));
+        cache.keep(user(1, 1112), AGES);
+        assert!(matches!(look(1112), Known::Fresh(_)));
+    }
+}

@@ -1,0 +1,19 @@
+//! Who is behind an issuer: the client of Magic's Admin API and its cache, through the public API.
+//!
+//! ```text
+//! calls     what is sent, what the answers mean, retries and limits
+//! cache     how few calls there are, what is said while Magic fails
+//! network   TLS with a private CA, a proxy in between, the stub as a server
+//! ```
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+mod cache;
+mod calls;
+mod network;
+mod support;

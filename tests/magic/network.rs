@@ -1,0 +1,134 @@
+//! The built-in transport: TLS with a private CA, a proxy in between, the stub as a server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::{ServerConfig, crypto::ring};
+use tower_didt::magic::{AdminApi, Magic, MagicConfigError, MagicError, Transport};
+use tower_didt::testing::{self, Fault};
+
+use super::support::{APP, KEY, NOW, ada, stub};
+
+#[tokio::test]
+async fn the_stub_serves_other_processes() {
+    let stub = stub();
+    let server = stub.serve().await.expect("a server");
+    let api = AdminApi::new(KEY.parse().expect("a key")).expect("a transport");
+    let api = api.with_url(&server.url()).expect("a loopback URL");
+    assert_eq!(api.client_id().await.expect("a client id"), APP);
+    assert!(api.user(ada(), NOW).await.expect("Ada").email().is_some());
+    api.sign_out(ada()).await.expect("signed out");
+    assert_eq!(stub.signed_out(), [ada()]);
+    // A connection that breaks is made again.
+    stub.fail_next(Fault::Reset);
+    api.user(ada(), NOW).await.expect("the second time");
+    drop(server);
+    let error = api.user(ada(), NOW).await.expect_err("nobody listens");
+    assert_eq!(error.name(), "unavailable");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_the_key_goes_nowhere_else() {
+    let (stub, elsewhere) = (stub(), stub());
+    let (server, other) = (stub.serve().await.unwrap(), elsewhere.serve().await.unwrap());
+    stub.fail_always(Some(Fault::Redirect(format!("{}/v1/admin/client", other.url()))));
+    let api = AdminApi::new(KEY.parse().expect("a key")).expect("a transport");
+    let api = api.with_url(&server.url()).expect("a loopback URL");
+    let error = api.client_id().await.expect_err("a redirect");
+    assert_eq!(error.name(), "not_understood");
+    assert_eq!(elsewhere.calls(), 0);
+}
+
+/// A certificate authority, and the stub behind TLS with a certificate of it for localhost.
+struct Tls {
+    authority: String,
+    port: u16,
+}
+
+async fn serve_tls(stub: testing::Magic) -> Tls {
+    let mut authority = CertificateParams::new(Vec::<String>::new()).expect("parameters");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key"))
+        .expect("a certificate");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        .expect("parameters")
+        .signed_by(&key, &authority)
+        .expect("a certificate");
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("a configuration");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, stub) = (acceptor.clone(), stub.clone());
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    let service = TowerToHyperService::new(stub);
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                }
+            });
+        }
+    });
+    Tls { authority: authority.pem(), port }
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_named_and_nowhere_else() {
+    let stub = stub();
+    let tls = serve_tls(stub.clone()).await;
+    let url = |host: &str| format!("https://{host}:{}", tls.port);
+    let key = || KEY.parse().expect("a key");
+
+    let transport = Transport::with_root_certificates(&tls.authority).expect("a transport");
+    let trusting = AdminApi::with_service(transport, key());
+    let api = trusting.clone().with_url(&url("localhost")).expect("a URL");
+    let magic = Magic::over(api);
+    assert!(magic.user(ada()).await.expect("Ada").email().is_some());
+
+    // The certificate is for another name, and another authority signed it.
+    let other_name = trusting.with_url(&url("127.0.0.1")).expect("a URL");
+    let stranger = serve_tls(stub.clone()).await;
+    let other_roots = Transport::with_root_certificates(&stranger.authority).expect("a transport");
+    let other_roots =
+        AdminApi::with_service(other_roots, key()).with_url(&url("localhost")).expect("a URL");
+    for api in [other_name, other_roots] {
+        let error = api.user(ada(), NOW).await.expect_err("not trusted");
+        assert!(matches!(error, MagicError::Unavailable(_)), "{error}");
+    }
+    assert_eq!(stub.calls(), 1, "the key was sent to a server that is not trusted");
+    for bad in ["", "no PEM"] {
+        let error = Transport::with_root_certificates(bad).expect_err("no certificates");
+        assert_eq!(error, MagicConfigError::UnusableRoots);
+    }
+}
+
+#[tokio::test]
+async fn plain_http_is_for_this_machine_only() {
+    let api = AdminApi::new(KEY.parse().expect("a key")).expect("a transport");
+    for bad in
+        ["http://api.magic.link", "http://10.0.0.1:80", "http://example.com", "ftp://localhost"]
+    {
+        let error = api.clone().with_url(bad).expect_err(bad);
+        assert_eq!(error, MagicConfigError::InvalidApiUrl);
+    }
+    // A connection that takes for ever costs no more than the budget.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let api = api.with_time_budget(Duration::from_millis(50)).with_url(&url).expect("a URL");
+    assert_eq!(api.client_id().await.expect_err("silence").name(), "timed_out");
+}
