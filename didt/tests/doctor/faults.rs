@@ -104,7 +104,7 @@ fn credentials_in_the_wrong_place_or_number() {
         (Fault::LeaksToken, &["upstream-credentials"], "sees Authorization"),
         (Fault::FirstAuthorization, &["ambiguous-credentials"], "two credentials reaches"),
         (Fault::SplitsCommas, &["ambiguous-credentials"], "two credentials reaches"),
-        (Fault::FirstCookie, &["ambiguous-credentials"], "two session cookies reaches"),
+        (Fault::FirstCookie, &["ambiguous-credentials"], "cookies of two users reaches"),
     ]);
 }
 
