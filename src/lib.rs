@@ -182,8 +182,9 @@ pub use self::did::{
 #[cfg(feature = "layer")]
 pub use self::middleware::{
     Answer, AnswerBody, AuthBody, BoundLogin, Challenge, ConfigError, DidAuth, DidLayer,
-    DidService, Login, Refusal, Rejected, Rejection, Replay, ResponseFuture, SameSite, Session,
-    SessionCookie, Unbound, forbid_storing, is_navigation,
+    DidService, Login, Origin, ParseOriginError, Refusal, Rejected, Rejection, Replay,
+    ResponseFuture, SameSite, Session, SessionCookie, TrustedOrigin, Unbound, forbid_storing,
+    is_navigation,
 };
 #[cfg(feature = "sealed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]

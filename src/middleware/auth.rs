@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::bound_login::BoundLogin;
 use super::challenge::Challenge;
+use super::cross_origin::TrustedOrigins;
 use super::gate::Gate;
 use super::issuer_keys::{self, IssuerKeys};
 use super::login::LoginHook;
 use super::longest_age::LongestAge;
-use super::origin::TrustedOrigins;
 use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
-use super::{Answer, DidLayer, Login, Refusal, Rejected, SessionCookie, observe};
+use super::{Answer, DidLayer, Login, ParseOriginError, Refusal, Rejected, SessionCookie, observe};
 #[cfg(feature = "testing")]
 use crate::Timestamp;
 use crate::{
@@ -182,15 +182,26 @@ impl DidAuth {
         self.change(|gate| gate.cookie = cookie)
     }
 
-    /// Origins beside the server's own, such as `https://app.example.com`, whose
-    /// pages may use the cookie for unsafe methods and WebSockets, and may sign
-    /// visitors in. Defaults to none. Configure CORS to match.
+    /// Origins beside the server's own whose pages may use the cookie for unsafe methods and
+    /// WebSockets, and may sign visitors in. Defaults to none. Configure CORS to match.
+    ///
+    /// Each is an [`Origin`](super::Origin) of any scheme, or a pattern for all hosts below a domain
+    /// ([`TrustedOrigin`](super::TrustedOrigin)):
+    ///
+    /// ```
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_trusted_origins([
+    ///     "https://app.example.com",
+    ///     "https://*.preview.example.com", // one label or more
+    ///     "capacitor://localhost",         // an app made with Capacitor
+    /// ])?;
+    /// # Ok::<(), tower_didt::ConfigError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ConfigError::InvalidOrigin`] if one of them is not scheme, host and port as
-    /// browsers send them: lower case, no port that is the scheme's own, no `*`, no path, no
-    /// trailing slash.
+    /// [`ConfigError::InvalidOrigin`] if one of them is neither.
     pub fn with_trusted_origins(
         self,
         origins: impl IntoIterator<Item = impl AsRef<str>>,
@@ -467,8 +478,8 @@ pub enum ConfigError {
     InvalidCookieName,
     /// A cookie's domain that is no host name of two labels or more.
     InvalidCookieDomain,
-    /// A trusted origin that no browser would send.
-    InvalidOrigin,
+    /// A trusted origin that is neither an origin nor a pattern of origins.
+    InvalidOrigin(ParseOriginError),
     /// A realm that cannot stand between quotes in a header.
     InvalidRealm,
     /// A sign-in page that is neither a path nor an `https` URL in canonical form.
@@ -478,15 +489,12 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::InvalidOrigin(error) => return error.fmt(f),
             Self::InvalidCookieName => {
                 "a cookie's name must be made of ASCII letters, digits and !#$%&'*+-.^_`|~"
             }
             Self::InvalidCookieDomain => {
                 "a cookie's domain must be a host name of two labels or more, in lower case"
-            }
-            Self::InvalidOrigin => {
-                "a trusted origin must be http:// or https://, a host in lower case without *, \
-                 the port unless it is the scheme's own, and nothing after them"
             }
             Self::InvalidSignInPage => {
                 "a sign-in page must be a path such as /auth/sign-in or a whole https URL, in \

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! service ─► gate ─┬─ credentials   what the request carries
-//!                  ├─ origin        may this page use the cookie
+//!                  ├─ cross_origin  may this page use the cookie
 //!                  ├─ proof_cache   who signed the token (issuer_keys: with a known key)
 //!                  ├─ bound_login   was it made for this browser ─ challenge
 //!                  └─ login         the application's say
@@ -16,6 +16,7 @@ mod bound_login;
 mod challenge;
 mod cookie;
 mod credentials;
+mod cross_origin;
 mod decision;
 mod future;
 mod gate;
@@ -49,15 +50,16 @@ pub use self::layer::DidLayer;
 pub use self::login::Login;
 pub use self::navigation::is_navigation;
 pub use self::no_store::forbid_storing;
+pub use self::origin::{Origin, ParseOriginError, TrustedOrigin};
 pub use self::refusal::Refusal;
 pub use self::rejected::Rejected;
 pub use self::rejection::Rejection;
 pub use self::service::DidService;
 pub use self::session::Session;
 
+#[cfg(feature = "sign-in-page")]
+pub(crate) use self::cross_origin::TrustedOrigins;
 #[cfg(feature = "axum")]
 pub(crate) use self::gate::Anonymous;
 #[cfg(feature = "sign-in-page")]
 pub(crate) use self::instead::{Instead, Scheme};
-#[cfg(feature = "sign-in-page")]
-pub(crate) use self::origin::TrustedOrigins;

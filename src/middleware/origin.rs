@@ -1,233 +1,382 @@
-//! May the page that caused this request use the visitor's cookie?
-//!
-//! A browser sends the cookie with requests that another site caused. This is
-//! the check of Go 1.25's `http.CrossOriginProtection` and of tower-http's
-//! `csrf` layer (whose decision cannot be called by itself), extended to
-//! WebSocket upgrades, which are `GET` and answer to no CORS.
+//! Where a page comes from: one canonical form, and one comparison.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
-use http::header::{HOST, ORIGIN, UPGRADE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+/// The longest scheme that is read, in bytes; browsers' own have up to 20 (`safari-web-extension`).
+const MAX_SCHEME_LEN: usize = 64;
 
-use super::{ConfigError, Rejection};
+/// The longest host name, in bytes (RFC 1035 section 2.3.4, without the root's length byte).
+const MAX_HOST_LEN: usize = 253;
 
-/// Origins (`https://app.example.com`, with the port if it is not the scheme's
-/// own) whose pages are trusted as much as the server's own.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TrustedOrigins(Arc<HashSet<Box<[u8]>>>);
+/// The origin of a web page (RFC 6454): scheme, host and port, in canonical form.
+///
+/// The scheme may be any: `https://app.example.com`, `capacitor://localhost`, `tauri://localhost`,
+/// `chrome-extension://…`. Scheme and host are in lower case, IP addresses in their usual form, and
+/// there is no port where it is the scheme's own (80 for `http`, 443 for `https`), so that equal
+/// origins compare equal. Names outside of ASCII are refused: write them as browsers send them
+/// (`xn--…`).
+///
+/// ```
+/// use tower_didt::Origin;
+///
+/// let origin: Origin = "https://APP.example.com:443".parse()?;
+/// assert_eq!(origin.to_string(), "https://app.example.com");
+/// # Ok::<(), tower_didt::ParseOriginError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+}
 
-impl TrustedOrigins {
-    pub(crate) fn new(
-        origins: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<Self, ConfigError> {
-        let check = |origin: &str| is_origin(origin).then(|| origin.as_bytes().into());
-        let origins = origins.into_iter().map(|origin| check(origin.as_ref()));
-        let origins: Option<_> = origins.collect();
-        Ok(Self(Arc::new(origins.ok_or(ConfigError::InvalidOrigin)?)))
+impl Origin {
+    /// The scheme, such as `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
     }
 
-    #[cfg(feature = "sign-in-page")]
-    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
-        // Checked to be text at construction.
-        self.0.iter().map(|origin| String::from_utf8_lossy(origin).into_owned())
+    /// The host; an IPv6 address is in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
-    pub(crate) fn contains(&self, origin: &[u8]) -> bool {
-        self.0.contains(origin)
+    /// The port, unless it is the scheme's own.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
     }
 
-    /// Checks a request that is authenticated by its cookie alone.
-    pub(super) fn check_cookie_use(&self, request: &Parts) -> Result<(), Rejection> {
-        let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if safe && !request.headers.contains_key(UPGRADE) && !is_extended_connect(request) {
-            return Ok(());
+    /// Whether a server that is addressed as `authority` (the `Host` header, or the authority of the
+    /// request's target) serves the pages of this origin.
+    ///
+    /// Host names are compared in their canonical form, and a port that is the scheme's own counts as
+    /// none. Servers serve `http` and `https` only: an application in `capacitor://localhost` is not
+    /// a page of the server `localhost`.
+    #[must_use]
+    pub fn is_served_by(&self, authority: &str) -> bool {
+        matches!(self.scheme.as_str(), "http" | "https")
+            && split_authority(&self.scheme, authority)
+                .is_ok_and(|(host, port)| host == self.host && port == self.port)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = ParseOriginError;
+
+    fn from_str(text: &str) -> Result<Self, ParseOriginError> {
+        let (scheme, authority) = split_scheme(text)?;
+        let (host, port) = split_authority(&scheme, authority)?;
+        Ok(Self { scheme, host, port })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// An origin, or all origins below a domain: `https://*.preview.example.com` stands for one label or
+/// more in place of the `*`, with the scheme and port as given.
+///
+/// The domain must have two labels or more. Choose one under which nobody else can have a host: this
+/// library knows no list of public suffixes, and `https://*.github.io` would be everybody's pages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TrustedOrigin {
+    /// Without `*.`, where it is a pattern.
+    origin: Origin,
+    below: bool,
+}
+
+impl TrustedOrigin {
+    /// Whether these are the pages of `origin`.
+    #[must_use]
+    pub fn matches(&self, origin: &Origin) -> bool {
+        if !self.below {
+            return self.origin == *origin;
         }
-        self.check(request)
+        let prefix = origin.host.strip_suffix(self.origin.host.as_str());
+        self.origin.scheme == origin.scheme
+            && self.origin.port == origin.port
+            && prefix
+                .and_then(|prefix| prefix.strip_suffix('.'))
+                .is_some_and(|rest| !rest.is_empty())
     }
 
-    /// Checks a request that would be given a session, if it says where it comes from.
-    pub(crate) fn check_login(&self, request: &Parts) -> Result<(), Rejection> {
-        self.check(request)
+    /// The domain that a pattern stands for all hosts below of, without `*.`.
+    #[must_use]
+    pub fn wildcard_domain(&self) -> Option<&str> {
+        self.below.then_some(self.origin.host.as_str())
     }
+}
 
-    fn check(&self, request: &Parts) -> Result<(), Rejection> {
-        let header = |name: &str| single(&request.headers, name);
-        let origin = header(ORIGIN.as_str())?;
-        match header("sec-fetch-site")? {
-            Some(b"same-origin" | b"none") => Ok(()),
-            // No browser of today: the origin decides, and what sends none is no browser.
-            None if origin.is_none_or(|origin| self.is_own(request, origin)) => Ok(()),
-            _ if origin.is_some_and(|origin| self.contains(origin)) => Ok(()),
-            _ => Err(Rejection::CrossOrigin),
-        }
+impl From<Origin> for TrustedOrigin {
+    fn from(origin: Origin) -> Self {
+        Self { origin, below: false }
     }
+}
 
-    /// Whether `origin` is the host that the request itself names.
-    fn is_own(&self, request: &Parts, origin: &[u8]) -> bool {
-        let host = match request.uri.authority() {
-            Some(authority) => Some(authority.as_str().as_bytes()),
-            None => single(&request.headers, HOST.as_str()).unwrap_or_default(),
+impl FromStr for TrustedOrigin {
+    type Err = ParseOriginError;
+
+    fn from_str(text: &str) -> Result<Self, ParseOriginError> {
+        let (scheme, authority) = split_scheme(text)?;
+        let Some(domain) = authority.strip_prefix("*.") else {
+            return text.parse::<Origin>().map(Self::from);
         };
-        let origin = Uri::try_from(origin).ok();
-        let authority = origin.as_ref().and_then(Uri::authority);
-        host.is_some() && host == authority.map(|authority| authority.as_str().as_bytes())
+        let (host, port) = split_authority(&scheme, domain)?;
+        let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+        if is_address || !host.trim_end_matches('.').contains('.') {
+            return Err(ParseOriginError(Fault::Wildcard));
+        }
+        Ok(Self { origin: Origin { scheme, host, port }, below: true })
     }
 }
 
-/// The value of a header that may stand once.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, Rejection> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value.map(HeaderValue::as_bytes)),
-        _ => Err(Rejection::CrossOrigin),
+impl fmt::Display for TrustedOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin: Origin { scheme, host, port }, below } = self;
+        write!(f, "{scheme}://{}{host}", if *below { "*." } else { "" })?;
+        port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
-/// A WebSocket over HTTP/2 is a `CONNECT` (RFC 8441): never among the safe methods above.
-fn is_extended_connect(request: &Parts) -> bool {
-    request.method == Method::CONNECT
+/// Why a text is not an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseOriginError(Fault);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Scheme,
+    NonAscii,
+    Rest,
+    Host,
+    Port,
+    Wildcard,
 }
 
-/// Scheme, host and port as browsers send them, and nothing else: lower case, no port that is the
-/// scheme's own, and no pattern. What is never sent would trust nobody, unnoticed.
-fn is_origin(text: &str) -> bool {
-    let Ok(uri) = Uri::try_from(text) else { return false };
-    let (scheme, own_port) = match uri.scheme_str() {
-        Some("http") => ("http", 80),
-        Some("https") => ("https", 443),
-        _ => return false,
+impl fmt::Display for ParseOriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Fault::Scheme => "an origin starts with its scheme, such as https://app.example.com",
+            Fault::NonAscii => {
+                "a host name outside of ASCII must be written as browsers send it, xn--…"
+            }
+            Fault::Rest => {
+                "an origin ends after host and port: it has no path and no trailing slash"
+            }
+            Fault::Host => "an origin needs a host name or IP address after ://",
+            Fault::Port => "an origin's port must be a number from 1 to 65535",
+            Fault::Wildcard => {
+                "* may only stand before a domain of two labels or more: https://*.example.com"
+            }
+        })
+    }
+}
+
+impl std::error::Error for ParseOriginError {}
+
+/// Scheme in lower case (RFC 3986 section 3.1), and what follows `://`.
+fn split_scheme(text: &str) -> Result<(String, &str), ParseOriginError> {
+    let (scheme, rest) = text.split_once("://").ok_or(ParseOriginError(Fault::Scheme))?;
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        || !scheme.bytes().all(inner)
+        || scheme.len() > MAX_SCHEME_LEN
+    {
+        return Err(ParseOriginError(Fault::Scheme));
+    }
+    Ok((scheme.to_ascii_lowercase(), rest))
+}
+
+/// Host in canonical form, and the port unless it is the scheme's own.
+fn split_authority(scheme: &str, text: &str) -> Result<(String, Option<u16>), ParseOriginError> {
+    if !text.is_ascii() {
+        return Err(ParseOriginError(Fault::NonAscii));
+    }
+    if text.contains(['/', '?', '#']) {
+        return Err(ParseOriginError(Fault::Rest));
+    }
+    let host_len = match text.strip_prefix('[') {
+        Some(rest) => rest.find(']').ok_or(ParseOriginError(Fault::Host))? + 2,
+        None => text.find(':').unwrap_or(text.len()),
     };
-    let Some(authority) = uri.authority() else { return false };
-    let host = authority.host();
-    let canonical = match authority.port_u16() {
-        Some(port) if port == own_port => return false,
-        Some(port) => format!("{scheme}://{host}:{port}"),
-        None => format!("{scheme}://{host}"),
+    let (host, port) = text.split_at_checked(host_len).ok_or(ParseOriginError(Fault::Host))?;
+    let port = match port.strip_prefix(':') {
+        Some(digits) => Some(read_port(digits).ok_or(ParseOriginError(Fault::Port))?),
+        None if port.is_empty() => None,
+        None => return Err(ParseOriginError(Fault::Host)),
     };
-    let pattern = |byte: u8| byte.is_ascii_uppercase() || byte == b'*';
-    text == canonical && !host.is_empty() && !host.bytes().any(pattern)
+    let own_port = match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    };
+    Ok((canonical_host(host)?, port.filter(|_| port != own_port)))
+}
+
+fn read_port(digits: &str) -> Option<u16> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    digits.parse().ok().filter(|_| plain)
+}
+
+fn canonical_host(host: &str) -> Result<String, ParseOriginError> {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address = address.parse::<Ipv6Addr>().map_err(|_| ParseOriginError(Fault::Host))?;
+        return Ok(format!("[{address}]"));
+    }
+    if host.contains('*') {
+        return Err(ParseOriginError(Fault::Wildcard));
+    }
+    let host = host.to_ascii_lowercase();
+    let name = host.strip_suffix('.').unwrap_or(&host);
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_name = name.len() <= MAX_HOST_LEN
+        && name.split('.').all(|label| !label.is_empty() && label.bytes().all(inner));
+    // Browsers read a name that ends in a number as an IPv4 address, in forms that are not all one.
+    let numeric = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = name.rsplit('.').next().is_some_and(numeric);
+    if !is_name || is_number && host.parse::<Ipv4Addr>().is_err() {
+        return Err(ParseOriginError(Fault::Host));
+    }
+    Ok(host)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
-
     use super::*;
 
-    fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
-        let mut builder = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            builder = builder.header(*name, *value);
-        }
-        builder.body(()).expect("a request").into_parts().0
-    }
-
     #[test]
-    fn cookie_use_follows_fetch_metadata_then_origin() {
-        let trusted = TrustedOrigins::new(["https://app.example.com"]).expect("an origin");
-        let host = ("host", "api.example.com");
-        let site = |value| ("sec-fetch-site", value);
-        let origin = |value| ("origin", value);
-        let rows: [(&str, &str, &[(&str, &str)], bool); 19] = [
-            ("safe method from anywhere", "GET", &[host, site("cross-site")], true),
-            ("own page", "POST", &[host, site("same-origin")], true),
-            ("typed by the user", "POST", &[host, site("none")], true),
-            ("sub-domain", "POST", &[host, site("same-site")], false),
-            ("foreign site", "POST", &[host, site("cross-site")], false),
-            ("unknown site value", "POST", &[host, site("Same-Origin")], false),
-            ("empty site value", "POST", &[host, site("")], false),
+    fn an_origin_has_one_canonical_form() {
+        for (text, canonical) in [
+            ("https://app.example.com", "https://app.example.com"),
+            ("HTTPS://APP.Example.com:443", "https://app.example.com"),
+            ("http://app.example.com:80", "http://app.example.com"),
+            ("https://app.example.com:80", "https://app.example.com:80"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://127.0.0.1", "http://127.0.0.1"),
+            ("http://[0:0::1]:80", "http://[::1]"),
+            ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+            ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+            ("https://example.com.", "https://example.com."),
+            ("capacitor://localhost", "capacitor://localhost"),
+            ("ionic://localhost", "ionic://localhost"),
+            ("tauri://localhost", "tauri://localhost"),
+            ("app://-", "app://-"),
+            ("app://obsidian.md", "app://obsidian.md"),
             (
-                "trusted site",
-                "POST",
-                &[host, site("cross-site"), origin("https://app.example.com")],
-                true,
+                "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+                "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
             ),
             (
-                "foreign site and origin",
-                "POST",
-                &[host, site("cross-site"), origin("https://evil.example")],
-                false,
+                "moz-extension://0bfc4a3e-6b0d-4d8e-9d3c-2f1c5f0f3f53",
+                "moz-extension://0bfc4a3e-6b0d-4d8e-9d3c-2f1c5f0f3f53",
             ),
-            ("no browser", "POST", &[host], true),
-            ("old browser, own page", "POST", &[host, origin("https://api.example.com")], true),
-            ("old browser, foreign", "POST", &[host, origin("https://evil.example")], false),
-            (
-                "old browser, other port",
-                "POST",
-                &[host, origin("https://api.example.com:1")],
-                false,
-            ),
-            ("opaque origin", "POST", &[host, origin("null")], false),
-            ("no host to compare with", "POST", &[origin("https://api.example.com")], false),
-            ("TRACE is not safe", "TRACE", &[host, site("cross-site")], false),
-            (
-                "two origins",
-                "POST",
-                &[host, origin("https://api.example.com"), origin("https://api.example.com")],
-                false,
-            ),
-            (
-                "WebSocket from a foreign page",
-                "GET",
-                &[host, ("upgrade", "websocket"), origin("https://evil.example")],
-                false,
-            ),
-            (
-                "WebSocket from the own page",
-                "GET",
-                &[host, ("upgrade", "websocket"), origin("https://api.example.com")],
-                true,
-            ),
-        ];
-        for (name, method, headers, passes) in rows {
-            let parts = request(method, "/", headers);
-            assert_eq!(trusted.check_cookie_use(&parts).is_ok(), passes, "{name}");
+            ("capacitor://localhost:443", "capacitor://localhost:443"),
+        ] {
+            let origin: Origin = text.parse().expect(text);
+            assert_eq!(origin.to_string(), canonical);
+            assert_eq!(canonical.parse::<Origin>().expect(canonical), origin);
         }
     }
 
     #[test]
-    fn the_authority_of_the_request_target_outranks_the_host_header() {
-        let trusted = TrustedOrigins::default();
-        let headers = [("host", "evil.example"), ("origin", "https://evil.example")];
-        let parts = request("POST", "https://api.example.com/", &headers);
-        assert!(trusted.check_cookie_use(&parts).is_err());
+    fn what_is_no_origin_is_refused_in_words_that_help() {
+        for (text, word) in [
+            ("", "scheme"),
+            ("null", "scheme"),
+            ("*", "scheme"),
+            ("app.example.com", "scheme"),
+            ("://a.example", "scheme"),
+            ("1a://a.example", "scheme"),
+            ("https://a.example/", "trailing slash"),
+            ("https://a.example/path", "trailing slash"),
+            ("https://a.example?x", "trailing slash"),
+            ("https://a.example#x", "trailing slash"),
+            ("https://", "host name"),
+            ("https://:8443", "host name"),
+            ("https://user@a.example", "host name"),
+            ("https://a..example", "host name"),
+            ("https://.example", "host name"),
+            ("https://a.example\\@b.example", "host name"),
+            ("https://a b.example", "host name"),
+            ("https://1.2.3", "host name"),
+            ("https://1.2.3.256", "host name"),
+            ("https://[::1", "host name"),
+            ("https://[fe80::1%25eth0]", "host name"),
+            ("https://[::1]x", "host name"),
+            ("https://a.example:", "port"),
+            ("https://a.example:0443", "port"),
+            ("https://a.example:65536", "port"),
+            ("https://a.example:+1", "port"),
+            ("https://bücher.example", "xn--"),
+            ("https://*.example.com", "*"),
+        ] {
+            let error = text.parse::<Origin>().expect_err(text).to_string();
+            assert!(error.contains(word), "{text:?}: {error}");
+        }
+        let long = format!("https://{}", "a.".repeat(200));
+        assert!(long.parse::<Origin>().is_err());
     }
 
     #[test]
-    fn only_what_a_browser_sends_as_origin_can_be_trusted() {
+    fn a_pattern_stands_for_one_label_or_more_of_its_scheme_and_port() {
+        let pattern: TrustedOrigin = "https://*.Preview.example.com".parse().expect("a pattern");
+        assert_eq!(pattern.to_string(), "https://*.preview.example.com");
+        assert_eq!(pattern.wildcard_domain(), Some("preview.example.com"));
+        for (origin, expected) in [
+            ("https://a.preview.example.com", true),
+            ("https://b.a.preview.example.com", true),
+            ("https://A.PREVIEW.example.com:443", true),
+            ("https://preview.example.com", false),
+            ("https://evilpreview.example.com", false),
+            ("http://a.preview.example.com", false),
+            ("https://a.preview.example.com:8443", false),
+            ("https://a.preview.example.com.evil.example", false),
+        ] {
+            assert_eq!(pattern.matches(&origin.parse().expect(origin)), expected, "{origin}");
+        }
         for bad in [
-            "app.example.com",
-            "https://app.example.com/",
-            "https://app.example.com/path",
-            "https://APP.example.com",
-            "https://user@app.example.com",
-            "https://app.example.com:443",
-            "http://app.example.com:80",
-            "https://app.example.com:",
-            "https://app.example.com:0443",
-            "https://app.example.com:65536",
-            "https://*.example.com",
-            "https://:8443",
-            "ftp://app.example.com",
-            "null",
-            "*",
-            "",
+            "https://*",
+            "https://*.com",
+            "https://*.com.",
+            "https://*.localhost",
+            "https://*.127.0.0.1",
+            "https://*.[::1]",
+            "https://*.*.example.com",
+            "https://a.*.example.com",
+            "https://a*.example.com",
+            "*://a.example.com",
+            "https://*.example.com/",
         ] {
-            assert!(TrustedOrigins::new([bad]).is_err(), "{bad:?}");
+            assert!(bad.parse::<TrustedOrigin>().is_err(), "{bad}");
         }
-        for good in [
-            "https://a.example:8443",
-            "http://localhost:3000",
-            "https://a.example:80",
-            "http://a.example:443",
-            "http://[::1]:3000",
-            "http://[::1]",
-            "http://127.0.0.1",
+    }
+
+    #[test]
+    fn a_host_is_the_same_in_every_spelling() {
+        for (origin, host, expected) in [
+            ("https://app.example.com", "app.example.com", true),
+            ("https://app.example.com", "APP.example.com", true),
+            ("https://app.example.com", "app.example.com:443", true),
+            ("http://app.example.com", "app.example.com:80", true),
+            ("https://app.example.com:8443", "app.example.com:8443", true),
+            ("https://[::1]:8443", "[0:0:0::1]:8443", true),
+            ("https://app.example.com", "app.example.com:80", false),
+            ("https://app.example.com", "app.example.com:8443", false),
+            ("https://app.example.com", "app.example.com.", false),
+            ("https://app.example.com", "user@app.example.com", false),
+            ("https://app.example.com", "", false),
+            ("capacitor://localhost", "localhost", false),
         ] {
-            assert!(TrustedOrigins::new([good]).is_ok(), "{good:?}");
+            let parsed: Origin = origin.parse().expect(origin);
+            assert_eq!(parsed.is_served_by(host), expected, "{origin} at {host:?}");
         }
     }
 }

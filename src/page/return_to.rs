@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 use super::path;
 use super::site::Site;
-use crate::middleware::{ConfigError, TrustedOrigins};
+use crate::middleware::{ConfigError, Origin, TrustedOrigins};
 
 /// The most bytes of a return address. Escaped once more into the query of the sign-in page it
 /// still fits into the 4 KiB in which gateways buffer the head of an answer (nginx,
@@ -81,8 +81,7 @@ impl ReturnHosts {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::InvalidOrigin`] if one of them is not scheme, host and port as browsers
-    /// send them.
+    /// [`ConfigError::InvalidOrigin`] if one of them is neither an origin nor a pattern of origins.
     pub fn with_origins(
         mut self,
         origins: impl IntoIterator<Item = impl AsRef<str>>,
@@ -140,7 +139,8 @@ impl ReturnHosts {
         }
         let origin = site.origin(https);
         let below = https && self.domain.as_ref().is_some_and(|domain| site.is_below(domain));
-        if !below && !self.origins.iter().any(|list| list.contains(origin.as_bytes())) {
+        let listed = |origin: Origin| self.origins.iter().any(|list| list.contains(&origin));
+        if !below && !origin.parse().is_ok_and(listed) {
             return Err(ReturnFault::Foreign);
         }
         path::canonical(&target).map(|target| ReturnTo(origin + &target))

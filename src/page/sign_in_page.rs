@@ -110,8 +110,7 @@ impl SignInPage {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::InvalidOrigin`] if one of them is not scheme, host and port as browsers
-    /// send them.
+    /// [`ConfigError::InvalidOrigin`] if one of them is neither an origin nor a pattern of origins.
     pub fn with_return_origins(
         self,
         origins: impl IntoIterator<Item = impl AsRef<str>>,
