@@ -131,3 +131,27 @@ async fn a_replica_takes_over() {
     store.revoke_all(record.issuer, now()).await.expect("an answer");
     assert!(!opens(&store, &ticket).await);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_says_that_its_cluster_is_down_is_not_believed() {
+    needs_redis!();
+    let mut cluster = ClusterOf::masters();
+    for node in &cluster.nodes {
+        node.cli(&["config", "set", "cluster-require-full-coverage", "yes"]);
+    }
+    let store = RedisStore::cluster_builder(cluster.urls()).connect().await.expect("a store");
+    let users = users(&cluster);
+    let (ticket, _) = sign_in(&store, &users[0]).await;
+    warm(&store, &ticket).await;
+    let up = cluster.master_of(issuer(&users[0]));
+    let other = cluster.master_of(issuer(&users[1]));
+    cluster.nodes[other].kill();
+    let says_down = || cluster.nodes[up].cli(&["cluster", "info"]).contains("cluster_state:fail");
+    eventually(async || says_down()).await;
+    let begin = Instant::now();
+    // It still answers pings, and reports every change of a key.
+    eventually(async || !opens_at_once(&store, &ticket)).await;
+    assert!(begin.elapsed() < Duration::from_millis(600), "{:?}", begin.elapsed());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!opens_at_once(&store, &ticket), "it is believed again");
+}

@@ -245,3 +245,50 @@ async fn no_session_survives_the_end_of_all_however_many_are_minted_beside_it() 
         assert_eq!(server.cli(&["keys", "*:s"]), "");
     }
 }
+
+/// The copies of this process are dropped when a revocation is answered, not when it is sent:
+/// what was read in between, here while it is sent again, would outlive it. The message from
+/// Redis is held up, so that nothing else can drop them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_copied_while_a_revocation_was_under_way_is_dropped_when_it_is_answered() {
+    needs_redis!();
+    let server = Server::start();
+    let proxy = Proxy::before(server.port).await;
+    let minute = Duration::from_secs(60);
+    let store = RedisStore::builder(proxy.url()).with_ping_interval(minute).with_timeout(minute);
+    let store = store.connect().await.expect("a store");
+    let mut kinds: Vec<std::sync::Arc<dyn SessionStore>> = vec![std::sync::Arc::new(store.clone())];
+    #[cfg(feature = "sealed")]
+    {
+        let keys = tower_didt::SealingKeys::generate().expect("randomness");
+        kinds.push(std::sync::Arc::new(tower_didt::SealedStore::new(keys, store.clone())));
+    }
+    for store in kinds {
+        let tower_didt::Minted::Session { ticket, record } =
+            store.mint(session("alice"), now()).await.expect("an answer")
+        else {
+            panic!("no session")
+        };
+        let copied =
+            || matches!(store.load(ticket.expose_secret(), now()).try_now(), Ok(Ok(Some(_))));
+        // Sent, and lost on the way.
+        proxy.hold_up();
+        let mut revoking = std::pin::pin!(store.revoke_all(record.issuer, now()));
+        let waker = std::task::Context::from_waker(std::task::Waker::noop()).waker().clone();
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(revoking.as_mut().poll(&mut context).is_pending());
+        proxy.cut();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        proxy.mend();
+        // Meanwhile somebody uses the session, which is alive.
+        eventually(async || {
+            let _ = store.load(ticket.expose_secret(), now()).await;
+            copied()
+        })
+        .await;
+        proxy.hold_up_messages();
+        revoking.await.expect("an answer, the second time");
+        assert!(!copied(), "a copy outlived the answer");
+        proxy.mend();
+    }
+}

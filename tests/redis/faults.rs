@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tower_didt::{RedisStore, SessionStore, StoreError};
 
+use crate::proxy::Proxy;
 use crate::support::{
     Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, token, unavailable,
     warm,
@@ -239,4 +240,50 @@ async fn errors_say_why() {
     let error = unavailable(store.ping().await);
     let StoreError::Unavailable(cause) = error else { unreachable!() };
     assert!(cause.to_string().contains("refused"), "{cause}");
+}
+
+/// Nobody knows whether it was done: sent again, it would find its own claim and say that the
+/// token was used, or make a second session where the token was claimed in a step before.
+#[tokio::test]
+async fn a_mint_whose_answer_is_lost_is_not_sent_again() {
+    needs_redis!();
+    let server = Server::start();
+    let proxy = Proxy::before(server.port).await;
+    let patient = RedisStore::builder(proxy.url()).with_timeout(Duration::from_secs(10));
+    let store = patient.connect().await.expect("a store");
+    let (_, old) = sign_in(&store, "bob").await;
+    for wanted in [session("alice"), session("carol").replacing(Some(&old))] {
+        let issuer = wanted.token.issuer;
+        // The claim and the end of the other session come before, where that is another's.
+        let minting = {
+            let store = store.clone();
+            tokio::spawn(async move { store.mint(wanted, now()).await })
+        };
+        let sessions = format!("didt:{{{}}}:s", issuer.address().to_string().to_lowercase());
+        proxy.hold_up_answers();
+        // Every command before the mint itself needs its answer.
+        eventually(async || {
+            if server.cli(&["exists", &sessions]) == "1" {
+                return true;
+            }
+            proxy.mend();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            proxy.hold_up_answers();
+            false
+        })
+        .await;
+        proxy.cut();
+        proxy.mend();
+        let answer = minting.await.expect("no panic");
+        // Where the answer slipped through, it was made once; else nobody can know.
+        if answer.is_err() {
+            unavailable(answer);
+        } else {
+            assert!(matches!(answer, Ok(tower_didt::Minted::Session { .. })), "{answer:?}");
+        }
+        eventually(async || store.ping().await.is_ok()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let listed = store.sessions_of(issuer, now()).await.expect("an answer");
+        assert_eq!(listed.len(), 1);
+    }
 }

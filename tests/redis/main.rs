@@ -21,6 +21,7 @@ mod http;
 mod ledger;
 mod proxy;
 mod resharding;
+mod runtimes;
 mod secrets;
 mod support;
 #[cfg(feature = "redis-tls")]

@@ -13,6 +13,10 @@ enum Weather {
     Fine,
     /// Nothing passes; both ends believe that they are connected.
     HeldUp,
+    /// What the client says passes, what the server says does not.
+    AnswersHeldUp,
+    /// Answers pass; messages about changes, and what comes after the first of them, do not.
+    MessagesHeldUp,
     /// Connections are closed, new ones too.
     Cut,
 }
@@ -38,8 +42,8 @@ impl Proxy {
                     let (client_in, client_out) = client.into_split();
                     let (server_in, server_out) = server.into_split();
                     tokio::select! {
-                        () = pass(client_in, server_out, weather.clone()) => {}
-                        () = pass(server_in, client_out, weather.clone()) => {}
+                        () = pass(client_in, server_out, weather.clone(), Side::Client) => {}
+                        () = pass(server_in, client_out, weather.clone(), Side::Server) => {}
                         () = until_cut(weather) => {}
                     }
                 });
@@ -54,6 +58,14 @@ impl Proxy {
 
     pub(crate) fn hold_up(&self) {
         self.weather.send_replace(Weather::HeldUp);
+    }
+
+    pub(crate) fn hold_up_answers(&self) {
+        self.weather.send_replace(Weather::AnswersHeldUp);
+    }
+
+    pub(crate) fn hold_up_messages(&self) {
+        self.weather.send_replace(Weather::MessagesHeldUp);
     }
 
     pub(crate) fn cut(&self) {
@@ -75,18 +87,44 @@ async fn until_cut(mut weather: watch::Receiver<Weather>) {
     let _ = weather.wait_for(|weather| *weather == Weather::Cut).await;
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// How a message about a change begins.
+const MESSAGE: &[u8] = b">2\r\n$10\r\ninvalidate";
+
 async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     mut weather: watch::Receiver<Weather>,
+    side: Side,
 ) {
     let mut buffer = vec![0; 65_536];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
-        if weather.wait_for(|weather| *weather == Weather::Fine).await.is_err() {
+        let mut rest = &buffer[..length];
+        let answers = weather.wait_for(|weather| match weather {
+            Weather::Fine | Weather::MessagesHeldUp => true,
+            Weather::AnswersHeldUp => side == Side::Client,
+            Weather::HeldUp | Weather::Cut => false,
+        });
+        let Ok(messages_held_up) = answers.await.map(|it| *it == Weather::MessagesHeldUp) else {
             return;
+        };
+        let message = rest.windows(MESSAGE.len()).position(|bytes| bytes == MESSAGE);
+        if let (true, Side::Server, Some(start)) = (messages_held_up, side, message) {
+            if to.write_all(&rest[..start]).await.is_err() {
+                return;
+            }
+            rest = &rest[start..];
+            if weather.wait_for(|weather| *weather == Weather::Fine).await.is_err() {
+                return;
+            }
         }
-        if to.write_all(&buffer[..length]).await.is_err() {
+        if to.write_all(rest).await.is_err() {
             return;
         }
         tokio::time::sleep(Duration::ZERO).await;

@@ -180,3 +180,131 @@ impl Ownership {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::redis::invalidations::Seen;
+
+    const SLOT: u16 = 7;
+
+    fn endpoint(port: u16) -> Endpoint {
+        Endpoint::Tcp { host: "localhost".to_owned(), port }
+    }
+
+    fn issuer() -> crate::Issuer {
+        crate::Address::from_bytes([3; 20]).into()
+    }
+
+    /// A view of masters `a` and `b`: epochs and slots.
+    fn view(me: &str, a: (u64, &str), b: (u64, &str)) -> View {
+        let line = |name: &str, (epoch, slots): (u64, &str)| {
+            let flags = if name == me { "myself,master" } else { "master" };
+            format!("{name} 127.0.0.1:1@2,host {flags} - 0 1700000000000 {epoch} connected {slots}")
+        };
+        View::read(&format!("{}\n{}\n", line("a", a), line("b", b))).expect("a view")
+    }
+
+    struct Watched {
+        ownership: Ownership,
+        seen: Seen,
+    }
+
+    impl Watched {
+        /// A owns everything, in the views of A (port 1) and B (port 2).
+        fn new() -> Self {
+            let ownership = Ownership::new(Arc::new(Invalidations::new(512, SLOTS)));
+            ownership.report(&endpoint(1), view("a", (1, "0-16383"), (2, "")));
+            ownership.report(&endpoint(2), view("b", (1, "0-16383"), (2, "")));
+            let seen = ownership.invalidations.seen(issuer(), SLOT);
+            Self { ownership, seen }
+        }
+
+        fn report(&self, port: u16, view: View) -> bool {
+            self.ownership.report(&endpoint(port), view)
+        }
+
+        fn owner(&self) -> [bool; 2] {
+            [1, 2].map(|port| self.ownership.is_owner(&endpoint(port), SLOT))
+        }
+
+        /// Whether copies of the slot were dropped since the last time.
+        fn dropped(&mut self) -> bool {
+            let seen = self.ownership.invalidations.seen(issuer(), SLOT);
+            std::mem::replace(&mut self.seen, seen) != seen
+        }
+    }
+
+    #[test]
+    fn the_same_view_again_drops_nothing() {
+        let mut watched = Watched::new();
+        assert_eq!(watched.owner(), [true, false]);
+        assert!(!watched.report(1, view("a", (1, "0-16383"), (2, ""))));
+        assert!(!watched.dropped());
+        // Another slot is another matter.
+        assert!(watched.report(1, view("a", (1, "0-16000"), (2, "16001-16383"))));
+        assert!(!watched.dropped());
+    }
+
+    #[test]
+    fn a_new_owner_is_believed_as_soon_as_one_master_knows_though_the_old_one_does_not() {
+        let mut watched = Watched::new();
+        watched.report(2, view("b", (1, "0-6 8-16383"), (3, "7")));
+        assert!(watched.dropped());
+        assert_eq!(watched.owner(), [false, true], "the old one still claims it");
+        watched.report(1, view("a", (1, "0-6 8-16383"), (3, "7")));
+        assert!(watched.dropped());
+        assert_eq!(watched.owner(), [false, true]);
+    }
+
+    #[test]
+    fn of_two_claims_the_higher_epoch_is_right_and_of_equal_ones_neither() {
+        let watched = Watched::new();
+        watched.report(2, view("b", (9, ""), (0, "0-16383")));
+        assert_eq!(watched.owner(), [true, false]);
+        watched.report(2, view("b", (9, ""), (1, "0-16383")));
+        assert_eq!(watched.owner(), [false, false]);
+    }
+
+    #[test]
+    fn a_slot_on_its_way_is_nobodys_and_every_step_drops_copies() {
+        let mut watched = Watched::new();
+        for slots in ["0-16383 [7->-b]", "0-16383", "0-16383 [7->-b]"] {
+            watched.report(1, view("a", (1, slots), (2, "")));
+            assert!(watched.dropped(), "{slots}");
+            assert_eq!(watched.owner(), [!slots.contains('['), false], "{slots}");
+        }
+        let mut watched = Watched::new();
+        watched.report(2, view("b", (1, "0-16383"), (2, "[7-<-a]")));
+        assert!(watched.dropped());
+        assert_eq!(watched.owner(), [false, false]);
+    }
+
+    #[test]
+    fn a_new_epoch_of_the_owner_and_a_master_that_gives_a_slot_up_drop_copies() {
+        let mut watched = Watched::new();
+        watched.report(1, view("a", (5, "0-16383"), (2, "")));
+        assert!(watched.dropped(), "it may have lost the slot and got it back");
+        watched.report(1, view("a", (5, "0-6"), (2, "")));
+        assert!(watched.dropped(), "the other one does not know yet");
+        assert_eq!(watched.owner(), [false, false]);
+    }
+
+    #[test]
+    fn a_master_that_cannot_be_asked_owns_nothing() {
+        let watched = Watched::new();
+        watched.ownership.forget(&endpoint(1));
+        assert_eq!(watched.owner(), [false, false]);
+    }
+
+    #[test]
+    fn what_is_no_view_is_refused() {
+        for bad in ["", "a", "a b myself - 0 0 x connected", "a b master - 0 0 1 connected 0-5"] {
+            assert!(View::read(bad).is_none(), "{bad:?}");
+        }
+        for slots in ["16384", "1-99999", "x", "[7", "1-2-3"] {
+            let bad = format!("a b myself - 0 0 1 connected {slots}");
+            assert!(View::read(&bad).is_none(), "{bad:?}");
+        }
+    }
+}
