@@ -15,6 +15,8 @@ enum Weather {
     HeldUp,
     /// What the client says passes, what the server says does not.
     AnswersHeldUp,
+    /// Everything passes until the client says this; from then on answers are held up.
+    AnswersHeldUpAfter(&'static [u8]),
     /// Answers pass; messages about changes, and what comes after the first of them, do not.
     MessagesHeldUp,
     /// Connections are closed, new ones too.
@@ -36,14 +38,14 @@ impl Proxy {
         let weather_there = Arc::clone(&weather);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let weather = weather_there.subscribe();
+                let (weather, there) = (weather_there.subscribe(), Arc::clone(&weather_there));
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
                     let (client_in, client_out) = client.into_split();
                     let (server_in, server_out) = server.into_split();
                     tokio::select! {
-                        () = pass(client_in, server_out, weather.clone(), Side::Client) => {}
-                        () = pass(server_in, client_out, weather.clone(), Side::Server) => {}
+                        () = pass(client_in, server_out, &there, Side::Client) => {}
+                        () = pass(server_in, client_out, &there, Side::Server) => {}
                         () = until_cut(weather) => {}
                     }
                 });
@@ -60,8 +62,14 @@ impl Proxy {
         self.weather.send_replace(Weather::HeldUp);
     }
 
-    pub(crate) fn hold_up_answers(&self) {
-        self.weather.send_replace(Weather::AnswersHeldUp);
+    /// Holds answers up from when the client says `words`.
+    pub(crate) fn hold_up_answers_after(&self, words: &'static [u8]) {
+        self.weather.send_replace(Weather::AnswersHeldUpAfter(words));
+    }
+
+    /// Whether answers are held up.
+    pub(crate) fn holds_answers_up(&self) -> bool {
+        *self.weather.borrow() == Weather::AnswersHeldUp
     }
 
     pub(crate) fn hold_up_messages(&self) {
@@ -99,22 +107,31 @@ const MESSAGE: &[u8] = b">2\r\n$10\r\ninvalidate";
 async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut weather: watch::Receiver<Weather>,
+    there: &watch::Sender<Weather>,
     side: Side,
 ) {
+    let mut weather = there.subscribe();
+    let contains =
+        |bytes: &[u8], words: &[u8]| bytes.windows(words.len()).position(|these| these == words);
     let mut buffer = vec![0; 65_536];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
         let mut rest = &buffer[..length];
+        let current = *there.borrow();
+        if let (Side::Client, Weather::AnswersHeldUpAfter(words)) = (side, current)
+            && contains(rest, words).is_some()
+        {
+            there.send_replace(Weather::AnswersHeldUp);
+        }
         let answers = weather.wait_for(|weather| match weather {
-            Weather::Fine | Weather::MessagesHeldUp => true,
+            Weather::Fine | Weather::MessagesHeldUp | Weather::AnswersHeldUpAfter(_) => true,
             Weather::AnswersHeldUp => side == Side::Client,
             Weather::HeldUp | Weather::Cut => false,
         });
         let Ok(messages_held_up) = answers.await.map(|it| *it == Weather::MessagesHeldUp) else {
             return;
         };
-        let message = rest.windows(MESSAGE.len()).position(|bytes| bytes == MESSAGE);
+        let message = contains(rest, MESSAGE);
         if let (true, Side::Server, Some(start)) = (messages_held_up, side, message) {
             if to.write_all(&rest[..start]).await.is_err() {
                 return;

@@ -242,8 +242,10 @@ impl Line {
         if let Some(ownership) = &self.settings.ownership {
             ownership.forget(&self.endpoint);
         }
-        self.settings.invalidations.all();
-        self.connection.send_replace(None);
+        // A server that cannot be reached costs others their copies once, not at every attempt.
+        if self.connection.send_replace(None).is_some() {
+            self.settings.invalidations.all();
+        }
     }
 
     fn trust_until(&self, time: Instant) {
