@@ -20,10 +20,10 @@
 //!
 //! # What a token proves
 //!
-//! Whoever holds *any* secp256k1 key can sign *any* claim. The only fact that a valid token
+//! Anyone can make a secp256k1 key and sign any claim with it. The only fact that a valid token
 //! proves is: the holder of the key behind `iss` made this statement for this `aud`.
-//! **Identity is the issuer alone.** Look users up by [`Session::issuer`]; `sub` is the
-//! holder's own word, and so is `ext`.
+//! **The issuer is the only identity.** A session is therefore *somebody*, not yet a user of your
+//! application: look users up by [`Session::issuer`]. `sub` and `ext` are whatever the holder wrote.
 //!
 //! # From a request to a session
 //!
@@ -63,7 +63,7 @@
 //! - HTTPS only: browsers refuse a `__Host-` cookie over plain HTTP.
 //! - Proxies in front must pass `Host`, `Origin` and `Sec-Fetch-Site` through unchanged.
 //! - Every new token costs one signature check (some 100 µs): put a rate limit in front.
-//! - Put the layer outside of whatever reads the body, so that nobody has to send one in vain.
+//! - Put the layer outside of whatever reads the body, so that a rejected client does not upload one for nothing.
 //! - [`MemoryStore`] is one process: with several, sign-ins of one are unknown to the others.
 //!   `SealedStore` keeps sessions in their cookies instead; its documentation has a table of what
 //!   that guarantees.

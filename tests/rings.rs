@@ -1,0 +1,77 @@
+//! The library's rings: imports point inward only, and name the ring that they come from.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each folder (or file) of `src`, and what it may import from the crate.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("did", &["did"]),
+    ("session", &["did", "session", "sync"]),
+    ("magic", &["did", "magic", "sync"]),
+    ("middleware", &["did", "session", "magic", "middleware", "sync"]),
+];
+
+/// What tests within the files use, beyond their ring.
+const IN_TESTS: &[&str] = &["interleavings", "testing"];
+
+#[test]
+fn imports_point_inward_and_name_their_ring() {
+    let mut wrong = Vec::new();
+    for (ring, allowed) in MAY_IMPORT {
+        for file in files(&source().join(ring)) {
+            let text = fs::read_to_string(&file).expect("readable");
+            let (code, tests) =
+                text.split_at(text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len()));
+            let is_test = file.ends_with("tests.rs") || file.ends_with("interleavings.rs");
+            for (part, in_tests) in [(code, is_test), (tests, true)] {
+                for name in imported(part) {
+                    let known = allowed.contains(&name) || in_tests && IN_TESTS.contains(&name);
+                    if !known {
+                        wrong.push(format!("{}: crate::{name}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "these imports leave their ring or do not name it:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_test_sees_an_import_that_points_outward() {
+    let text = "use crate::session::Ticket;\nuse crate::{Issuer, did::Claim};\nfn f() { crate::axum::g() }\n\
+                /// See [`crate::Verifier`].\n// crate::comment\n";
+    assert_eq!(imported(text), ["session", "{", "axum"]);
+}
+
+/// What follows each `crate::`, outside comments.
+fn imported(text: &str) -> Vec<&str> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| {
+            let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
+            &rest[..end.max(1)]
+        })
+        .collect()
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
