@@ -20,7 +20,7 @@ use http::Request;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
     Address, DidAuth, MemoryStore, Minted, NewSession, NoSessions, SessionStore, Timestamp,
-    TokenMark, Verifier,
+    TokenMark, TokenState, Verifier,
 };
 use tower_didt_benches::calls::{Bare, bearer, now, pass, request};
 use tower_didt_benches::{AUDIENCE, median};
@@ -66,7 +66,7 @@ fn sessions(count: usize) {
     let marks = MemoryStore::with_limits(AMPLE, count + 1);
     let of_marks = Growth::of(|| {
         for number in 0..count {
-            assert!(now(marks.claim(mark(number), NOW)).expect("an answer"));
+            assert_eq!(now(marks.claim(mark(number), NOW)).expect("an answer"), TokenState::New);
         }
     });
     // Their place is kept: nothing of it is taken for the sessions'.

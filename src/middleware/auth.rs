@@ -415,11 +415,12 @@ impl DidAuth {
         self.0.store.revoke(issuer, handle, self.0.clock.now()).await
     }
 
-    /// Ends all sessions of an issuer. For administration.
+    /// Ends all sessions of an issuer, and its tokens: those issued until now, and those
+    /// presented before. For administration.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store could not be told.
+    /// [`StoreError`] if the store could not be told, or [remembers](SessionStore::remembers) nothing.
     pub async fn sign_out_everywhere(&self, issuer: Issuer) -> Result<(), StoreError> {
         self.0.store.revoke_all(issuer, self.0.clock.now()).await
     }

@@ -38,6 +38,8 @@ pub enum Rejection {
     InvalidToken(TokenError),
     /// The bearer token was used before, and each is good for one use.
     TokenUsed,
+    /// The token's issuer signed out everywhere after the token was issued or first presented.
+    TokenRevoked,
     /// A token of the same issuer that was issued later has been accepted, and only
     /// the newest is good.
     TokenSuperseded,
@@ -97,6 +99,7 @@ impl Rejection {
             }
             Self::InvalidToken(_)
             | Self::TokenUsed
+            | Self::TokenRevoked
             | Self::TokenSuperseded
             | Self::UnboundLogin(_) => INVALID_TOKEN,
             Self::AmbiguousCredentials => Shown {
@@ -139,6 +142,7 @@ impl Rejection {
             Self::AmbiguousCredentials => "ambiguous_credentials",
             Self::InvalidToken(error) => error.name(),
             Self::TokenUsed => "token_used",
+            Self::TokenRevoked => "token_revoked",
             Self::TokenSuperseded => "token_superseded",
             Self::UnboundLogin(_) => "unbound_login",
             Self::UnknownSession => "unknown_session",
@@ -199,6 +203,7 @@ impl fmt::Display for Rejection {
             Self::AmbiguousCredentials => f.write_str("credentials were sent more than once"),
             Self::InvalidToken(error) => error.fmt(f),
             Self::TokenUsed => f.write_str("the token was used before"),
+            Self::TokenRevoked => f.write_str("the token's issuer has signed out everywhere since"),
             Self::TokenSuperseded => f.write_str("a newer token was accepted before"),
             Self::UnboundLogin(unbound) => unbound.fmt(f),
             Self::UnknownSession => f.write_str("the cookie belongs to no session"),

@@ -167,11 +167,12 @@ impl Session {
         Ok(())
     }
 
-    /// Ends all sessions of this issuer, on all devices, this one included.
+    /// Ends all sessions of this issuer, on all devices, this one included, and its tokens: those issued
+    /// until now, and those presented before. Signing in again takes a token that is issued later.
     ///
     /// # Errors
     ///
-    /// As [`sign_out`](Self::sign_out).
+    /// As [`sign_out`](Self::sign_out). [`StoreError::Forgetful`] if the store remembers nothing.
     pub async fn sign_out_everywhere(&self) -> Result<(), StoreError> {
         let now = self.0.gate.clock.now();
         self.0.gate.store.revoke_all(self.issuer(), now).await?;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreFuture, TokenMark, Touched,
+    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
+    TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -12,7 +13,8 @@ use crate::{Issuer, Timestamp};
 ///
 /// For machine clients and gRPC. A token authenticates until it expires or is too old
 /// to be accepted; since nobody remembers which tokens were used, none can be refused for that,
-/// and with a replay mode that would have to, such as `Replay::SingleUse`, no token passes.
+/// and with a replay mode that would have to, such as `Replay::SingleUse`, no token passes. Signing out
+/// everywhere fails with [`StoreError::Forgetful`]: tokens stay good until they expire.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSessions;
 
@@ -21,12 +23,12 @@ impl SessionStore for NoSessions {
         StoreFuture::ready(Ok(Minted::NotKept))
     }
 
-    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(true))
+    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<TokenState> {
+        StoreFuture::ready(Ok(TokenState::New))
     }
 
-    fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(false))
+    fn state_of(&self, _: TokenMark, _: Timestamp) -> StoreFuture<TokenState> {
+        StoreFuture::ready(Ok(TokenState::New))
     }
 
     fn advance(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
@@ -46,7 +48,7 @@ impl SessionStore for NoSessions {
     }
 
     fn revoke_all(&self, _: Issuer, _: Timestamp) -> StoreFuture<()> {
-        StoreFuture::ready(Ok(()))
+        StoreFuture::ready(Err(StoreError::Forgetful))
     }
 
     fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Minted, NewSession, NoSessions, SessionHandle, SessionRecord, SessionStore, StoreFuture,
-    TokenMark, Touched,
+    TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -35,19 +35,22 @@ impl<S: SessionStore> OnceOnly<S> {
 
 impl<S: SessionStore> SessionStore for OnceOnly<S> {
     fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
-        let minted = |first| if first { Minted::NotKept } else { Minted::AlreadyUsed };
+        let minted = |state| match state {
+            TokenState::New => Minted::NotKept,
+            state => Minted::refused(state),
+        };
         match self.0.claim(session.token, now).try_now() {
             Ok(answer) => StoreFuture::ready(answer.map(minted)),
             Err(waiting) => StoreFuture::boxed(async move { waiting.await.map(minted) }),
         }
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
         self.0.claim(token, now)
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        self.0.is_used(token, now)
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.0.state_of(token, now)
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -67,7 +70,7 @@ impl<S: SessionStore> SessionStore for OnceOnly<S> {
     }
 
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
-        NoSessions.revoke_all(issuer, now)
+        self.0.revoke_all(issuer, now)
     }
 
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {

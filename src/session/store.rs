@@ -27,6 +27,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// - **Gone is gone.** Once a revocation has returned, no [`load`](Self::load)
 ///   that begins afterwards finds that session, and no [`touch`](Self::touch)
 ///   brings it back.
+/// - **Sign-out everywhere ends tokens too.** Once [`revoke_all`](Self::revoke_all) has returned, every
+///   token of that issuer that was issued no later than its `now`, and every one that was
+///   presented before, is [`Revoked`](TokenState::Revoked): it makes no session, and no call that begins
+///   afterwards says otherwise. A token issued later, and presented for the first time, is new.
 /// - **Unsure is an error.** A store that cannot tell says [`StoreError`]; it
 ///   never answers "no such session" or "not used" instead. A session whose record can never be
 ///   read is [`StoreError::Corrupt`] to [`load`](Self::load), and in the way of nothing else:
@@ -43,7 +47,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use std::sync::Arc;
 /// use tower_didt::{
 ///     Issuer, MemoryStore, Minted, NewSession, SessionHandle, SessionRecord, SessionStore,
-///     StoreFuture, Timestamp, TokenMark, Touched,
+///     StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 /// };
 ///
 /// #[derive(Clone, Debug)]
@@ -64,11 +68,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
 ///         self.0.mint(session, now)
 ///     }
-///     fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+///     fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
 ///         self.0.claim(token, now)
 ///     }
-///     fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-///         self.0.is_used(token, now)
+///     fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+///         self.0.state_of(token, now)
 ///     }
 ///     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
 ///         self.0.advance(token, now)
@@ -113,16 +117,21 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Makes a session of a token that was never used.
     ///
-    /// In this order: claims the token; if somebody did before, does nothing
+    /// In this order: claims the token; if it is not [new](TokenState::New), does nothing
     /// more. Revokes the session that is replaced. Where the issuer has as many
     /// sessions as allowed, revokes the oldest. Creates the session, under a new id.
     fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted>;
 
-    /// Marks a token as used without making a session of it: `true` the first time.
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+    /// Marks a token as used without making a session of it. Says what it was before:
+    /// [`New`](TokenState::New) the first time.
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
-    /// Whether a token was used. What a later [`mint`](Self::mint) finds may differ.
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+    /// Says what a token is, and does not use it up. What a later [`mint`](Self::mint) finds may differ.
+    ///
+    /// Whoever accepts a token without making a session of it asks this. A token dated ahead of `now`
+    /// is remembered as presented, so that a later [`revoke_all`](Self::revoke_all) ends it too; where
+    /// machines share a store, so is one that is dated ahead of another machine's clock.
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
     /// Notes when a token was issued: `false` if one of the same issuer was noted
     /// before that had been issued later. Never notes a time after `now`, so that a
@@ -142,7 +151,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Ends one session of an issuer: `true` if there was one.
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool>;
 
-    /// Ends all sessions of an issuer.
+    /// Ends all sessions of an issuer, and its tokens: those issued no later than `now`, and those
+    /// that were presented before. A store that [remembers](Self::remembers) nothing answers
+    /// [`StoreError::Forgetful`].
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()>;
 
     /// Lists the sessions of an issuer, oldest first; none that has expired.
@@ -282,8 +293,23 @@ pub enum Minted {
     },
     /// The token was used before.
     AlreadyUsed,
+    /// The token's issuer signed out everywhere since: see [`TokenState::Revoked`].
+    Revoked,
+    /// The token has to wait for its time: see [`TokenState::TooEarly`].
+    TooEarly,
     /// This store makes no sessions.
     NotKept,
+}
+
+impl Minted {
+    /// What becomes of a token that is not new.
+    pub(super) const fn refused(state: TokenState) -> Self {
+        match state {
+            TokenState::New | TokenState::Used => Self::AlreadyUsed,
+            TokenState::Revoked => Self::Revoked,
+            TokenState::TooEarly => Self::TooEarly,
+        }
+    }
 }
 
 /// What became of writing down that a session is in use.
@@ -318,8 +344,8 @@ pub enum StoreError {
     /// This kind of store does not know which sessions an issuer has
     /// (see [`SessionStore::lists_sessions`]). Nothing was changed.
     Unsupported,
-    /// This store remembers nothing (see [`SessionStore::remembers`]), and the replay mode takes
-    /// one that knows which tokens came before.
+    /// This store remembers nothing (see [`SessionStore::remembers`]): with it no replay mode works that
+    /// has to know which tokens came before, and signing out everywhere ends nothing.
     Forgetful,
 }
 
@@ -345,7 +371,7 @@ impl fmt::Display for StoreError {
                 f.write_str("the session store cannot list or count an issuer's sessions")
             }
             Self::Forgetful => {
-                f.write_str("the session store remembers nothing, and the replay mode needs it to")
+                f.write_str("the session store remembers nothing, and this takes one that does")
             }
         }
     }

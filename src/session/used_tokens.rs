@@ -114,6 +114,11 @@ impl UsedTokens {
         })
     }
 
+    /// Whether a token was revoked, for whoever claimed it a moment ago.
+    pub(super) fn is_revoked(&self, token: &TokenMark) -> bool {
+        self.with_marks(|marks| marks.state_of(token) == TokenState::Revoked)
+    }
+
     /// Revokes the tokens of an issuer that were issued until `now`, and those that were here.
     pub(super) fn revoke_all(&self, issuer: Issuer, now: Timestamp) {
         self.with_marks(|marks| marks.revoke_all(issuer, now));

@@ -15,6 +15,7 @@ mod no_store;
 mod one_shape;
 mod proofs;
 mod rejections;
+mod revoked_tokens;
 mod sealed;
 mod secrets;
 mod sessions;

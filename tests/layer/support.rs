@@ -13,7 +13,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
     Clock, DidAuth, Issuer, MemoryStore, Minted, NewSession, Session, SessionHandle, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, Touched, Verifier,
+    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched, Verifier,
 };
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";
@@ -228,12 +228,12 @@ impl SessionStore for FaultyStore {
         self.later(|store| store.mint(session, now))
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
         self.later(|store| store.claim(token, now))
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        self.later(|store| store.is_used(token, now))
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.later(|store| store.state_of(token, now))
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {

@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::testing::Wallet;
-use tower_didt::{BoundLogin, Clock, Rejection, Replay, Session, Timestamp, Unbound};
+use tower_didt::{BoundLogin, Clock, NoSessions, Rejection, Replay, Session, Timestamp, Unbound};
 
 use crate::support::{AUDIENCE, App, Body, FaultyStore, bearer, both, empty, request, with_cookie};
 
@@ -35,11 +35,15 @@ async fn a_token_passes_again_and_again_without_a_cookie_and_still_signs_in_else
 }
 
 #[tokio::test]
-async fn a_token_alone_does_not_even_ask_the_store() {
+async fn of_a_token_alone_the_store_is_asked_once_whether_it_was_revoked() {
     let store = FaultyStore::default();
     let app = App::new().with(|auth| auth.with_store(store.clone()));
     assert_eq!(app.send_without_sign_in(bearer(&app.token(&alice()))).await.status, 200);
-    assert_eq!(store.calls(), 0);
+    assert_eq!(store.calls(), 1);
+    store.set_down(true);
+    assert_eq!(app.send_without_sign_in(bearer(&app.token(&alice()))).await.status, 503);
+    let app = App::new().with(|auth| auth.with_store(NoSessions));
+    assert_eq!(app.send_without_sign_in(bearer(&app.token(&alice()))).await.status, 200);
 }
 
 #[tokio::test]

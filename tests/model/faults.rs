@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tower_didt::{
     Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Timestamp, TokenMark, Touched,
+    StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// How the store behaves for now.
@@ -65,12 +65,12 @@ impl<S: SessionStore> SessionStore for Weathered<S> {
         self.later(|store| store.mint(session, now))
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
         self.later(|store| store.claim(token, now))
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        self.later(|store| store.is_used(token, now))
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.later(|store| store.state_of(token, now))
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {

@@ -163,6 +163,12 @@ impl<S: SessionStore + Clone> Run<S> {
         {
             self.reference.count_as_used(token);
         }
+        if reply.status == StatusCode::UNAUTHORIZED
+            && self.weather != Weather::Down
+            && self.reference.may_count_as_revoked(token)
+        {
+            self.reference.count_as_revoked(token);
+        }
         let expected = if !self.reference.is_valid(token) {
             // Refused before any store is asked.
             Outcome::Refused

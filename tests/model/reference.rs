@@ -1,5 +1,7 @@
 //! What should happen: sessions as a list, tokens as a list, no cleverness.
 
+use std::collections::HashMap;
+
 /// Whom a session or a token belongs to.
 pub(crate) type User = usize;
 /// Counts the sessions ever minted.
@@ -22,11 +24,16 @@ pub(crate) struct Session {
     revoked: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Token {
     pub(crate) user: User,
     pub(crate) issued: i64,
     used: bool,
+    /// Whether it was presented while it was valid.
+    seen: bool,
+    revoked: bool,
+    /// A store need not know that it was presented, and may take it for revoked or not.
+    perhaps_revoked: bool,
 }
 
 /// What becomes of a request.
@@ -54,6 +61,8 @@ pub(crate) struct Reference {
     /// In the order of their making.
     pub(crate) sessions: Vec<Session>,
     pub(crate) tokens: Vec<Token>,
+    /// Until when the tokens of a user were issued that are revoked.
+    revoked_until: HashMap<User, i64>,
 }
 
 impl Reference {
@@ -62,7 +71,8 @@ impl Reference {
     }
 
     pub(crate) fn issue(&mut self, user: User, ahead: i64) -> TokenId {
-        self.tokens.push(Token { user, issued: self.now + ahead, used: false });
+        let issued = self.now + ahead;
+        self.tokens.push(Token { user, issued, ..Token::default() });
         self.tokens.len() - 1
     }
 
@@ -81,6 +91,20 @@ impl Reference {
         self.tokens[token].issued + MAX_TOKEN_AGE < self.latest
     }
 
+    /// Whether a store may take this token for revoked or not: see [`revoke_all`](Self::revoke_all).
+    pub(crate) fn may_count_as_revoked(&self, token: TokenId) -> bool {
+        self.tokens[token].perhaps_revoked
+    }
+
+    pub(crate) fn count_as_revoked(&mut self, token: TokenId) {
+        self.tokens[token].revoked = true;
+    }
+
+    fn is_revoked(&self, token: TokenId) -> bool {
+        let Token { user, issued, revoked, .. } = self.tokens[token];
+        revoked || self.revoked_until.get(&user).is_some_and(|until| issued <= *until)
+    }
+
     pub(crate) fn count_as_used(&mut self, token: TokenId) {
         self.tokens[token].used = true;
     }
@@ -92,9 +116,10 @@ impl Reference {
         cookie: Option<SessionId>,
         writable: bool,
     ) -> Outcome {
-        if !self.is_valid(token) {
+        if !self.is_valid(token) || self.is_revoked(token) {
             return Outcome::Refused;
         }
+        self.tokens[token].seen = true;
         let Token { user, used, .. } = self.tokens[token];
         if self.single_use && used {
             return Outcome::Refused;
@@ -140,6 +165,18 @@ impl Reference {
         for session in self.sessions.iter_mut().filter(|session| session.user == user) {
             session.revoked = true;
         }
+        // Tokens dated ahead end if they were presented. After the clock went backwards a store may
+        // have dropped what it knew of those whose time had come, if they were not used or have expired.
+        let here = |token: &&mut Token| token.user == user && token.seen && token.issued > self.now;
+        for token in self.tokens.iter_mut().filter(here) {
+            let is_kept = token.used && token.issued + MAX_TOKEN_AGE >= self.latest;
+            match self.latest < token.issued || is_kept {
+                true => token.revoked = true,
+                false => token.perhaps_revoked = true,
+            }
+        }
+        let until = self.revoked_until.entry(user).or_insert(self.now);
+        *until = (*until).max(self.now);
     }
 
     pub(crate) fn is_valid(&self, token: TokenId) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{
     Issuer, Minted, NewSession, RedisStore, SealedStore, SealingKeys, SessionStore, StoreError,
-    Timestamp,
+    Timestamp, TokenState,
 };
 
 use crate::proxy::Proxy;
@@ -245,7 +245,7 @@ async fn ended_sessions_stay_ended_over_restarts_of_the_process_and_of_redis() {
         assert!(!opens(&store, &one).await, "{restart}");
         assert!(!opens(&store, &all).await, "{restart}");
         assert!(opens(&store, &alive).await, "{restart}");
-        assert!(matches!(store.mint(used.clone(), now()).await, Ok(Minted::AlreadyUsed)));
+        assert!(matches!(store.mint(used.clone(), now()).await, Ok(Minted::Revoked)));
     }
 }
 
@@ -268,7 +268,7 @@ async fn without_redis_no_session_opens_and_afterwards_they_do() {
         times.push(begin.elapsed());
         unavailable(store.touch(&record, now()).await);
         unavailable(store.mint(session("alice"), now()).await);
-        unavailable(store.is_used(token("alice"), now()).await);
+        unavailable(store.state_of(token("alice"), now()).await);
         unavailable(store.advance(token("alice"), now()).await);
         unavailable(store.revoke(record.issuer, record.handle, now()).await);
         unavailable(store.revoke_all(record.issuer, now()).await);
@@ -371,7 +371,7 @@ async fn what_cannot_be_read_is_corrupt_and_changes_nothing() {
         corrupt(store.mint(wanted.clone(), now()).await.map(drop), bad);
         corrupt(store.revoke(record.issuer, record.handle, now()).await.map(drop), bad);
         corrupt(store.revoke_all(record.issuer, now()).await, bad);
-        assert!(!store.is_used(wanted.token, now()).await.expect("an answer"));
+        assert_eq!(store.state_of(wanted.token, now()).await.expect("an answer"), TokenState::New);
     }
     server.cli(&["del", &ends]);
     server.cli(&["set", &ends, "no hash"]);

@@ -21,6 +21,8 @@ mod http;
 mod ledger;
 mod proxy;
 mod resharding;
+#[cfg(feature = "sealed")]
+mod revoked_tokens;
 mod runtimes;
 mod secrets;
 mod support;

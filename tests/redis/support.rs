@@ -19,12 +19,13 @@ pub(crate) fn issuer(seed: &str) -> Issuer {
     Wallet::from_seed(seed).issuer()
 }
 
-/// The mark of a new token of a user's.
+/// The mark of a new token of a user's. Dated a second ahead, as a client's clock may be, so
+/// that it is younger than every sign-out everywhere that has returned.
 pub(crate) fn token(seed: &str) -> TokenMark {
-    let now = now();
+    let (end, now) = (now().plus(Duration::from_secs(900)), now().plus(Duration::from_secs(1)));
     let token = Wallet::from_seed(seed).token("app").issued_at(now).mint();
     let claim = Verifier::new("app").verify(token, now).expect("a good token");
-    TokenMark::new(&claim, now.plus(Duration::from_secs(900)))
+    TokenMark::new(&claim, end)
 }
 
 /// A session that a new token asks for.

@@ -39,7 +39,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 31] = [
+const FAULTS: [(Fault, &str); 40] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -67,6 +67,18 @@ const FAULTS: [(Fault, &str); 31] = [
     (Fault::RevokesYoungerToo, "revoking_all_ends_every_older_session_and_no_younger_one"),
     (Fault::RevokesEverybody, "revoking_all_leaves_other_issuers_alone"),
     (Fault::RevokesAllThenForgets, "a_mint_beside_a_revocation_of_all_is_ended_or_can_be"),
+    (Fault::RevokesNoTokens, "revoking_all_ends_older_tokens_used_or_not"),
+    (Fault::RevokesUsedTokensOnly, "revoking_all_ends_older_tokens_used_or_not"),
+    (Fault::RevokesTokensByTimeAlone, "revoking_all_ends_tokens_dated_ahead_that_were_presented"),
+    (Fault::ForgetsSeenTokens, "revoking_all_ends_tokens_dated_ahead_that_were_presented"),
+    (Fault::RevokesFreshTokens, "after_revoking_all_a_fresh_token_signs_in"),
+    (Fault::RevokesTokensOfOthers, "revoking_all_leaves_tokens_of_others_alone"),
+    (Fault::RevokesTokensWithOneSession, "revoking_one_session_leaves_tokens_alone"),
+    (Fault::RevokesByTheLastClock, "revoked_tokens_stay_revoked_when_clocks_differ"),
+    (
+        Fault::ChecksRevocationThenMints,
+        "a_mint_beside_a_revocation_of_all_leaves_no_session_of_an_older_token",
+    ),
     (Fault::ReplacesOwnOnly, "a_replaced_session_of_another_issuer_ends"),
     (Fault::ReplacesNothing, "a_replaced_session_ends"),
     (Fault::HasNoLimit, "the_oldest_session_makes_room"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tower_didt::{
     ClaimDigest, Issuer, Minted, NewSession, SessionData, SessionHandle, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Ticket, Timestamp, TokenMark, Touched,
+    SessionStore, StoreError, StoreFuture, Ticket, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// A mistake in a store.
@@ -39,6 +39,15 @@ pub(crate) enum Fault {
     RevokesYoungerToo,
     RevokesEverybody,
     RevokesAllThenForgets,
+    RevokesNoTokens,
+    RevokesUsedTokensOnly,
+    RevokesTokensByTimeAlone,
+    ForgetsSeenTokens,
+    RevokesFreshTokens,
+    RevokesTokensOfOthers,
+    RevokesTokensWithOneSession,
+    RevokesByTheLastClock,
+    ChecksRevocationThenMints,
     ReplacesOwnOnly,
     ReplacesNothing,
     HasNoLimit,
@@ -59,6 +68,17 @@ struct State {
     tokens: HashMap<SessionHandle, ClaimDigest>,
     cut_off: HashMap<Issuer, Timestamp>,
     newest: HashMap<Issuer, Timestamp>,
+    /// Every token that was here, used or not.
+    seen: HashMap<ClaimDigest, Issuer>,
+    revoked: HashMap<ClaimDigest, Issuer>,
+    revoked_until: HashMap<Issuer, Timestamp>,
+}
+
+impl State {
+    fn is_revoked(&self, token: &TokenMark) -> bool {
+        self.revoked.contains_key(&token.digest)
+            || self.revoked_until.get(&token.issuer).is_some_and(|until| token.issued_at <= *until)
+    }
 }
 
 impl NaiveStore {
@@ -74,7 +94,50 @@ impl NaiveStore {
         call(&mut self.state.lock().expect("no panic inside"))
     }
 
+    fn state_of(&self, token: TokenMark) -> TokenState {
+        self.run(|state| {
+            if state.is_revoked(&token) {
+                return TokenState::Revoked;
+            }
+            if !self.has(Fault::ForgetsSeenTokens) {
+                state.seen.insert(token.digest, token.issuer);
+            }
+            if state.used.contains_key(&token.digest) { TokenState::Used } else { TokenState::New }
+        })
+    }
+
+    fn claim(&self, token: TokenMark, now: Timestamp) -> TokenState {
+        if self.run(|state| state.is_revoked(&token)) {
+            return TokenState::Revoked;
+        }
+        if self.use_up(token, now) { TokenState::New } else { TokenState::Used }
+    }
+
+    fn revoke_tokens(&self, issuer: Issuer, now: Timestamp) {
+        self.run(|state| {
+            if self.has(Fault::RevokesNoTokens) {
+                return;
+            }
+            if !self.has(Fault::RevokesTokensByTimeAlone) {
+                let others = self.has(Fault::RevokesTokensOfOthers);
+                let here = state.seen.iter().filter(|(_, of)| others || **of == issuer);
+                let here: Vec<_> = here.map(|(digest, of)| (*digest, *of)).collect();
+                state.revoked.extend(here);
+            }
+            if self.has(Fault::RevokesUsedTokensOnly) {
+                return;
+            }
+            let until = state.revoked_until.entry(issuer).or_insert(now);
+            *until = match self.fault {
+                Some(Fault::RevokesByTheLastClock) => now,
+                Some(Fault::RevokesFreshTokens) => now.plus(Duration::from_secs(300)),
+                _ => now.max(*until),
+            };
+        });
+    }
+
     fn use_up(&self, token: TokenMark, now: Timestamp) -> bool {
+        self.run(|state| state.seen.insert(token.digest, token.issuer));
         if self.has(Fault::ForgetsTokensEarly) {
             let early = Duration::from_secs(1);
             self.run(|state| state.used.retain(|_, until| now < until.minus(early)));
@@ -99,6 +162,9 @@ impl NaiveStore {
                 return false;
             };
             list.remove(position);
+            if self.has(Fault::RevokesTokensWithOneSession) {
+                state.revoked.insert(*state.tokens.get(&handle).expect("a token"), issuer);
+            }
             if self.has(Fault::FreesTokensOfEndedSessions) {
                 let token = state.tokens.remove(&handle).expect("a token");
                 state.used.remove(&token);
@@ -120,8 +186,13 @@ impl NaiveStore {
         if self.has(Fault::ReplacesBeforeItClaims) {
             self.replace(&session);
         }
-        if !self.use_up(session.token, now) {
-            return Minted::AlreadyUsed;
+        match self.claim(session.token, now) {
+            TokenState::New => {}
+            TokenState::Revoked => return Minted::Revoked,
+            _ => return Minted::AlreadyUsed,
+        }
+        if self.has(Fault::ChecksRevocationThenMints) {
+            elsewhere();
         }
         self.replace(&session);
         let (ticket, handle) = Ticket::random().expect("randomness");
@@ -130,7 +201,10 @@ impl NaiveStore {
             if self.has(Fault::DropsData) { SessionData::NONE } else { session.data.clone() };
         let record = SessionRecord::new(handle, issuer, now, session.expires_at, data);
         let record = Arc::new(record);
-        self.run(|state| {
+        let made = self.run(|state| {
+            if state.is_revoked(&session.token) && !self.has(Fault::ChecksRevocationThenMints) {
+                return false;
+            }
             let list = state.lists.entry(issuer).or_default();
             if let Some(max) = session.max_per_issuer.filter(|_| !self.has(Fault::HasNoLimit)) {
                 while list.len() >= max.get() {
@@ -142,8 +216,9 @@ impl NaiveStore {
             list.push(handle);
             state.sessions.insert(handle, Arc::clone(&record));
             state.tokens.insert(handle, session.token.digest);
+            true
         });
-        Minted::Session { ticket, record }
+        if made { Minted::Session { ticket, record } } else { Minted::Revoked }
     }
 
     fn load(&self, ticket: &str) -> Option<Arc<SessionRecord>> {
@@ -187,6 +262,7 @@ impl NaiveStore {
     }
 
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) {
+        self.revoke_tokens(issuer, now);
         let doomed = self.run(|state| {
             let list = state.lists.entry(issuer).or_default().clone();
             match self.fault {
@@ -241,15 +317,18 @@ impl SessionStore for NaiveStore {
         StoreFuture::boxed(async move { Ok(store.mint(session, now)) })
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
         let store = self.clone();
         StoreFuture::boxed(async move {
-            Ok(store.has(Fault::ForgetsClaims) || store.use_up(token, now))
+            if store.has(Fault::ForgetsClaims) {
+                return Ok(TokenState::New);
+            }
+            Ok(store.claim(token, now))
         })
     }
 
-    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(self.run(|state| state.used.contains_key(&token.digest))))
+    fn state_of(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<TokenState> {
+        StoreFuture::ready(Ok(self.state_of(token)))
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {

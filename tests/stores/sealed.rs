@@ -9,7 +9,7 @@ use tower_didt::testing::store_suite::{self, StoreSuite};
 use tower_didt::{
     Birth, Issuer, MemoryLedger, Minted, NewSession, RevocationLedger, SealedSession, SealedStore,
     SealingKeys, SessionCookie, SessionData, SessionHandle, SessionRecord, SessionStore,
-    StoreError, StoreFuture, Timestamp, TokenMark, Verifier,
+    StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Verifier,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -43,7 +43,7 @@ async fn mint_at(
 ) -> (String, Arc<SessionRecord>) {
     let minted = match store.mint(session, now).await.expect("an answer") {
         Minted::Session { ticket, record } => Some((ticket.expose_secret().to_owned(), record)),
-        Minted::AlreadyUsed | Minted::NotKept => None,
+        _ => None,
     };
     minted.expect("a session")
 }
@@ -204,7 +204,7 @@ async fn what_does_not_fit_into_a_cookie_is_refused_and_uses_no_token_up() {
             }
             Err(StoreError::TooLarge { size: cookie, limit: 4096 }) => {
                 assert!((4097..4600).contains(&cookie), "{cookie} bytes");
-                assert!(!store.is_used(token, NOW).await.expect("an answer"));
+                assert_eq!(store.state_of(token, NOW).await.expect("an answer"), TokenState::New);
             }
             other => panic!("{other:?}"),
         }
@@ -221,7 +221,7 @@ async fn what_needs_a_list_is_refused_and_uses_no_token_up() {
     let session = session_of("alice").with_max_per_issuer(NonZeroUsize::new(3));
     let token = session.token;
     assert!(matches!(store.mint(session, NOW).await, Err(StoreError::Unsupported)));
-    assert!(!store.is_used(token, NOW).await.expect("an answer"));
+    assert_eq!(store.state_of(token, NOW).await.expect("an answer"), TokenState::New);
     let listed = store.sessions_of(token.issuer, NOW).await;
     assert!(matches!(listed, Err(StoreError::Unsupported)));
 }
@@ -317,7 +317,10 @@ async fn a_flood_of_sign_outs_ends_its_own_sessions_and_no_others_and_never_revi
     }
     assert!(load(&store, &oldest).await.is_some(), "signed out by a flood of others");
     for (user, now) in [("user 7", NOW), ("user 8", later(10)), ("somebody new", NOW)] {
-        let (ticket, _) = mint_at(&store, session_of(user), now).await;
+        let mut session = session_of(user);
+        // After the last sign-out of them all.
+        session.token.issued_at = later(300);
+        let (ticket, _) = mint_at(&store, session, now).await;
         assert!(load(&store, &ticket).await.is_some(), "{user}");
     }
 }
@@ -361,7 +364,7 @@ async fn a_ledger_that_is_down_is_an_error_and_never_an_answer() {
     assert!(store.revoke(record.issuer, record.handle, NOW).await.is_err());
     assert!(store.revoke_all(record.issuer, NOW).await.is_err());
     assert!(store.claim(session.token, NOW).await.is_err());
-    assert!(store.is_used(session.token, NOW).await.is_err());
+    assert!(store.state_of(session.token, NOW).await.is_err());
     assert!(store.advance(session.token, NOW).await.is_err());
     assert!(store.mint(session, NOW).await.is_err());
     // What no key of ours sealed is known without it.
@@ -382,12 +385,12 @@ impl Slow {
 }
 
 impl RevocationLedger for Slow {
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Result<Birth, TokenState>> {
         Self::later(self.0.claim(token, now))
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        Self::later(self.0.is_used(token, now))
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        Self::later(self.0.state_of(token, now))
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -416,11 +419,11 @@ fn down<T>() -> StoreFuture<T> {
 }
 
 impl RevocationLedger for Down {
-    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<Option<Birth>> {
+    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<Result<Birth, TokenState>> {
         down()
     }
 
-    fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+    fn state_of(&self, _: TokenMark, _: Timestamp) -> StoreFuture<TokenState> {
         down()
     }
 

@@ -1,6 +1,7 @@
 //! A token, perhaps with a cookie: who signed it, and is a session made of it?
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 
@@ -12,7 +13,8 @@ use super::super::session::Identity;
 use super::super::{Login, Rejection, Replay, Session};
 use super::{Asked, Gate};
 use crate::{
-    Minted, NewSession, SessionData, SessionRecord, StoreError, Timestamp, TokenMark, VerifiedClaim,
+    Minted, NewSession, SessionData, SessionRecord, StoreError, Timestamp, TokenError, TokenMark,
+    TokenState, VerifiedClaim,
 };
 
 /// What is known of somebody who presents a verified token.
@@ -93,7 +95,7 @@ impl Gate {
     ) -> Deciding {
         let data = SessionData::NONE;
         if !asked.signs_in {
-            return Deciding::Done(self.pass_token(claim, data, now));
+            return self.decide_without_session(claim, now);
         }
         let session = self.new_session(&claim, data.clone(), None, now);
         match self.store.mint(session, now).try_now() {
@@ -105,6 +107,28 @@ impl Gate {
                 Deciding::waiting(async move {
                     let minted = minting.await;
                     gate.minted(claim, data, minted, now).unwrap_or_else(Decision::reject)
+                })
+            }
+        }
+    }
+
+    /// The same where no session is wanted: the token passes unless it was revoked.
+    fn decide_without_session(self: &Arc<Self>, claim: VerifiedClaim, now: Timestamp) -> Deciding {
+        if !self.store.remembers() {
+            return Deciding::Done(self.pass_token(claim, SessionData::NONE, now));
+        }
+        let decide = move |gate: &Arc<Self>, claim: VerifiedClaim, state: Result<_, StoreError>| {
+            let state = state.map_err(Rejection::from);
+            let passed = state.and_then(|state| check_state(state, claim.claim().iat(), now));
+            passed.map_or_else(Decision::reject, |_| gate.pass_token(claim, SessionData::NONE, now))
+        };
+        match self.store.state_of(self.mark(&claim), now).try_now() {
+            Ok(state) => Deciding::Done(decide(self, claim, state)),
+            Err(asking) => {
+                let gate = Arc::clone(self);
+                Deciding::waiting(async move {
+                    let state = asking.await;
+                    decide(&gate, claim, state)
                 })
             }
         }
@@ -123,7 +147,10 @@ impl Gate {
         }
         let Visitor { claim, alive, cookies, challenge, login } = visitor;
         let token = self.mark(&claim);
-        if self.replay == Replay::SingleUse && self.store.is_used(token, now).await? {
+        // Before anything that the token might lead to. Where nothing is remembered, nobody knows.
+        let is_new = !self.store.remembers()
+            || check_state(self.store.state_of(token, now).await?, token.issued_at, now)?;
+        if self.replay == Replay::SingleUse && !is_new {
             return Err(Rejection::TokenUsed);
         }
         // Cookies that open nothing are no reason to refuse a good token. Of several that do, none
@@ -133,10 +160,7 @@ impl Gate {
         if let Some(record) = &previous
             && record.issuer == claim.issuer()
             // Of a used token no session can be made: whoever sends it twice keeps the first one.
-            // (One for single use was asked about above.)
-            && !(asked.signs_in
-                && asked.anew
-                && (self.replay == Replay::SingleUse || !self.store.is_used(token, now).await?))
+            && !(asked.signs_in && asked.anew && is_new)
         {
             self.use_up(token, now).await?;
             return Ok(self.use_session(Arc::clone(record), now).await);
@@ -153,7 +177,7 @@ impl Gate {
             return Ok(self.too_many_cookies(asked));
         }
         if let Some(challenge) = challenge
-            && !self.store.claim(challenge, now).await?
+            && self.store.claim(challenge, now).await? != TokenState::New
         {
             return Err(Rejection::UnboundLogin(Unbound::ChallengeUsed));
         }
@@ -189,7 +213,10 @@ impl Gate {
         minted: Result<Minted, StoreError>,
         now: Timestamp,
     ) -> Result<Decision, Rejection> {
+        let issued_at = claim.claim().iat();
         match minted? {
+            Minted::Revoked => Err(Rejection::TokenRevoked),
+            Minted::TooEarly => Err(too_early(issued_at, now)),
             Minted::Session { ticket, record } => {
                 let cookie = self.cookie.set(&ticket, &record, now);
                 Ok(Decision::pass(self.session(record)).setting(cookie))
@@ -214,7 +241,9 @@ impl Gate {
 
     /// Notes an accepted token that becomes no session, where that matters.
     async fn use_up(&self, token: TokenMark, now: Timestamp) -> Result<(), Rejection> {
-        if self.replay == Replay::SingleUse && !self.store.claim(token, now).await? {
+        if self.replay == Replay::SingleUse
+            && !check_state(self.store.claim(token, now).await?, token.issued_at, now)?
+        {
             return Err(Rejection::TokenUsed);
         }
         self.check_newest(token, now).await
@@ -238,7 +267,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<(), Rejection> {
         match challenge {
-            Some(challenge) if self.store.is_used(challenge, now).await? => {
+            Some(challenge) if self.store.state_of(challenge, now).await? == TokenState::Used => {
                 Err(Rejection::UnboundLogin(Unbound::ChallengeUsed))
             }
             _ => Ok(()),
@@ -262,4 +291,19 @@ impl Gate {
     fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
         TokenMark::new(claim, self.verifier.end_of(claim.claim(), self.longest_age.get()))
     }
+}
+
+/// Whether a token is new, or why it does not pass at all.
+fn check_state(state: TokenState, issued_at: Timestamp, now: Timestamp) -> Result<bool, Rejection> {
+    match state {
+        TokenState::New => Ok(true),
+        TokenState::Used => Ok(false),
+        TokenState::Revoked => Err(Rejection::TokenRevoked),
+        TokenState::TooEarly => Err(too_early(issued_at, now)),
+    }
+}
+
+/// The store has no room for a token from the future: it is good when its time has come.
+fn too_early(not_before: Timestamp, now: Timestamp) -> Rejection {
+    TokenError::NotYetValid { now, not_before, leeway: Duration::ZERO }.into()
 }

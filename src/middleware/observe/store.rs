@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Stopwatch;
 use crate::{
     Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Timestamp, TokenMark, Touched,
+    StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 #[derive(Debug)]
@@ -17,19 +17,23 @@ impl SessionStore for Observed {
         observe("mint", Some(issuer), self.0.mint(session, now), |minted| match minted {
             Minted::Session { .. } => "minted",
             Minted::AlreadyUsed => "already_used",
+            Minted::Revoked => "revoked",
+            Minted::TooEarly => "too_early",
             Minted::NotKept => "not_kept",
         })
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        observe("claim", Some(token.issuer), self.0.claim(token, now), |first| match first {
-            true => "claimed",
-            false => "already_used",
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        observe("claim", Some(token.issuer), self.0.claim(token, now), |state| match state {
+            TokenState::New => "claimed",
+            TokenState::Used => "already_used",
+            TokenState::Revoked => "revoked",
+            TokenState::TooEarly => "too_early",
         })
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        observe("is_used", None, self.0.is_used(token, now), |_| "answered")
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        observe("state_of", None, self.0.state_of(token, now), |_| "answered")
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {

@@ -85,12 +85,12 @@ impl SessionStore for MemoryStore {
         StoreFuture::ready(self.0.mint(session, now))
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(self.0.tokens.claim(&token, now) == TokenState::New))
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        StoreFuture::ready(Ok(self.0.tokens.claim(&token, now)))
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(self.0.tokens.state_of(&token, now) == TokenState::Used))
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        StoreFuture::ready(Ok(self.0.tokens.state_of(&token, now)))
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -118,7 +118,9 @@ impl SessionStore for MemoryStore {
         StoreFuture::ready(Ok(self.0.revoke(issuer, handle)))
     }
 
-    fn revoke_all(&self, issuer: Issuer, _now: Timestamp) -> StoreFuture<()> {
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+        // Tokens first: a mint that makes its session after the sessions were ended sees it.
+        self.0.tokens.revoke_all(issuer, now);
         self.0.index.with_issuer(issuer, |handles| {
             for handle in handles.drain(..) {
                 self.0.sessions.remove(&handle);
@@ -143,12 +145,14 @@ impl Shared {
     fn mint(&self, session: NewSession, now: Timestamp) -> Result<Minted, StoreError> {
         // Most tokens that come here were used before: no id is drawn for those. One is
         // drawn before the token is claimed, so that a failure uses no token up.
-        if self.tokens.state_of(&session.token, now) != TokenState::New {
-            return Ok(Minted::AlreadyUsed);
+        let state = self.tokens.state_of(&session.token, now);
+        if state != TokenState::New {
+            return Ok(Minted::refused(state));
         }
         let (ticket, handle) = Ticket::random()?;
-        if self.tokens.claim(&session.token, now) != TokenState::New {
-            return Ok(Minted::AlreadyUsed);
+        let state = self.tokens.claim(&session.token, now);
+        if state != TokenState::New {
+            return Ok(Minted::refused(state));
         }
         if let Some((issuer, replaced)) = session.replaces {
             self.revoke(issuer, replaced);
@@ -158,7 +162,11 @@ impl Shared {
             Arc::new(SessionRecord::new(handle, issuer, now, session.expires_at, session.data));
         let is_alive = |handle: &SessionHandle| self.sessions.contains(handle);
         self.index.prune(issuer, is_alive);
-        self.index.with_issuer(issuer, |handles| {
+        let made = self.index.with_issuer(issuer, |handles| {
+            // Claimed before a sign-out everywhere whose end of sessions came before this.
+            if self.tokens.is_revoked(&session.token) {
+                return false;
+            }
             if let Some(max) = session.max_per_issuer {
                 handles.retain(is_alive);
                 let surplus = (handles.len() + 1).saturating_sub(max.get());
@@ -170,8 +178,9 @@ impl Shared {
             // Most issuers have one session, for which a growing list would take four places.
             handles.reserve_exact(1);
             handles.push(handle);
+            true
         });
-        Ok(Minted::Session { ticket, record })
+        Ok(if made { Minted::Session { ticket, record } } else { Minted::Revoked })
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> bool {

@@ -14,7 +14,7 @@ use redis::Value;
 
 use super::fault::Fault;
 use super::local::Copied;
-use super::script::Lua;
+use super::script::{Lua, with_tokens};
 use crate::Issuer;
 use crate::session::{Birth, SealedSession, SessionHandle};
 
@@ -107,7 +107,7 @@ fn unreadable() -> Fault {
 /// reads everything before it changes anything.
 macro_rules! lua {
     ($code:literal) => {
-        Lua::new(concat!(
+        Lua::new(with_tokens!(
             r"
 local unreadable = redis.error_reply('UNREADABLE a birth in no known form')
 local function read(text)
@@ -122,12 +122,12 @@ end
     };
 }
 
-/// Claims a token and gives a birth that lies after all ends, or nil if the token
-/// was claimed before.
+/// Claims a token and gives a birth that lies after all ends, or what the token is if it is not new:
+/// see `script::CLAIM`.
 ///
-/// `KEYS`: the token's mark, the issuer's latest birth, its ends. `ARGV`: the
-/// mark's life in ms, the birth that the clock suggests, the life of the latest
-/// birth in ms.
+/// `KEYS`: the token's mark, the issuer's latest birth, its ends, what was revoked of its tokens.
+/// `ARGV`: the mark's life in ms, the birth that the clock suggests, the life of the latest
+/// birth in ms, when the token was issued.
 pub(super) static CLAIM: LazyLock<Lua> = LazyLock::new(|| {
     lua!(
         r"
@@ -151,9 +151,15 @@ if latest then
     return unreadable
   end
 end
-if not redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1]) then
-  return false
+local revoked, till = revocation(KEYS[4])
+if not revoked then
+  return unreadable_revocation
 end
+local state = token_state(KEYS[1], ARGV[4], revoked, till)
+if state ~= 0 then
+  return state
+end
+mark_token(KEYS[1], 'u', revoked, ARGV[1])
 if not latest or latest < birth then
   latest = birth
 end
@@ -217,10 +223,11 @@ return 1
     )
 });
 
-/// Ends all sessions of an issuer that were born so far.
+/// Ends all sessions of an issuer that were born so far, and its tokens.
 ///
-/// `KEYS`: the issuer's latest birth, its ends. `ARGV`: the latest birth that a clock
-/// may have suggested; for how long this matters, in ms.
+/// `KEYS`: the issuer's latest birth, its ends, what was revoked of its tokens. `ARGV`: the latest birth
+/// that a clock may have suggested; for how long this matters, in ms; now; for how long the tokens
+/// matter, in ms.
 pub(super) static END_ALL: LazyLock<Lua> = LazyLock::new(|| {
     lua!(
         r"
@@ -244,6 +251,7 @@ for i = 1, #all, 2 do
     line = birth
   end
 end
+revoke_tokens(KEYS[3], ARGV[3], ARGV[4])
 redis.call('HSET', KEYS[2], '#', '1 ' .. line)
 for i = 1, #all, 2 do
   if all[i] ~= '#' then

@@ -58,6 +58,11 @@ impl Keys {
         format!("{}:{{{}}}:t:{digest}", self.prefix, tag(token.issuer.address()))
     }
 
+    /// What was revoked of an issuer's tokens.
+    pub(super) fn revoked_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:r", self.prefix, tag(issuer.address()))
+    }
+
     /// When the newest token of an issuer was issued.
     pub(super) fn newest_of(&self, issuer: Issuer) -> String {
         format!("{}:{{{}}}:n", self.prefix, tag(issuer.address()))
@@ -83,7 +88,7 @@ impl Keys {
         hex::decode_to_slice(digits, &mut address).ok()?;
         match rest.strip_prefix(b"}:")? {
             b"s" | b"e" => Some(Named::CopiedOf(Address::from_bytes(address))),
-            b"n" | b"b" => Some(Named::Other),
+            b"n" | b"b" | b"r" => Some(Named::Other),
             rest => rest.starts_with(b"t:").then_some(Named::Other),
         }
     }

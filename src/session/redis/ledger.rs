@@ -13,10 +13,10 @@ use super::ends::{self, Ends};
 use super::fault::Fault;
 use super::script::Request;
 use super::topology::Answer;
-use super::{Inner, MARGIN, RedisStore, millis};
+use super::{Inner, MARGIN, RedisStore, millis, tokens};
 use crate::session::sealed::{MAX_CLOCK_SKEW, MAX_PER_ISSUER};
 use crate::session::{
-    Birth, RevocationLedger, SealedSession, SessionStore, StoreFuture, TokenMark,
+    Birth, RevocationLedger, SealedSession, SessionStore, StoreFuture, TokenMark, TokenState,
 };
 use crate::{Issuer, Timestamp};
 
@@ -46,12 +46,12 @@ const BIRTHS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// ```
 #[cfg_attr(docsrs, doc(cfg(all(feature = "redis", feature = "sealed"))))]
 impl RevocationLedger for RedisStore {
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Result<Birth, TokenState>> {
         self.answer(move |inner| async move { inner.claim_birth(&token, now).await })
     }
 
-    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
-        self.answer(move |inner| async move { inner.is_used(&token).await })
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.answer(move |inner| async move { inner.state_of(&token, now).await })
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -79,21 +79,29 @@ impl RevocationLedger for RedisStore {
 }
 
 impl Inner {
-    async fn claim_birth(&self, token: &TokenMark, now: Timestamp) -> Result<Option<Birth>, Fault> {
+    async fn claim_birth(
+        &self,
+        token: &TokenMark,
+        now: Timestamp,
+    ) -> Result<Result<Birth, TokenState>, Fault> {
         let issuer = token.issuer;
-        let keys =
-            vec![self.keys.token(token), self.keys.births_of(issuer), self.keys.ends_of(issuer)];
+        let keys = vec![
+            self.keys.token(token),
+            self.keys.births_of(issuer),
+            self.keys.ends_of(issuer),
+            self.keys.revoked_of(issuer),
+        ];
         let args = vec![
             millis(token.usable_until, now),
             ends::digits(Birth::at(now)),
             millis(now.plus(BIRTHS_KEPT), now),
+            token.issued_at.to_string(),
         ];
         match self.ask(issuer, &Request::script(&ends::CLAIM, keys, args)).await?.value {
             Value::BulkString(birth) => {
-                ends::read_digits(&birth).map(Some).ok_or_else(Fault::unexpected)
+                ends::read_digits(&birth).map(Ok).ok_or_else(Fault::unexpected)
             }
-            Value::Nil => Ok(None),
-            _ => Err(Fault::unexpected()),
+            other => tokens::read_state(&other).map(Err),
         }
     }
 
@@ -120,9 +128,17 @@ impl Inner {
         longest: Duration,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let keys = vec![self.keys.births_of(issuer), self.keys.ends_of(issuer)];
-        let args =
-            vec![ends::digits(Birth::at(now.plus(MAX_CLOCK_SKEW))), millis(now.plus(longest), now)];
+        let keys = vec![
+            self.keys.births_of(issuer),
+            self.keys.ends_of(issuer),
+            self.keys.revoked_of(issuer),
+        ];
+        let args = vec![
+            ends::digits(Birth::at(now.plus(MAX_CLOCK_SKEW))),
+            millis(now.plus(longest), now),
+            now.to_string(),
+            tokens::revoked_for(now),
+        ];
         let _changing = self.changing(issuer);
         let end_all = Request::script(&ends::END_ALL, keys, args).and_repeatable();
         match self.ask(issuer, &end_all).await?.value {

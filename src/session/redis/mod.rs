@@ -1,6 +1,6 @@
 //! Sessions in Redis or Valkey.
 //!
-//! An issuer's sessions are the fields of one hash, and its used tokens lie in the
+//! An issuer's sessions are the fields of one hash, and what is known of its tokens lies in the
 //! same slot. So every change is one command or one script: there is no index
 //! to fall behind, and ending all sessions is to remove one key.
 
@@ -24,6 +24,7 @@ mod script;
 mod stored;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod tokens;
 mod topology;
 mod trace;
 
@@ -47,7 +48,7 @@ use self::stored::Stored;
 use self::topology::{Answer, Topology};
 use super::{
     Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
-    Ticket, TokenMark, Touched,
+    Ticket, TokenMark, TokenState, Touched,
 };
 use crate::{Address, Issuer, Timestamp};
 
@@ -218,12 +219,12 @@ impl SessionStore for RedisStore {
         self.answer(move |inner| async move { inner.mint(session, now).await })
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
         self.answer(move |inner| async move { inner.claim(&token, now).await })
     }
 
-    fn is_used(&self, token: TokenMark, _now: Timestamp) -> StoreFuture<bool> {
-        self.answer(move |inner| async move { inner.is_used(&token).await })
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.answer(move |inner| async move { inner.state_of(&token, now).await })
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -249,8 +250,8 @@ impl SessionStore for RedisStore {
         self.answer(move |inner| async move { inner.revoke(issuer, handle).await })
     }
 
-    fn revoke_all(&self, issuer: Issuer, _now: Timestamp) -> StoreFuture<()> {
-        self.answer(move |inner| async move { inner.revoke_all(issuer).await })
+    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
+        self.answer(move |inner| async move { inner.revoke_all(issuer, now).await })
     }
 
     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
@@ -310,8 +311,9 @@ impl Inner {
             replaced => (None, replaced.map(|(_, handle)| handle)),
         };
         if let Some((other, handle)) = elsewhere {
-            if !self.claim(&token, now).await? {
-                return Ok(Minted::AlreadyUsed);
+            let state = self.claim(&token, now).await?;
+            if state != TokenState::New {
+                return Ok(Minted::refused(state));
             }
             self.revoke(other, handle).await?;
         }
@@ -333,36 +335,20 @@ impl Inner {
             max_per_issuer.map_or(0, NonZeroUsize::get).to_string(),
             now.seconds().to_string(),
             here.map(|handle| handle.to_string()).unwrap_or_default(),
+            token.issued_at.to_string(),
         ];
-        let keys = vec![self.keys.token(&token), self.keys.sessions_of(issuer)];
+        let keys = vec![
+            self.keys.token(&token),
+            self.keys.sessions_of(issuer),
+            self.keys.revoked_of(issuer),
+        ];
         let _changing = self.changing(issuer);
         match self.ask(issuer, &Request::script(&script::MINT, keys, args)).await?.value {
-            Value::Int(0) => Ok(Minted::AlreadyUsed),
-            Value::Int(1) => {
+            Value::Int(0) => {
                 let ticket = keys::ticket(&id, issuer);
                 Ok(Minted::Session { ticket, record: Arc::new(record) })
             }
-            _ => Err(Fault::unexpected()),
-        }
-    }
-
-    async fn claim(&self, token: &TokenMark, now: Timestamp) -> Result<bool, Fault> {
-        let mut set = redis::cmd("SET");
-        set.arg(self.keys.token(token)).arg("").arg("NX");
-        set.arg("PX").arg(millis(token.usable_until, now));
-        match self.ask(token.issuer, &Request::once(set)).await?.value {
-            Value::Okay => Ok(true),
-            Value::Nil => Ok(false),
-            _ => Err(Fault::unexpected()),
-        }
-    }
-
-    async fn is_used(&self, token: &TokenMark) -> Result<bool, Fault> {
-        let mut exists = redis::cmd("EXISTS");
-        exists.arg(self.keys.token(token));
-        match self.ask(token.issuer, &Request::repeatable(exists)).await?.value {
-            Value::Int(found) => Ok(found != 0),
-            _ => Err(Fault::unexpected()),
+            other => tokens::read_state(&other).map(Minted::refused),
         }
     }
 
@@ -450,11 +436,12 @@ impl Inner {
         }
     }
 
-    async fn revoke_all(&self, issuer: Issuer) -> Result<(), Fault> {
-        let mut unlink = redis::cmd("UNLINK");
-        unlink.arg(self.keys.sessions_of(issuer));
+    async fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> Result<(), Fault> {
+        let keys = vec![self.keys.sessions_of(issuer), self.keys.revoked_of(issuer)];
+        let args = vec![now.to_string(), tokens::revoked_for(now)];
         let _changing = self.changing(issuer);
-        match self.ask(issuer, &Request::repeatable(unlink)).await?.value {
+        let revoke_all = Request::script(&script::REVOKE_ALL, keys, args).and_repeatable();
+        match self.ask(issuer, &revoke_all).await?.value {
             Value::Int(_) => Ok(()),
             _ => Err(Fault::unexpected()),
         }

@@ -21,12 +21,119 @@ impl Lua {
     }
 }
 
-/// Claims a token and makes a session of it.
+/// What is known of tokens and of revocations, for the scripts that begin with this. See `tokens`.
+macro_rules! with_tokens {
+    ($($code:tt)*) => {
+        concat!(
+            r"
+local unreadable_revocation = redis.error_reply('UNREADABLE a revocation in no known form')
+local function revocation(key)
+  local text = redis.call('GET', key)
+  if not text then
+    return 0
+  end
+  local count, till = string.match(text, '^1 (%d+) (%S+)')
+  if not tonumber(till) then
+    return nil
+  end
+  return tonumber(count), till
+end
+local function token_state(mark_key, issued_at, count, till)
+  if till and tonumber(issued_at) <= tonumber(till) then
+    return 2
+  end
+  local mark = redis.call('GET', mark_key)
+  if not mark then
+    return 0
+  end
+  local kind, at = string.match(mark, '^([us])(%d+)$')
+  if (tonumber(at) or 0) < count then
+    return 2
+  end
+  return kind == 's' and 0 or 1
+end
+local function mark_token(mark_key, kind, count, life, ...)
+  redis.call('SET', mark_key, string.format('%s%.0f', kind, count), 'PX', life, ...)
+end
+local function revoke_tokens(key, now, life)
+  local count, till = revocation(key)
+  if not count then
+    -- Nobody can read it any more. Every mark is older than this count.
+    count = 1e15
+  end
+  if not till or tonumber(till) < tonumber(now) then
+    till = now
+  end
+  redis.call('SET', key, string.format('1 %.0f ', count + 1) .. till, 'PX', life)
+end
+",
+            $($code)*
+        )
+    };
+}
+#[cfg(feature = "sealed")]
+pub(super) use with_tokens;
+
+/// Claims a token: 0 if it was new, 1 if it was used before, 2 if it is revoked.
 ///
-/// `KEYS`: the token's mark, the issuer's sessions. `ARGV`: the mark's life in
-/// ms, or nothing if the token was claimed already; handle, end, last use and
+/// `KEYS`: the token's mark, what was revoked of its issuer's. `ARGV`: the mark's life in ms; when the
+/// token was issued.
+pub(super) static CLAIM: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(with_tokens!(
+        r"
+local count, till = revocation(KEYS[2])
+if not count then
+  return unreadable_revocation
+end
+local state = token_state(KEYS[1], ARGV[2], count, till)
+if state == 0 then
+  mark_token(KEYS[1], 'u', count, ARGV[1])
+end
+return state
+"
+    ))
+});
+
+/// Says what a token is, as [`CLAIM`] does, and marks one that is new as seen if it is given a life.
+///
+/// `KEYS`: as there. `ARGV`: the mark's life in ms, or nothing; when the token was issued.
+pub(super) static STATE: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(with_tokens!(
+        r"
+local count, till = revocation(KEYS[2])
+if not count then
+  return unreadable_revocation
+end
+local state = token_state(KEYS[1], ARGV[2], count, till)
+if state == 0 and ARGV[1] ~= '' then
+  mark_token(KEYS[1], 's', count, ARGV[1], 'NX')
+end
+return state
+"
+    ))
+});
+
+/// Ends all sessions of an issuer, and its tokens. In this order: a script that has removed something
+/// may write even if Redis is out of memory.
+///
+/// `KEYS`: the issuer's sessions, what was revoked of its tokens. `ARGV`: now; for how long
+/// the latter matters, in ms.
+pub(super) static REVOKE_ALL: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(with_tokens!(
+        r"
+redis.call('UNLINK', KEYS[1])
+revoke_tokens(KEYS[2], ARGV[1], ARGV[2])
+return 1
+"
+    ))
+});
+
+/// Claims a token and makes a session of it: 0 if it did, else what [`CLAIM`] says of the token.
+///
+/// `KEYS`: the token's mark, the issuer's sessions, what was revoked of its tokens. `ARGV`: the mark's
+/// life in ms, or nothing if the token was claimed already; handle, end, last use and
 /// JSON of the session; its life in ms; how many sessions the issuer may have, 0
-/// for any number; now; the handle of the session to replace, or nothing.
+/// for any number; now; the handle of the session to replace, or nothing; when the token was issued.
 ///
 /// A key that is not a hash holds no session that could ever be read: it makes room.
 ///
@@ -34,8 +141,16 @@ impl Lua {
 /// that have ended are looked for: at twice of what was left the last time, so
 /// that the work stays in proportion to the sessions made.
 pub(super) static MINT: LazyLock<Lua> = LazyLock::new(|| {
-    Lua::new(
+    Lua::new(with_tokens!(
         r"
+local revoked, till = revocation(KEYS[3])
+if not revoked then
+  return unreadable_revocation
+end
+local state = token_state(KEYS[1], ARGV[10], revoked, till)
+if state == 2 or (state == 1 and ARGV[1] ~= '') then
+  return state
+end
 local kind = redis.pcall('HLEN', KEYS[2])
 if type(kind) == 'table' then
   if not string.find(kind.err, 'WRONGTYPE', 1, true) then
@@ -43,8 +158,8 @@ if type(kind) == 'table' then
   end
   redis.call('DEL', KEYS[2])
 end
-if ARGV[1] ~= '' and not redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1]) then
-  return 0
+if ARGV[1] ~= '' then
+  mark_token(KEYS[1], 'u', revoked, ARGV[1])
 end
 local count, look_at = 0, 32
 local meta = redis.call('HGET', KEYS[2], '#')
@@ -84,9 +199,9 @@ redis.call('HSET', KEYS[2], '#', string.format('%.0f %.0f', count, look_at), ARG
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
 end
-return 1
-",
-    )
+return 0
+"
+    ))
 });
 
 /// Moves a session's last use forward, if the session is still there.
@@ -174,11 +289,6 @@ impl Request {
     /// A plain command that may be repeated.
     pub(super) const fn repeatable(command: Cmd) -> Self {
         Self { what: What::Command(command), repeatable: true }
-    }
-
-    /// A plain command that must be sent once.
-    pub(super) const fn once(command: Cmd) -> Self {
-        Self { what: What::Command(command), repeatable: false }
     }
 
     /// A script, to be sent once.

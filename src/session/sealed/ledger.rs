@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::session::{SessionHandle, StoreFuture, TokenMark};
+use crate::session::{SessionHandle, StoreFuture, TokenMark, TokenState};
 use crate::{Issuer, Timestamp};
 
 /// The memory of a [`SealedStore`](super::SealedStore): which tokens were used, and
@@ -16,6 +16,8 @@ use crate::{Issuer, Timestamp};
 ///
 /// - **One claim per token.** Of any number of [`claim`](Self::claim)s with the same
 ///   [`TokenMark::digest`], one succeeds.
+/// - **Ending all ends tokens too**, as [`SessionStore::revoke_all`](crate::SessionStore::revoke_all)
+///   says.
 /// - **Births follow ends.** What [`end_all`](Self::end_all) ends are the issuer's
 ///   sessions whose birth was given out before; a birth that is given out
 ///   afterwards is never among them. That is a matter of order, not of clocks,
@@ -24,13 +26,13 @@ use crate::{Issuer, Timestamp};
 ///   room may take sessions for ended that are not, never the other way round.
 /// - **Unsure is an error.**
 pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
-    /// Marks a token as used. The first time it gives the birth of the session that
-    /// may be made of it, which lies after everything that was ended for the
-    /// token's issuer; later, `None`.
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>>;
+    /// Marks a token as used. Of a new one it returns the birth of the session that may be made
+    /// of it, which lies after everything that was ended for the token's issuer; of another,
+    /// what it is.
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Result<Birth, TokenState>>;
 
-    /// Whether a token was used.
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
+    /// Says what a token is: as [`SessionStore::state_of`](crate::SessionStore::state_of).
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
     /// Notes when a token was issued: as [`SessionStore::advance`](crate::SessionStore::advance).
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
@@ -38,8 +40,8 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
     /// Ends a session: `true` if it had not ended yet.
     fn end(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
 
-    /// Ends all sessions of an issuer that were born so far, on any machine. None
-    /// lives for longer than `longest`, after which this may be forgotten.
+    /// Ends all sessions of an issuer that were born so far, on any machine, and its tokens. No
+    /// session lives for longer than `longest`, after which their end may be forgotten.
     fn end_all(&self, issuer: Issuer, longest: Duration, now: Timestamp) -> StoreFuture<()>;
 
     /// Whether a session was ended.

@@ -80,15 +80,22 @@ impl fmt::Debug for MemoryLedger {
 }
 
 impl RevocationLedger for MemoryLedger {
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Option<Birth>> {
-        if self.0.tokens.claim(&token, now) != TokenState::New {
-            return StoreFuture::ready(Ok(None));
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Result<Birth, TokenState>> {
+        let state = self.0.tokens.claim(&token, now);
+        if state != TokenState::New {
+            return StoreFuture::ready(Ok(Err(state)));
         }
-        self.change(|revocations| Some(revocations.next_birth(token.issuer, now)))
+        self.change(|revocations| {
+            // The birth would lie after an end that came since, of which the token is part.
+            if self.0.tokens.is_revoked(&token) {
+                return Err(TokenState::Revoked);
+            }
+            Ok(revocations.next_birth(token.issuer, now))
+        })
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        StoreFuture::ready(Ok(self.0.tokens.state_of(&token, now) == TokenState::Used))
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        StoreFuture::ready(Ok(self.0.tokens.state_of(&token, now)))
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -100,6 +107,8 @@ impl RevocationLedger for MemoryLedger {
     }
 
     fn end_all(&self, issuer: Issuer, _longest: Duration, now: Timestamp) -> StoreFuture<()> {
+        // Tokens first: a claim whose birth comes after the end sees it.
+        self.0.tokens.revoke_all(issuer, now);
         self.change(|revocations| revocations.end_all(issuer, now))
     }
 

@@ -10,7 +10,7 @@ use super::ledger::{RevocationLedger, SealedSession};
 use super::payload;
 use crate::session::{
     Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
-    Ticket, TokenMark, Touched,
+    Ticket, TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -146,12 +146,13 @@ impl SessionStore for SealedStore {
         }
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        then(self.0.ledger.claim(token, now), |birth| Ok(birth.is_some()))
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        let state = |claimed: Result<_, _>| claimed.err().unwrap_or(TokenState::New);
+        then(self.0.ledger.claim(token, now), move |claimed| Ok(state(claimed)))
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        self.0.ledger.is_used(token, now)
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.0.ledger.state_of(token, now)
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
@@ -231,8 +232,9 @@ impl Shared {
         draft: Draft,
         now: Timestamp,
     ) -> Result<Minted, StoreError> {
-        let Some(birth) = self.ledger.claim(session.token, now).await? else {
-            return Ok(Minted::AlreadyUsed);
+        let birth = match self.ledger.claim(session.token, now).await? {
+            Ok(birth) => birth,
+            Err(state) => return Ok(Minted::refused(state)),
         };
         if let Some((issuer, handle)) = session.replaces
             && let Some((_, replaced)) = handle::session_of(&self.keys, issuer, handle)

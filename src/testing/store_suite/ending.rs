@@ -46,7 +46,7 @@ pub(super) async fn revoking_all_ends_every_older_session_and_no_younger_one(
     f.store.revoke_all(alice, f.now).await?;
     let mut older = Vec::new();
     for second in [-1, 0, 0] {
-        older.push(f.mint(f.session("alice")?, f.at(second)).await?);
+        older.push(f.mint(f.session_issued("alice", 1)?, f.at(second)).await?);
     }
     if let Some(first) = older.first_mut() {
         f.touch(first, f.at(60)).await?;
@@ -58,8 +58,8 @@ pub(super) async fn revoking_all_ends_every_older_session_and_no_younger_one(
     f.lists(alice, &[]).await?;
 
     // In the same moment, and by a machine whose clock is behind.
-    let same = f.sign_in("alice").await?;
-    let behind = f.mint(f.session("alice")?, f.at(-30)).await?;
+    let same = f.mint(f.session_issued("alice", 1)?, f.now).await?;
+    let behind = f.mint(f.session_issued("alice", 1)?, f.at(-30)).await?;
     f.load(&same).await?;
     f.load(&behind).await?;
     f.store.revoke_all(alice, f.now).await?;
@@ -67,7 +67,7 @@ pub(super) async fn revoking_all_ends_every_older_session_and_no_younger_one(
     f.is_gone(&behind).await?;
 
     // By a machine whose clock is behind that of the one that minted the session.
-    let ahead = f.mint(f.session("alice")?, f.at(30)).await?;
+    let ahead = f.mint(f.session_issued("alice", 30)?, f.at(30)).await?;
     f.store.revoke_all(alice, f.now).await?;
     f.is_gone(&ahead).await
 }
@@ -111,7 +111,7 @@ pub(super) async fn the_oldest_session_makes_room(f: Fixture) -> Outcome {
         let refused = f.store.mint(session.clone(), f.now).await;
         let refused = matches!(refused, Err(StoreError::Unsupported));
         ensure(refused, "a store that cannot count sessions must refuse to limit them")?;
-        let used = f.store.is_used(session.token, f.now).await?;
+        let used = f.is_used(session.token, f.now).await?;
         return ensure(!used, "a mint that the store does not support used the token up");
     }
     let bobs = f.sign_in("bob").await?;

@@ -8,7 +8,7 @@ use super::races::Spawner;
 use crate::testing::Wallet;
 use crate::{
     Issuer, Minted, NewSession, SessionRecord, SessionStore, StoreError, Timestamp, TokenMark,
-    Verifier,
+    TokenState, Verifier,
 };
 
 /// For how long the suite's tokens can be used: Magic's 900 seconds.
@@ -109,6 +109,18 @@ impl Fixture {
         Ok(TokenMark::new(&claim, self.now.plus(TOKEN_LIFESPAN)))
     }
 
+    /// The same of a token that was issued so many seconds later, or earlier.
+    pub(super) fn issued(&self, user: &str, second: i64) -> Outcome<TokenMark> {
+        let issued_at = self.at(second);
+        let usable_until = issued_at.plus(TOKEN_LIFESPAN);
+        Ok(TokenMark { issued_at, usable_until, ..self.token(user)? })
+    }
+
+    /// A session that a token asks for which was issued so many seconds later.
+    pub(super) fn session_issued(&self, user: &str, second: i64) -> Outcome<NewSession> {
+        Ok(NewSession::new(self.issued(user, second)?, self.now.plus(SESSION_LIFETIME)))
+    }
+
     /// A session that a new token asks for. It lives for an hour.
     pub(super) fn session(&self, user: &str) -> Outcome<NewSession> {
         Ok(NewSession::new(self.token(user)?, self.now.plus(SESSION_LIFETIME)))
@@ -126,14 +138,53 @@ impl Fixture {
                 Ok(Live { record, tickets: vec![ticket.expose_secret().to_owned()] })
             }
             Minted::AlreadyUsed => Err(Violation::new("a new token was taken for a used one")),
-            Minted::NotKept => Err(Violation::new("the store made no session")),
+            Minted::Revoked => Err(Violation::new("a new token was taken for a revoked one")),
+            Minted::TooEarly | Minted::NotKept => Err(Violation::new("the store made no session")),
+        }
+    }
+
+    /// Mints a session now, or finds that the token was revoked.
+    pub(super) async fn mint_unless_revoked(&self, session: NewSession) -> Outcome<Option<Live>> {
+        match self.store.mint(session, self.now).await? {
+            Minted::Session { ticket, record } => {
+                Ok(Some(Live { record, tickets: vec![ticket.expose_secret().to_owned()] }))
+            }
+            Minted::Revoked => Ok(None),
+            other => Err(Violation::new(format!("a new token is {other:?}"))),
         }
     }
 
     /// Checks that a token makes no session any more.
     pub(super) async fn refuses(&self, session: NewSession, now: Timestamp) -> Outcome {
         let minted = self.store.mint(session, now).await?;
-        ensure(matches!(minted, Minted::AlreadyUsed), "a used token made a session")
+        let refused = matches!(minted, Minted::AlreadyUsed | Minted::Revoked);
+        ensure(refused, "a used token made a session")
+    }
+
+    /// Uses a token up: whether it was new.
+    pub(super) async fn claims(&self, token: TokenMark, now: Timestamp) -> Outcome<bool> {
+        Ok(self.store.claim(token, now).await? == TokenState::New)
+    }
+
+    /// Whether a token was used.
+    pub(super) async fn is_used(&self, token: TokenMark, now: Timestamp) -> Outcome<bool> {
+        Ok(self.store.state_of(token, now).await? == TokenState::Used)
+    }
+
+    /// Checks that a token is revoked, whatever is asked for with it.
+    pub(super) async fn is_revoked(
+        &self,
+        token: TokenMark,
+        now: Timestamp,
+        which: &str,
+    ) -> Outcome {
+        let session = NewSession::new(token, self.now.plus(SESSION_LIFETIME));
+        let minted = self.store.mint(session, now).await?;
+        ensure(matches!(minted, Minted::Revoked), format!("{which}, though revoked: {minted:?}"))?;
+        for state in [self.store.claim(token, now).await?, self.store.state_of(token, now).await?] {
+            ensure(state == TokenState::Revoked, format!("{which} is {state:?}, not revoked"))?;
+        }
+        Ok(())
     }
 
     /// The record of a session that is alive.

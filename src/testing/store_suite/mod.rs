@@ -38,6 +38,7 @@ mod lookup;
 mod newest;
 mod once;
 mod races;
+mod revoked;
 mod touching;
 
 use std::fmt;
@@ -218,12 +219,19 @@ const CASES: &[Case] = cases![
     ending::unknown_handles_end_nothing,
     ending::revoking_all_ends_every_older_session_and_no_younger_one,
     ending::revoking_all_leaves_other_issuers_alone,
+    revoked::revoking_all_ends_older_tokens_used_or_not,
+    revoked::revoking_all_ends_tokens_dated_ahead_that_were_presented,
+    revoked::after_revoking_all_a_fresh_token_signs_in,
+    revoked::revoked_tokens_stay_revoked_when_clocks_differ,
+    revoked::revoking_all_leaves_tokens_of_others_alone,
+    revoked::revoking_one_session_leaves_tokens_alone,
     ending::a_replaced_session_ends,
     ending::a_replaced_session_of_another_issuer_ends,
     ending::the_oldest_session_makes_room,
     races::a_touch_does_not_outrun_a_revocation,
     races::a_touch_does_not_outrun_the_revocation_of_all,
     races::a_mint_beside_a_revocation_of_all_is_ended_or_can_be,
+    races::a_mint_beside_a_revocation_of_all_leaves_no_session_of_an_older_token,
     races::mints_at_once_stay_within_the_limit,
     // Last: a store that all cases share may take older tokens for used afterwards.
     lookup::extreme_times_do_no_harm,

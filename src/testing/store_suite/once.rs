@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, Outcome, ensure};
 use super::races::race;
-use crate::{Minted, SessionData};
+use crate::{Minted, SessionData, TokenState};
 
 /// How many calls race for one token.
 const CONTENDERS: usize = 64;
@@ -44,16 +44,16 @@ pub(super) async fn of_many_mints_at_once_one_makes_a_session(f: Fixture) -> Out
 
 pub(super) async fn a_claimed_token_makes_no_session(f: Fixture) -> Outcome {
     let session = f.session("alice")?;
-    ensure(f.store.claim(session.token, f.now).await?, "a new token could not be claimed")?;
+    ensure(f.claims(session.token, f.now).await?, "a new token could not be claimed")?;
     f.refuses(session.clone(), f.now).await?;
-    ensure(!f.store.claim(session.token, f.now).await?, "a token was claimed twice")?;
+    ensure(!f.claims(session.token, f.now).await?, "a token was claimed twice")?;
     f.lists(f.issuer("alice"), &[]).await
 }
 
 pub(super) async fn a_token_that_made_a_session_cannot_be_claimed(f: Fixture) -> Outcome {
     let session = f.session("alice")?;
     let live = f.mint(session.clone(), f.now).await?;
-    ensure(!f.store.claim(session.token, f.now).await?, "a token was minted, then claimed")?;
+    ensure(!f.claims(session.token, f.now).await?, "a token was minted, then claimed")?;
     f.load(&live).await.map(drop)
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn of_mints_and_claims_at_once_one_succeeds(f: Fixture) -> Outc
         let (store, session, now) = (Arc::clone(&f.store), session.clone(), f.now);
         async move {
             if number % 2 == 0 {
-                return Ok(store.claim(session.token, now).await?);
+                return Ok(store.claim(session.token, now).await? == TokenState::New);
             }
             Ok(matches!(store.mint(session, now).await?, Minted::Session { .. }))
         }
@@ -74,15 +74,15 @@ pub(super) async fn of_mints_and_claims_at_once_one_succeeds(f: Fixture) -> Outc
 
 pub(super) async fn a_token_is_used_from_then_on_and_no_other_is(f: Fixture) -> Outcome {
     let (minted, claimed, other) = (f.session("alice")?, f.token("alice")?, f.token("alice")?);
-    ensure(!f.store.is_used(minted.token, f.now).await?, "a token is used before it was minted")?;
-    ensure(!f.store.is_used(claimed, f.now).await?, "a token is used before it was claimed")?;
-    ensure(!f.store.is_used(other, f.now).await?, "asking whether a token is used uses it")?;
+    ensure(!f.is_used(minted.token, f.now).await?, "a token is used before it was minted")?;
+    ensure(!f.is_used(claimed, f.now).await?, "a token is used before it was claimed")?;
+    ensure(!f.is_used(other, f.now).await?, "asking whether a token is used uses it")?;
     let token = minted.token;
     f.mint(minted, f.now).await?;
     f.store.claim(claimed, f.now).await?;
-    ensure(f.store.is_used(token, f.now).await?, "a token that made a session is not used")?;
-    ensure(f.store.is_used(claimed, f.now).await?, "a claimed token is not used")?;
-    ensure(!f.store.is_used(other, f.now).await?, "a token is used because others are")
+    ensure(f.is_used(token, f.now).await?, "a token that made a session is not used")?;
+    ensure(f.is_used(claimed, f.now).await?, "a claimed token is not used")?;
+    ensure(!f.is_used(other, f.now).await?, "a token is used because others are")
 }
 
 pub(super) async fn a_used_token_stays_used_until_it_is_refused_anyway(f: Fixture) -> Outcome {
@@ -94,8 +94,8 @@ pub(super) async fn a_used_token_stays_used_until_it_is_refused_anyway(f: Fixtur
     }
     let last = session.token.usable_until;
     f.refuses(session, last).await?;
-    ensure(!f.store.claim(claimed, last).await?, "a claimed token was forgotten too early")?;
-    ensure(f.store.is_used(claimed, last).await?, "a used token was forgotten too early")
+    ensure(!f.claims(claimed, last).await?, "a claimed token was forgotten too early")?;
+    ensure(f.is_used(claimed, last).await?, "a used token was forgotten too early")
 }
 
 pub(super) async fn a_mint_with_a_used_token_changes_nothing(f: Fixture) -> Outcome {

@@ -30,8 +30,8 @@ pub(super) async fn a_touch_does_not_outrun_a_revocation(f: Fixture) -> Outcome 
 }
 
 pub(super) async fn a_touch_does_not_outrun_the_revocation_of_all(f: Fixture) -> Outcome {
-    for _ in 0..ROUNDS {
-        let mut live = f.sign_in("alice").await?;
+    for round in 0..ROUNDS {
+        let mut live = f.sign_in(&format!("user {round}")).await?;
         let issuer = live.record.issuer;
         let (store, now) = (Arc::clone(&f.store), f.now);
         let ending: Call = Box::pin(async move { store.revoke_all(issuer, now).await });
@@ -44,38 +44,61 @@ pub(super) async fn a_touch_does_not_outrun_the_revocation_of_all(f: Fixture) ->
 /// Whichever of the two comes first, no session may live that a list does not
 /// show, or that the next revocation does not find.
 pub(super) async fn a_mint_beside_a_revocation_of_all_is_ended_or_can_be(f: Fixture) -> Outcome {
-    let alice = f.issuer("alice");
-    for _ in 0..ROUNDS {
-        let mut calls: Vec<Racer<Option<Live>>> = Vec::new();
-        for _ in 0..4 {
-            let (f, session) = (f.clone(), f.session("alice")?);
-            calls.push(Box::pin(async move { Ok(Some(f.mint(session, f.now).await?)) }));
-        }
-        let (store, now) = (Arc::clone(&f.store), f.now);
-        calls.insert(
-            2,
-            Box::pin(async move { Ok(store.revoke_all(alice, now).await.map(|()| None)?) }),
-        );
-        let minted: Vec<_> = race(&f.spawner, calls).await?.into_iter().flatten().collect();
-        let mut alive = Vec::new();
-        for live in &minted {
-            if f.store.load(live.ticket(), f.now).await?.is_some() {
-                alive.push(live.record.handle);
-            }
-        }
+    for round in 0..ROUNDS {
+        let user = format!("user {round}");
+        // Of tokens that are younger than the revocation.
+        let (minted, alive) = mint_beside_a_revocation_of_all(&f, &user, 1).await?;
         if f.store.lists_sessions() {
-            let listed = f.store.sessions_of(alice, f.now).await?;
+            let listed = f.store.sessions_of(f.issuer(&user), f.now).await?;
             let mut listed: Vec<_> = listed.iter().map(|record| record.handle).collect();
+            let mut alive: Vec<_> = alive.iter().map(|live| live.record.handle).collect();
             listed.sort_unstable();
             alive.sort_unstable();
             ensure(listed == alive, "the sessions that live are not those that are listed")?;
         }
-        f.store.revoke_all(alice, f.now).await?;
+        f.store.revoke_all(f.issuer(&user), f.now).await?;
         for live in &minted {
             f.is_gone(live).await?;
         }
     }
     Ok(())
+}
+
+/// Whichever of the two comes first, the token was issued before the revocation.
+pub(super) async fn a_mint_beside_a_revocation_of_all_leaves_no_session_of_an_older_token(
+    f: Fixture,
+) -> Outcome {
+    for round in 0..ROUNDS {
+        let user = format!("user {round}");
+        let (_, alive) = mint_beside_a_revocation_of_all(&f, &user, 0).await?;
+        ensure(alive.is_empty(), "an older token has a session after all was revoked")?;
+    }
+    Ok(())
+}
+
+/// Mints sessions of tokens issued at a second while all are revoked: all that were made, and
+/// those that live afterwards.
+async fn mint_beside_a_revocation_of_all(
+    f: &Fixture,
+    user: &str,
+    second: i64,
+) -> Outcome<(Vec<Arc<Live>>, Vec<Arc<Live>>)> {
+    let mut calls: Vec<Racer<Option<Live>>> = Vec::new();
+    for _ in 0..4 {
+        let (f, session) = (f.clone(), f.session_issued(user, second)?);
+        calls.push(Box::pin(async move { f.mint_unless_revoked(session).await }));
+    }
+    let (store, issuer, now) = (Arc::clone(&f.store), f.issuer(user), f.now);
+    let ending = async move { Ok(store.revoke_all(issuer, now).await.map(|()| None)?) };
+    calls.insert(2, Box::pin(ending));
+    let minted = race(&f.spawner, calls).await?.into_iter().flatten().map(Arc::new);
+    let (minted, mut alive): (Vec<_>, Vec<_>) = (minted.collect(), Vec::new());
+    for live in &minted {
+        if f.store.load(live.ticket(), f.now).await?.is_some() {
+            alive.push(Arc::clone(live));
+        }
+    }
+    Ok((minted, alive))
 }
 
 pub(super) async fn mints_at_once_stay_within_the_limit(f: Fixture) -> Outcome {

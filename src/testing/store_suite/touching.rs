@@ -45,8 +45,8 @@ pub(super) async fn touching_brings_no_session_back(f: Fixture) -> Outcome {
         }
         f.is_gone(&live).await?;
     }
-    let replaced = f.sign_in("alice").await?;
-    f.mint(f.session("alice")?.replacing(Some(&replaced.record)), f.now).await?;
+    let replaced = f.sign_in("bob").await?;
+    f.mint(f.session("bob")?.replacing(Some(&replaced.record)), f.now).await?;
     f.store.touch(&replaced.record, f.at(120)).await?;
     f.is_gone(&replaced).await
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_didt::{
     Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Timestamp, TokenMark, Touched,
+    StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// A store that cannot be reached.
@@ -20,11 +20,11 @@ impl SessionStore for Down {
         down()
     }
 
-    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, _: TokenMark, _: Timestamp) -> StoreFuture<TokenState> {
         down()
     }
 
-    fn is_used(&self, _: TokenMark, _: Timestamp) -> StoreFuture<bool> {
+    fn state_of(&self, _: TokenMark, _: Timestamp) -> StoreFuture<TokenState> {
         down()
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_didt::{
     Issuer, MemoryStore, Minted, NewSession, SessionHandle, SessionRecord, SessionStore,
-    StoreError, StoreFuture, Timestamp, TokenMark, Touched,
+    StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// Does all else as the store inside.
@@ -20,12 +20,12 @@ impl SessionStore for NoRevocation {
         self.0.mint(session, now)
     }
 
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
+    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
         self.0.claim(token, now)
     }
 
-    fn is_used(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        self.0.is_used(token, now)
+    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
+        self.0.state_of(token, now)
     }
 
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {

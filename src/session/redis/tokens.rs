@@ -1,0 +1,70 @@
+//! Which tokens were used and which were revoked, in Redis.
+//!
+//! A token's mark says `u<count>` if it was used and `s<count>` if it was only seen: count is how
+//! often its issuer had signed out everywhere by then. What was revoked of an issuer's tokens is
+//! `1 <count> <until>`: the version of this form, how often everything was revoked, and until
+//! when tokens were issued that are revoked. So a token is revoked if it was issued no later, or if
+//! its mark was made at a lower count; that is decided in one script, in the order in which Redis
+//! acts, whatever the clocks of the machines say. Versions before this made marks without text:
+//! those are used, at a count of 0.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::fault::Fault;
+use super::script::{self, Request};
+use super::{Inner, millis};
+use crate::Timestamp;
+use crate::session::{TokenMark, TokenState};
+
+/// How long what was revoked is remembered: as long as anything of an issuer. Tokens live for minutes,
+/// but `with_max_token_age` may allow for far more, and no caller says how much.
+const REVOKED_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// How far the clocks of machines may differ. A token that one machine sees when it is younger than this
+/// may be dated ahead of the clock of another, on which its issuer signs out everywhere.
+const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
+
+impl Inner {
+    pub(super) async fn claim(
+        &self,
+        token: &TokenMark,
+        now: Timestamp,
+    ) -> Result<TokenState, Fault> {
+        let args = vec![millis(token.usable_until, now), token.issued_at.to_string()];
+        let request = Request::script(&script::CLAIM, self.keys_of(token), args);
+        read_state(&self.ask(token.issuer, &request).await?.value)
+    }
+
+    pub(super) async fn state_of(
+        &self,
+        token: &TokenMark,
+        now: Timestamp,
+    ) -> Result<TokenState, Fault> {
+        let is_young = token.issued_at.plus(MAX_CLOCK_SKEW) > now;
+        let life = if is_young { millis(token.usable_until, now) } else { String::new() };
+        let args = vec![life, token.issued_at.to_string()];
+        let request = Request::script(&script::STATE, self.keys_of(token), args).and_repeatable();
+        read_state(&self.ask(token.issuer, &request).await?.value)
+    }
+
+    fn keys_of(&self, token: &TokenMark) -> Vec<String> {
+        vec![self.keys.token(token), self.keys.revoked_of(token.issuer)]
+    }
+}
+
+/// What the scripts say of a token.
+pub(super) fn read_state(value: &Value) -> Result<TokenState, Fault> {
+    match value {
+        Value::Int(0) => Ok(TokenState::New),
+        Value::Int(1) => Ok(TokenState::Used),
+        Value::Int(2) => Ok(TokenState::Revoked),
+        _ => Err(Fault::unexpected()),
+    }
+}
+
+/// For how long, in ms, it matters what is revoked now.
+pub(super) fn revoked_for(now: Timestamp) -> String {
+    millis(now.plus(REVOKED_KEPT), now)
+}
