@@ -18,6 +18,10 @@
 //! # }
 //! ```
 //!
+//! A session is therefore *somebody*, and not yet a user of yours: anybody can make a key and sign a
+//! token with it. Look the issuer up before you show what is not for everybody, in the handler or
+//! with [`DidAuth::with_on_login`].
+//!
 //! # What a token proves
 //!
 //! Anyone can make a secp256k1 key and sign any claim with it. The only fact that a valid token

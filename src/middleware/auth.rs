@@ -102,6 +102,7 @@ impl DidAuth {
             lifetimes: Lifetimes::default(),
             max_sessions: None,
             replay: Replay::default(),
+            foreign_bearers: false,
             cookie: SessionCookie::default(),
             origins: TrustedOrigins::default(),
             bound_login: BoundLogin::off(),
@@ -176,6 +177,25 @@ impl DidAuth {
         self.change(|gate| gate.replay = replay)
     }
 
+    /// Leaves bearer tokens that do not have the form of a DID token to the application: the request
+    /// is decided by its cookie alone, and the handler sees `Authorization` as it came. Defaults to
+    /// no, so that whatever is sent as a bearer token is judged.
+    ///
+    /// For an application that has API keys or access tokens of its own behind the same routes. A
+    /// token that can be decoded and is not valid is rejected all the same, and so are two
+    /// `Authorization` headers. Use an [optional](DidLayer::optional) layer where such a token has to
+    /// do without a cookie: then it is the application alone that judges it.
+    ///
+    /// ```
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_foreign_bearers();
+    /// ```
+    #[must_use]
+    pub fn with_foreign_bearers(self) -> Self {
+        self.change(|gate| gate.foreign_bearers = true)
+    }
+
     /// The session cookie. Defaults to `__Host-didt; Path=/; Secure; HttpOnly; SameSite=Lax`.
     #[must_use]
     pub fn with_cookie(self, cookie: SessionCookie) -> Self {
@@ -210,10 +230,33 @@ impl DidAuth {
         Ok(self.change(|gate| gate.origins = origins))
     }
 
-    /// Asks the application whenever a valid token is presented that does not
-    /// belong to the session of the cookie beside it: to look the user up by
-    /// issuer, to refuse, or to attach data that handlers read back with
+    /// Asks the application about every accepted token, and so about every sign-in: to look the user
+    /// up by issuer, to refuse, or to attach data that handlers read back with
     /// [`Session::data`](super::Session::data). Defaults to admitting everybody.
+    ///
+    /// It runs for each request with a valid token, unless the cookie beside it is that of a living
+    /// session of the token's issuer, and not for requests with the cookie only. A client that
+    /// sends a token with every request, such as a machine, makes it run every time: keep it
+    /// quick, or cache what it looks up. What is to happen once per session belongs into the handler
+    /// of the sign-in route ([`session_only`](DidLayer::session_only)).
+    ///
+    /// An `async` closure that captures its state is no hook, since the hook's future must not borrow
+    /// from it: clone the state in a plain closure, and move the clone into an `async` block.
+    ///
+    /// ```
+    /// # use std::{collections::HashMap, sync::Arc};
+    /// # use tower_didt::{DidAuth, Issuer, Login, Refusal, Verifier};
+    /// # async fn find(users: &HashMap<Issuer, u64>, issuer: Issuer) -> Result<u64, Refusal> {
+    /// #     users.get(&issuer).copied().ok_or_else(Refusal::forbidden)
+    /// # }
+    /// let users: Arc<HashMap<Issuer, u64>> = Arc::default();
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_login(
+    ///     move |login: Login| {
+    ///         let users = Arc::clone(&users);
+    ///         async move { find(&users, login.issuer()).await }
+    ///     },
+    /// );
+    /// ```
     ///
     /// Called before anything is minted: a refusal or failure uses no token up.
     /// A token that is presented again asks again, so a user who was banned

@@ -19,7 +19,7 @@ pub struct DidLayer {
 
 impl DidLayer {
     pub(super) const fn new(gate: Arc<Gate>) -> Self {
-        let asked = Asked { required: true, signs_in: true, anew: false };
+        let asked = Asked { required: true, signs_in: true, anew: false, session_only: false };
         Self { gate, asked, instead: None }
     }
 
@@ -61,6 +61,31 @@ impl DidLayer {
     /// ```
     pub fn signing_in_anew(mut self) -> Self {
         self.asked.anew = true;
+        self
+    }
+
+    /// Lets a request pass with a session only, never with a token that became none: for the route
+    /// that pages sign in at, whose success they believe.
+    ///
+    /// A token that was used before is good for a request until it expires, but makes no second
+    /// session, so that a page that sends one twice would read success and be a stranger in the
+    /// next request. Here it is a `401` ([`Rejection::TokenUsed`](super::Rejection::TokenUsed)),
+    /// unless the cookie beside it is that of a living session of the same issuer. A store that keeps
+    /// no sessions is a `500`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, routing::post};
+    /// use tower_didt::{DidAuth, Session, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"));
+    /// let sign_in: Router = Router::new()
+    ///     .route("/sign-in", post(async |session: Session| session.issuer().to_string()))
+    ///     .route_layer(auth.layer().session_only());
+    /// # }
+    /// ```
+    pub fn session_only(mut self) -> Self {
+        self.asked.session_only = true;
         self
     }
 

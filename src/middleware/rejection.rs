@@ -157,6 +157,21 @@ impl Rejection {
         }
     }
 
+    /// Why a token is refused, where it helps an honest client and no attacker: its times do not fit
+    /// the server's clock. `expired` and `too_old` call for a new token, `not_yet_valid` for a
+    /// look at the device's clock. In the body of the answer as `reason`.
+    #[must_use]
+    pub const fn reason_for_client(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidToken(
+                error @ (TokenError::Expired { .. }
+                | TokenError::TooOld { .. }
+                | TokenError::NotYetValid { .. }),
+            ) => Some(error.name()),
+            _ => None,
+        }
+    }
+
     /// Whether the request came without a session: it brought no credentials, or only the cookie of a
     /// session that has ended. Signing in helps, so this is where a page is sent to do so.
     #[must_use]

@@ -150,6 +150,8 @@ fn http_answer(rejection: &Rejection, debug_reasons: bool) -> Answer {
         let (reason, description) = (rejection.name(), rejection.to_string());
         serde_json::json!({ "error": error, "reason": reason, "error_description": description })
             .to_string()
+    } else if let Some(reason) = rejection.reason_for_client() {
+        format!("{{\"error\":\"{error}\",\"reason\":\"{reason}\"}}")
     } else {
         format!("{{\"error\":\"{error}\"}}")
     };

@@ -181,6 +181,7 @@ async fn what_the_server_did_not_issue_is_no_challenge() {
     let challenge = app.auth.challenge().expect("a challenge");
     let cookie = cookie_of(&challenge);
     let token = bound_token(&app, &alice, challenge.value());
+    let second = app.auth.challenge().expect("a challenge");
     let other_server = required().auth.challenge().expect("a challenge");
     let other = bound_token(&app, &alice, other_server.value());
     let rows = [
@@ -188,7 +189,7 @@ async fn what_the_server_did_not_issue_is_no_challenge() {
         ("cut off", &token, cookie[..cookie.len() - 1].to_owned()),
         ("empty", &token, "__Host-didt-challenge=".to_owned()),
         ("the value itself", &token, format!("__Host-didt-challenge={}", challenge.value())),
-        ("two of them", &token, format!("{cookie}; {}", cookie_of(&other_server))),
+        ("two of this server's", &token, format!("{cookie}; {}", cookie_of(&second))),
         ("another server's", &other, cookie_of(&other_server)),
     ];
     for (name, token, cookies) in rows {

@@ -18,6 +18,7 @@ mod rejections;
 mod revoked_tokens;
 mod sealed;
 mod secrets;
+mod session_only;
 mod sessions;
 mod several_cookies;
 mod signed_in;

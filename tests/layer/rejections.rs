@@ -48,12 +48,18 @@ async fn every_401_carries_a_challenge_and_only_tokens_get_an_error_word() {
 }
 
 #[tokio::test]
-async fn the_reason_reaches_the_operator_and_not_the_client() {
+async fn the_whole_reason_reaches_the_operator_and_the_client_learns_of_wrong_times_only() {
     let (app, alice) = (App::new(), Wallet::from_seed("alice"));
     let expired = alice.token(AUDIENCE).issued_at(START).lifespan(Duration::ZERO).mint();
     app.advance(1);
     let answer = app.send(bearer(&expired)).await;
-    assert_eq!(answer.body, "{\"error\":\"invalid_token\"}\n");
+    assert_eq!(answer.body, "{\"error\":\"invalid_token\",\"reason\":\"expired\"}\n");
+    let early = alice.token(AUDIENCE).issued_at(START.plus(Duration::from_secs(3_600))).mint();
+    let body = app.send(bearer(&early)).await.body;
+    assert_eq!(body, "{\"error\":\"invalid_token\",\"reason\":\"not_yet_valid\"}\n");
+    for silent in ["x".to_owned(), alice.token("did:magic:other").issued_at(START).mint()] {
+        assert_eq!(app.send(bearer(&silent)).await.body, "{\"error\":\"invalid_token\"}\n");
+    }
     let reason = answer.extensions.get::<Rejection>().expect("the reason as an extension");
     assert!(matches!(reason, Rejection::InvalidToken(TokenError::Expired { .. })), "{reason}");
 }

@@ -556,3 +556,55 @@ async fn all_layers_of_one_auth_share_sessions_and_used_tokens() {
     assert!(answer.set_cookies().is_empty(), "another layer made a second session");
     assert_eq!(app.send_optional(with_cookie(&ticket)).await.body, alice.issuer().to_string());
 }
+
+/// A token that is accepted for longer than its own `ext` is remembered as used for as long.
+#[tokio::test]
+async fn a_used_token_is_remembered_for_the_expiry_leeway_too() {
+    let leeway = Duration::from_secs(600);
+    let verifier = Verifier::new(crate::support::AUDIENCE).with_expiry_leeway(leeway);
+    let app = App::new();
+    let auth = tower_didt::DidAuth::new(verifier).with_clock(app.clock.clone());
+    let app = app.with(|_| auth);
+    let alice = Wallet::from_seed("alice");
+    let token = alice
+        .token(crate::support::AUDIENCE)
+        .issued_at(crate::support::START)
+        .lifespan(Duration::from_secs(60))
+        .mint();
+    assert!(app.send(bearer(&token)).await.ticket().is_some());
+    for seconds in [59, 2, 300, 200] {
+        app.advance(seconds);
+        // Another sign-in makes the store forget what it need not know any more.
+        app.sign_in(&Wallet::from_seed("bob")).await;
+        let answer = app.send(bearer(&token)).await;
+        assert_eq!(answer.status, StatusCode::OK, "within the leeway");
+        assert_eq!(answer.ticket(), None, "one session, ever");
+    }
+    app.advance(100);
+    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_cap_on_the_age_of_tokens_counts_whichever_way_it_is_set() {
+    let alice = Wallet::from_seed("alice");
+    let aged = |seconds| {
+        let at = crate::support::START.minus(Duration::from_secs(seconds));
+        alice
+            .token(crate::support::AUDIENCE)
+            .issued_at(at)
+            .lifespan(Duration::from_secs(9_000))
+            .mint()
+    };
+    for (max, accepted, refused) in
+        [(None, 900, 901), (Some(60), 60, 61), (Some(3_600), 3_600, 3_601)]
+    {
+        let app = App::new().with(|auth| match max {
+            Some(max) => auth.with_max_token_age(Duration::from_secs(max)),
+            None => auth,
+        });
+        assert_eq!(app.send(bearer(&aged(accepted))).await.status, StatusCode::OK, "{max:?}");
+        let answer = app.send(bearer(&aged(refused))).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{max:?}");
+        assert!(answer.body.contains("\"too_old\""), "{}", answer.body);
+    }
+}

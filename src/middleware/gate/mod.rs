@@ -23,7 +23,9 @@ use super::proof_cache::ProofCache;
 use super::responder::Responder;
 use super::session::Identity;
 use super::{Rejection, Replay, Session, SessionCookie};
-use crate::{Clock, Issuer, Lifetimes, SessionRecord, SessionStore, StoreError, Verifier};
+use crate::{
+    Clock, DidToken, Issuer, Lifetimes, SessionRecord, SessionStore, StoreError, Verifier,
+};
 
 /// Everything that a decision needs. One gate is shared by all clones of a layer.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Gate {
     pub(super) lifetimes: Lifetimes,
     pub(super) max_sessions: Option<NonZeroUsize>,
     pub(super) replay: Replay,
+    /// A bearer token that has no DID token's form is the application's.
+    pub(super) foreign_bearers: bool,
     pub(super) cookie: SessionCookie,
     pub(super) origins: TrustedOrigins,
     pub(super) bound_login: BoundLogin,
@@ -53,6 +57,8 @@ pub(super) struct Asked {
     pub(super) signs_in: bool,
     /// Also where the cookie beside it has one of the same issuer.
     pub(super) anew: bool,
+    /// Rejects a token that became no session.
+    pub(super) session_only: bool,
 }
 
 /// Put into the extensions of a request that passes without credentials, so that
@@ -88,7 +94,8 @@ impl Gate {
             Err(rejection) => return Deciding::Done(Decision::reject(rejection)),
         };
         let now = self.clock.now();
-        match (credentials.token, credentials.cookie) {
+        let ours = |token: &&[u8]| !self.foreign_bearers || DidToken::decode(token).is_ok();
+        match (credentials.token.filter(ours), credentials.cookie) {
             (Some(token), cookie) => self.decide_token(token, cookie, request, asked, now),
             (None, CookieValue::One(ticket)) => {
                 self.decide_cookie(ticket, request, asked.required, now)

@@ -100,13 +100,13 @@ impl Gate {
         let session = self.new_session(&claim, data.clone(), None, now);
         match self.store.mint(session, now).try_now() {
             Ok(minted) => Deciding::Done(
-                self.minted(claim, data, minted, now).unwrap_or_else(Decision::reject),
+                self.minted(claim, data, minted, asked, now).unwrap_or_else(Decision::reject),
             ),
             Err(minting) => {
                 let gate = Arc::clone(self);
                 Deciding::waiting(async move {
                     let minted = minting.await;
-                    gate.minted(claim, data, minted, now).unwrap_or_else(Decision::reject)
+                    gate.minted(claim, data, minted, asked, now).unwrap_or_else(Decision::reject)
                 })
             }
         }
@@ -185,7 +185,7 @@ impl Gate {
         self.end_all_of(&alive, now).await?;
         let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
         let minted = self.store.mint(session, now).await;
-        let decision = self.minted(claim, data, minted, now)?;
+        let decision = self.minted(claim, data, minted, asked, now)?;
         // Where nothing is remembered, the challenge goes with the next request again.
         let clear_challenge = challenge.is_some() && self.store.remembers();
         let clear_strays = cookies != Cookies::AtMostOne && self.clears_strays(asked);
@@ -211,6 +211,7 @@ impl Gate {
         claim: VerifiedClaim,
         data: SessionData,
         minted: Result<Minted, StoreError>,
+        asked: Asked,
         now: Timestamp,
     ) -> Result<Decision, Rejection> {
         let issued_at = claim.claim().iat();
@@ -221,7 +222,10 @@ impl Gate {
                 let cookie = self.cookie.set(&ticket, &record, now);
                 Ok(Decision::pass(self.session(record)).setting(cookie))
             }
-            Minted::AlreadyUsed if self.replay == Replay::SingleUse => Err(Rejection::TokenUsed),
+            Minted::AlreadyUsed if self.replay == Replay::SingleUse || asked.session_only => {
+                Err(Rejection::TokenUsed)
+            }
+            Minted::NotKept if asked.session_only => Err(StoreError::Forgetful.into()),
             Minted::AlreadyUsed | Minted::NotKept => Ok(self.pass_token(claim, data, now)),
         }
     }
