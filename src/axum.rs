@@ -3,6 +3,9 @@
 //! - [`Session`] as an argument of a handler: the caller's session, or 401. `Option<Session>`: the
 //!   same where nobody need be signed in. The route needs [`auth.layer()`](crate::DidAuth::layer)
 //!   or `auth.layer().optional()`; without either the answer is 500.
+//! - `MagicUser` (feature `magic`) as an argument of a handler: who that is by Magic's word; 401 without a
+//!   session, 503 where Magic has not said yet. `Option<MagicUser>`: the same where it may be missing. The route needs a
+//!   layer of a [`DidAuth`](crate::DidAuth) with `with_magic`.
 //! - [`StoreError`] as the error of a handler: 503 with `Retry-After`; 500 for what the store
 //!   can never do. [`Rejection`] likewise. Both are written by the layer around the handler, and so
 //!   by its [rejection handler](crate::DidAuth::with_rejection_handler).
@@ -15,6 +18,8 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
+#[cfg(feature = "magic")]
+use crate::magic::MagicUser;
 use crate::middleware::{Anonymous, Answer, Challenge, Rejection, Session};
 use crate::session::StoreError;
 
@@ -68,6 +73,41 @@ fn extract(parts: &Parts) -> Result<Result<Session, Anonymous>, SessionRejection
     match parts.extensions.get::<Anonymous>() {
         Some(anonymous) => Ok(Err(anonymous.clone())),
         None => Err(SessionRejection::no_layer()),
+    }
+}
+
+/// Who that is by Magic's word, or 401 without a session, or 503 where Magic has not said so yet.
+#[cfg(feature = "magic")]
+impl<S: Sync> FromRequestParts<S> for MagicUser {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let session = extract(parts)?.map_err(|anonymous| {
+            SessionRejection(anonymous.respond(Rejection::MissingCredentials, parts))
+        })?;
+        match parts.extensions.get::<Self>() {
+            Some(user) => Ok(user.clone()),
+            None if session.is_looked_up() => {
+                Err(SessionRejection(Rejection::NoProfile.into_answer()))
+            }
+            None => Err(SessionRejection::no_layer()),
+        }
+    }
+}
+
+/// Who that is by Magic's word, if there is a session and Magic has said so.
+#[cfg(feature = "magic")]
+impl<S: Sync> OptionalFromRequestParts<S> for MagicUser {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        match extract(parts)? {
+            Ok(session) if !session.is_looked_up() => Err(SessionRejection::no_layer()),
+            _ => Ok(parts.extensions.get::<Self>().cloned()),
+        }
     }
 }
 

@@ -206,6 +206,9 @@ pub use self::session::{
 pub use self::session::{
     RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
 };
+#[cfg(feature = "magic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+pub use self::{magic::MagicUser, middleware::MagicSignIn};
 
 /// The examples of the README, compiled and run as tests.
 #[cfg(doctest)]

@@ -25,13 +25,6 @@ pub(super) struct Ages {
     pub(super) nobody: Duration,
 }
 
-/// A profile, and when to ask for the next.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) user: MagicUser,
-    pub(super) renew_at: Timestamp,
-}
-
 /// What is known of an issuer without asking.
 #[derive(Debug)]
 pub(super) enum Known {
@@ -45,30 +38,34 @@ pub(super) enum Known {
 
 #[derive(Clone, Debug)]
 pub(super) struct ProfileCache {
-    users: Cache<Issuer, Entry>,
+    users: Cache<Issuer, MagicUser>,
     nobodies: Cache<Issuer, Timestamp>,
+    /// Whose renewal failed, and until when it is left alone.
+    postponed: Cache<Issuer, Timestamp>,
 }
 
 impl ProfileCache {
     /// A cache of about `max_bytes`, in which nothing stays for longer than `keep`: it is
     /// personal data.
     pub(super) fn new(max_bytes: u64, keep: Duration) -> Self {
-        let weigh = |_: &Issuer, entry: &Entry| {
-            u32::try_from(entry.user.memory_size() + OVERHEAD).unwrap_or(u32::MAX)
+        let weigh = |_: &Issuer, user: &MagicUser| {
+            u32::try_from(user.memory_size() + OVERHEAD).unwrap_or(u32::MAX)
         };
         let users = Cache::builder().max_capacity(max_bytes).weigher(weigh);
-        let nobodies = Cache::builder().max_capacity(MAX_NOBODY_BYTES / OVERHEAD as u64);
-        Self { users: users.time_to_live(keep).build(), nobodies: nobodies.build() }
+        let issuers = || Cache::builder().max_capacity(MAX_NOBODY_BYTES / OVERHEAD as u64).build();
+        let users = users.time_to_live(keep).build();
+        Self { users, nobodies: issuers(), postponed: issuers() }
     }
 
     pub(super) fn look(&self, issuer: Issuer, ages: Ages, now: Timestamp) -> Known {
-        if let Some(entry) = self.users.get(&issuer)
-            && now.since(entry.user.asked_at()) <= ages.stale
-        {
-            return match now < entry.renew_at {
-                true => Known::Fresh(entry.user),
-                false => Known::Stale(entry.user),
-            };
+        if let Some(user) = self.users.get(&issuer) {
+            let age = now.since(user.asked_at());
+            if age < ages.fresh {
+                return Known::Fresh(user);
+            }
+            if age <= ages.stale {
+                return Known::Stale(user);
+            }
         }
         match self.nobodies.get(&issuer) {
             Some(asked_at) if now.since(asked_at) <= ages.nobody => Known::Nobody,
@@ -78,25 +75,29 @@ impl ProfileCache {
 
     /// The last profile, however old.
     pub(super) fn last(&self, issuer: Issuer) -> Option<MagicUser> {
-        self.users.get(&issuer).map(|entry| entry.user)
+        self.users.get(&issuer)
     }
 
-    pub(super) fn keep(&self, user: MagicUser, ages: Ages) {
+    pub(super) fn keep(&self, user: MagicUser) {
         self.nobodies.invalidate(&user.issuer());
-        let renew_at = user.asked_at().plus(ages.fresh);
-        self.users.insert(user.issuer(), Entry { user, renew_at });
+        self.postponed.invalidate(&user.issuer());
+        self.users.insert(user.issuer(), user);
     }
 
     pub(super) fn keep_nobody(&self, issuer: Issuer, asked_at: Timestamp) {
         self.users.invalidate(&issuer);
+        self.postponed.invalidate(&issuer);
         self.nobodies.insert(issuer, asked_at);
     }
 
-    /// Leaves a profile as it is, and the next attempt to renew it for later.
-    pub(super) fn postpone(&self, issuer: Issuer, renew_at: Timestamp) {
-        if let Some(entry) = self.users.get(&issuer) {
-            self.users.insert(issuer, Entry { renew_at, ..entry });
-        }
+    /// Leaves the next attempt to renew a profile for later.
+    pub(super) fn postpone(&self, issuer: Issuer, until: Timestamp) {
+        self.postponed.insert(issuer, until);
+    }
+
+    /// Whether a renewal may be tried now.
+    pub(super) fn may_renew(&self, issuer: Issuer, now: Timestamp) -> bool {
+        self.postponed.get(&issuer).is_none_or(|until| until <= now)
     }
 
     #[cfg(test)]
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn a_profile_is_fresh_then_stale_then_forgotten() {
         let cache = ProfileCache::new(1024 * 1024, AGES.stale);
-        cache.keep(user(1, 1000), AGES);
+        cache.keep(user(1, 1000));
         let look = |at| cache.look(issuer(1), AGES, Timestamp::from_secs(at));
         assert!(matches!(look(1000), Known::Fresh(_)));
         assert!(matches!(look(1299), Known::Fresh(_)));
@@ -144,14 +145,15 @@ mod tests {
     #[test]
     fn an_attempt_that_failed_is_not_repeated_with_every_request() {
         let cache = ProfileCache::new(1024 * 1024, AGES.stale);
-        cache.keep(user(1, 1000), AGES);
+        cache.keep(user(1, 1000));
         cache.postpone(issuer(1), Timestamp::from_secs(1410));
-        let look = |at| cache.look(issuer(1), AGES, Timestamp::from_secs(at));
-        assert!(matches!(look(1409), Known::Fresh(_)));
-        assert!(matches!(look(1410), Known::Stale(_)));
-        // What is too old stays too old.
+        let may_renew = |at| cache.may_renew(issuer(1), Timestamp::from_secs(at));
+        assert!(!may_renew(1409) && may_renew(1410));
         cache.postpone(issuer(1), Timestamp::from_secs(9000));
-        assert!(matches!(look(4601), Known::Nothing));
+        assert!(!may_renew(4601) && cache.may_renew(issuer(2), Timestamp::from_secs(4601)));
+        // It is of no matter once there is an answer.
+        cache.keep(user(1, 1500));
+        assert!(may_renew(1501));
     }
 
     #[test]
@@ -159,7 +161,7 @@ mod tests {
         const BOUND: u64 = 64 * 1024;
         let cache = ProfileCache::new(BOUND, AGES.stale);
         for number in 0..20 {
-            cache.keep(user(number, 1000), AGES);
+            cache.keep(user(number, 1000));
         }
         for number in 1000..11_000 {
             cache.keep_nobody(issuer(number), Timestamp::from_secs(1000));
@@ -178,7 +180,7 @@ mod tests {
         let cache = ProfileCache::new(BOUND, AGES.stale);
         for number in 0..500 {
             let person = Person { username: Some("x".repeat(128).into()), ..Person::default() };
-            cache.keep(MagicUser::new(issuer(number), Timestamp::EPOCH, person), AGES);
+            cache.keep(MagicUser::new(issuer(number), Timestamp::EPOCH, person));
         }
         let (bytes, _) = cache.weights();
         assert!(bytes > 0 && bytes <= BOUND, "{bytes} bytes");
@@ -187,12 +189,12 @@ mod tests {
     #[test]
     fn somebody_whom_magic_no_longer_knows_is_nobody_and_back() {
         let cache = ProfileCache::new(1024 * 1024, AGES.stale);
-        cache.keep(user(1, 1000), AGES);
+        cache.keep(user(1, 1000));
         cache.keep_nobody(issuer(1), Timestamp::from_secs(1100));
         let look = |at| cache.look(issuer(1), AGES, Timestamp::from_secs(at));
         assert!(matches!(look(1110), Known::Nobody));
         assert!(matches!(look(1111), Known::Nothing));
-        cache.keep(user(1, 1112), AGES);
+        cache.keep(user(1, 1112));
         assert!(matches!(look(1112), Known::Fresh(_)));
     }
 }

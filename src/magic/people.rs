@@ -47,8 +47,8 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let magic = Magic::new(SecretKey::from_file("/run/secrets/magic")?)?;
-/// // Tokens of the application that the key belongs to.
-/// let auth = DidAuth::new(magic.verifier().await?);
+/// // Tokens of the application that the key belongs to, and no sessions but of its users.
+/// let auth = DidAuth::new(magic.verifier().await?).with_magic(magic);
 /// # Ok(())
 /// # }
 /// ```
@@ -215,8 +215,7 @@ impl Magic {
         let (answer, word) = match self.0.cache.look(issuer, self.0.ages, now) {
             Known::Fresh(user) => (Ok(user), "fresh"),
             Known::Stale(user) => {
-                // Where there is no room for it now, a later request begins it.
-                let _ = self.begin(issuer, now, true);
+                self.renew(issuer, now);
                 (Ok(user), "stale")
             }
             Known::Nobody => (Err(MagicError::NoSuchUser), "unknown"),
@@ -224,6 +223,31 @@ impl Magic {
         };
         observe::looked_up(word);
         Some(answer)
+    }
+
+    /// The newest profile of somebody who is signed in already, if there is one here. Begins to renew
+    /// what is due. Never waits.
+    pub(crate) fn newest(&self, issuer: Issuer, now: Timestamp) -> Option<MagicUser> {
+        match self.0.cache.look(issuer, self.0.ages, now) {
+            Known::Fresh(user) => Some(user),
+            Known::Stale(user) => {
+                self.renew(issuer, now);
+                Some(user)
+            }
+            Known::Nobody => None,
+            Known::Nothing => {
+                self.renew(issuer, now);
+                None
+            }
+        }
+    }
+
+    /// Begins to renew a profile in the background, unless that failed a moment ago. Where there is
+    /// no room for it now, a later request begins it.
+    fn renew(&self, issuer: Issuer, now: Timestamp) {
+        if self.0.cache.may_renew(issuer, now) {
+            let _ = self.begin(issuer, now, true);
+        }
     }
 
     /// Waits for Magic's answer, together with all who ask the same.
@@ -285,9 +309,10 @@ impl Inner {
         };
         let outcome = timeout_at(deadline, asking).await.unwrap_or_else(|_| timed_out());
         match &outcome {
-            Ok(user) => self.cache.keep(user.clone(), self.ages),
+            Ok(user) => self.cache.keep(user.clone()),
             Err(MagicError::NoSuchUser) => self.cache.keep_nobody(issuer, now),
-            Err(error) => self.cache.postpone(issuer, now.plus(pause_after(error))),
+            Err(error) if renewal => self.cache.postpone(issuer, now.plus(pause_after(error))),
+            Err(_) => {}
         }
         if let Some(before) = before {
             self.tell(before, &outcome);

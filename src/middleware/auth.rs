@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::issuer_keys::{self, IssuerKeys};
 use super::login::LoginHook;
 use super::longest_age::LongestAge;
+use super::people::People;
 use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
 use super::{Answer, DidLayer, Login, ParseOriginError, Refusal, Rejected, SessionCookie, observe};
@@ -106,6 +107,7 @@ impl DidAuth {
             cookie: SessionCookie::default(),
             origins: TrustedOrigins::default(),
             bound_login: BoundLogin::off(),
+            people: People::default(),
             hook: None,
             responder: Responder {
                 realm: DEFAULT_REALM.into(),
@@ -270,6 +272,38 @@ impl DidAuth {
     {
         let hook = LoginHook::new(hook);
         self.change(|gate| gate.hook = Some(hook))
+    }
+
+    /// Looks everybody up at Magic who signs in or sends a token: issuers whom Magic does not know
+    /// are refused (403), and while Magic cannot be asked, so is everybody (503).
+    /// [`MagicSignIn`](super::MagicSignIn) has other choices, by name.
+    ///
+    /// The profile is kept with the session. Handlers get it as a
+    /// [`MagicUser`](crate::magic::MagicUser) in the request's extensions, under axum as an extractor, and the
+    /// [on-login hook](Self::with_on_login) by [`Login::magic_user`]. A session's profile is renewed
+    /// in the background when it is an hour old; the requests of a session never wait for Magic.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, routing::get};
+    /// use tower_didt::magic::{Magic, MagicError, MagicUser};
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// # async fn example(magic: Magic) -> Result<(), MagicError> {
+    /// let auth = DidAuth::new(magic.verifier().await?).with_magic(magic);
+    /// let app: Router = Router::new()
+    ///     .route("/me", get(|user: MagicUser| async move { user.email().map(ToString::to_string) }))
+    ///     .layer(auth.layer());
+    /// # Ok(())
+    /// # }
+    /// # }
+    /// ```
+    #[cfg(feature = "magic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+    #[must_use]
+    pub fn with_magic(self, magic: impl Into<super::MagicSignIn>) -> Self {
+        let people = People(Some(magic.into()));
+        self.change(|gate| gate.people = people)
     }
 
     /// Whether signing in takes a token that was made for this very browser. Defaults to no.

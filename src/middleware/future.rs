@@ -199,6 +199,7 @@ where
 /// Tells handlers who is calling: this gate's word, and nobody else's.
 fn introduce(gate: &Arc<Gate>, session: Option<Session>, request: &mut Parts) {
     let extensions = &mut request.extensions;
+    gate.people.introduce(session.as_ref(), extensions, || gate.clock.now());
     match session {
         Some(session) => {
             extensions.insert(session);

@@ -10,6 +10,7 @@ use http::{Extensions, HeaderMap, Method, Uri};
 use serde::Serialize;
 
 use super::Refusal;
+use super::people::Person;
 use crate::did::{Issuer, VerifiedClaim};
 use crate::session::SessionData;
 
@@ -35,11 +36,26 @@ use crate::session::SessionData;
 pub struct Login {
     claim: VerifiedClaim,
     request: Parts,
+    person: Person,
 }
 
 impl Login {
     pub(super) fn new(claim: VerifiedClaim, request: Parts) -> Self {
-        Self { claim, request }
+        Self { claim, request, person: Person::default() }
+    }
+
+    /// The same, with what is known of who signs in.
+    pub(super) fn by(self, person: &Person) -> Self {
+        Self { person: person.clone(), ..self }
+    }
+
+    /// Who that is by Magic's word, with [`DidAuth::with_magic`](super::DidAuth::with_magic). `None` for
+    /// those who are admitted without.
+    #[cfg(feature = "magic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+    #[must_use]
+    pub const fn magic_user(&self) -> Option<&crate::magic::MagicUser> {
+        self.person.0.as_ref()
     }
 
     /// Who signs in.

@@ -5,6 +5,7 @@
 //!                  ├─ cross_origin  may this page use the cookie
 //!                  ├─ proof_cache   who signed the token (issuer_keys: with a known key)
 //!                  ├─ bound_login   was it made for this browser ─ challenge
+//!                  ├─ people        who that is, by Magic's word
 //!                  └─ login         the application's say
 //!            future ◄─ decision ─► rejection ─ responder, cookie, session
 //! ```
@@ -27,10 +28,13 @@ mod issuer_keys;
 mod layer;
 mod login;
 mod longest_age;
+#[cfg(feature = "magic")]
+mod magic_sign_in;
 mod navigation;
 mod no_store;
 mod observe;
 mod origin;
+mod people;
 mod proof_cache;
 mod refusal;
 mod rejected;
@@ -48,6 +52,8 @@ pub use self::cookie::{SameSite, SessionCookie};
 pub use self::future::ResponseFuture;
 pub use self::layer::DidLayer;
 pub use self::login::Login;
+#[cfg(feature = "magic")]
+pub use self::magic_sign_in::MagicSignIn;
 pub use self::navigation::is_navigation;
 pub use self::no_store::forbid_storing;
 pub use self::origin::{Origin, ParseOriginError, TrustedOrigin};

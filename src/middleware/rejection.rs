@@ -53,6 +53,15 @@ pub enum Rejection {
     CrossOrigin,
     /// The application's own hook refused, or could not tell.
     Refused(Arc<Refusal>),
+    /// Magic knows no user of this application by the token's issuer: a key that somebody made up.
+    #[cfg(feature = "magic")]
+    NoSuchUser,
+    /// Magic has to say who signs in, and cannot be asked.
+    #[cfg(feature = "magic")]
+    MagicUnavailable(Arc<crate::magic::MagicError>),
+    /// A handler asks who is signed in, and Magic has not said so yet.
+    #[cfg(feature = "magic")]
+    NoProfile,
     /// The store could not answer. Nothing is known about the credentials.
     StoreUnavailable(Arc<StoreError>),
     /// The store cannot do what it was asked, now or later: the session's data is
@@ -115,6 +124,15 @@ impl Rejection {
                 challenge: None,
                 grpc: 7, // PERMISSION_DENIED
             },
+            #[cfg(feature = "magic")]
+            Self::NoSuchUser => Shown {
+                status: StatusCode::FORBIDDEN,
+                error: "unknown_user",
+                challenge: None,
+                grpc: 7, // PERMISSION_DENIED
+            },
+            #[cfg(feature = "magic")]
+            Self::MagicUnavailable(_) | Self::NoProfile => UNAVAILABLE,
             Self::StoreUnavailable(_) => UNAVAILABLE,
             Self::StoreUnsuited(_) | Self::UnusableSessionData(_) | Self::NoLayer => Shown {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -150,6 +168,12 @@ impl Rejection {
             Self::CrossOrigin => "cross_origin",
             Self::Refused(refusal) if refusal.is_unavailable() => "application_unavailable",
             Self::Refused(_) => "refused",
+            #[cfg(feature = "magic")]
+            Self::NoSuchUser => "unknown_user",
+            #[cfg(feature = "magic")]
+            Self::MagicUnavailable(_) => "magic_unavailable",
+            #[cfg(feature = "magic")]
+            Self::NoProfile => "no_profile",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::StoreUnsuited(_) => "store_unsuited",
             Self::UnusableSessionData(_) => "unusable_session_data",
@@ -205,6 +229,17 @@ impl Rejection {
         responder::answer_of_a_handler(self)
     }
 
+    /// How long to wait, where the one who is asked has said so.
+    pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
+        #[cfg(feature = "magic")]
+        if let Self::MagicUnavailable(error) = self
+            && let crate::magic::MagicError::RateLimited { retry_after } = &**error
+        {
+            return *retry_after;
+        }
+        None
+    }
+
     /// Whether the cookie that the request carried is good for nothing any more.
     pub(super) const fn spoils_cookie(&self) -> bool {
         matches!(self, Self::UnknownSession | Self::SessionExpired(_))
@@ -228,6 +263,12 @@ impl fmt::Display for Rejection {
                 f.write_str("the application could not tell")
             }
             Self::Refused(_) => f.write_str("the application refused"),
+            #[cfg(feature = "magic")]
+            Self::NoSuchUser => f.write_str("Magic knows no such user of this application"),
+            #[cfg(feature = "magic")]
+            Self::MagicUnavailable(error) => error.fmt(f),
+            #[cfg(feature = "magic")]
+            Self::NoProfile => f.write_str("Magic has not said yet who is signed in"),
             Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => error.fmt(f),
             Self::UnusableSessionData(_) => f.write_str("the session's data has no JSON form"),
             Self::NoLayer => f.write_str("the route has no DidLayer"),
@@ -242,6 +283,8 @@ impl std::error::Error for Rejection {
             Self::SessionExpired(expired) => Some(expired),
             Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => Some(error),
             Self::UnusableSessionData(error) => Some(error),
+            #[cfg(feature = "magic")]
+            Self::MagicUnavailable(error) => Some(error),
             _ => None,
         }
     }

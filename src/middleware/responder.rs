@@ -88,7 +88,8 @@ impl Responder {
         if rejection.status() == StatusCode::SERVICE_UNAVAILABLE
             && !headers.contains_key(RETRY_AFTER)
         {
-            headers.insert(RETRY_AFTER, self.retry_after.as_secs().max(1).into());
+            let wait = rejection.retry_after().unwrap_or(self.retry_after);
+            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
         }
     }
 

@@ -143,9 +143,14 @@ impl Session {
     /// If the data has another form than `T`, for example because an older
     /// version of the application attached it.
     pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        self.attached().read()
+    }
+
+    /// What was attached at sign-in.
+    pub(super) fn attached(&self) -> &SessionData {
         match &self.0.identity {
-            Identity::Session(record) => record.data.read(),
-            Identity::Token { data, .. } => data.read(),
+            Identity::Session(record) => &record.data,
+            Identity::Token { data, .. } => data,
         }
     }
 
@@ -201,6 +206,12 @@ impl Session {
             self.forget_cookie();
         }
         Ok(revoked)
+    }
+
+    /// Whether the layer asks Magic who people are.
+    #[cfg(all(feature = "axum", feature = "magic"))]
+    pub(crate) fn is_looked_up(&self) -> bool {
+        self.0.gate.people.is_asked()
     }
 
     /// Whether a handler ended this session.

@@ -2,6 +2,7 @@
 //!
 //! Nothing in here knows HTTP. A store is given `now` and never reads a clock.
 
+mod data;
 mod issuer_lines;
 mod lifetimes;
 mod memory;
@@ -17,11 +18,12 @@ mod store;
 mod ticket;
 mod used_tokens;
 
+pub use self::data::SessionData;
 pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
 pub use self::once::OnceOnly;
-pub use self::record::{ParseHandleError, SessionData, SessionHandle, SessionRecord};
+pub use self::record::{ParseHandleError, SessionHandle, SessionRecord};
 #[cfg(feature = "redis")]
 pub use self::redis::{
     RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Issuer, Timestamp};
+use super::SessionData;
+use crate::did::{Issuer, Timestamp};
 
 /// One session, as a store keeps it. Holds no secret: neither the cookie's
 /// value nor the token can be made from it.
@@ -118,80 +117,6 @@ impl fmt::Display for ParseHandleError {
 
 impl std::error::Error for ParseHandleError {}
 
-/// What the application attached to a session at sign-in: one JSON value, or nothing.
-///
-/// Kept as text, so that every store gives back what was put in.
-#[derive(Clone, Default, PartialEq)]
-pub struct SessionData(Option<Arc<str>>);
-
-impl SessionData {
-    /// Nothing attached.
-    pub const NONE: Self = Self(None);
-
-    /// Writes `value` as JSON. What is written as `null`, such as `()` and `None`, is nothing.
-    ///
-    /// # Errors
-    ///
-    /// If `value` has no JSON form, for example a map with keys that are no strings.
-    pub fn new(value: &impl Serialize) -> Result<Self, serde_json::Error> {
-        let json = serde_json::to_string(value)?;
-        Ok(Self((json != "null").then(|| json.into())))
-    }
-
-    /// Whether nothing is attached.
-    #[must_use]
-    pub const fn is_none(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// Reads the value back, or `None` if nothing is attached.
-    ///
-    /// # Errors
-    ///
-    /// If the data has another form than `T`, for example because an older
-    /// version of the application attached it.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
-        self.0.as_deref().map(serde_json::from_str).transpose()
-    }
-
-    /// The JSON text, for stores that keep no JSON themselves.
-    #[cfg(feature = "sealed")]
-    pub(super) fn as_json(&self) -> Option<&str> {
-        self.0.as_deref()
-    }
-
-    /// What [`as_json`](Self::as_json) gave, or the empty text for nothing.
-    #[cfg(feature = "sealed")]
-    pub(super) fn from_json(json: &str) -> Self {
-        Self((!json.is_empty()).then(|| json.into()))
-    }
-
-    /// Length of the JSON text in bytes, 0 for nothing.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.0.as_deref().map_or(0, str::len)
-    }
-}
-
-impl fmt::Debug for SessionData {
-    /// Its size alone: the application may have put anything in.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionData({} bytes)", self.size())
-    }
-}
-
-impl Serialize for SessionData {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.as_deref().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for SessionData {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::<String>::deserialize(deserializer)?.map(Into::into)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,19 +134,6 @@ mod tests {
         let back: SessionRecord = serde_json::from_str(&json).expect("a record");
         assert_eq!(back, record);
         assert_eq!(back.data.read().expect("a pair"), Some(("Ada".to_owned(), 36)));
-    }
-
-    #[test]
-    fn nothing_attached_reads_as_nothing_and_another_form_as_an_error() {
-        assert!(SessionData::new(&()).expect("JSON").is_none());
-        assert_eq!(SessionData::NONE.read::<u8>().expect("nothing"), None);
-        assert!(SessionData::new(&"text").expect("JSON").read::<u8>().is_err());
-    }
-
-    #[test]
-    fn debug_hides_the_data() {
-        let data = SessionData::new(&"a secret").expect("JSON");
-        assert!(!format!("{data:?}").contains("secret"));
     }
 
     #[test]

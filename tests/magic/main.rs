@@ -3,6 +3,7 @@
 //! ```text
 //! calls     what is sent, what the answers mean, retries and limits
 //! cache     how few calls there are, what is said while Magic fails
+//! sessions  sign-ins that look people up, what handlers get
 //! network   TLS with a private CA, a proxy in between, the stub as a server
 //! ```
 #![allow(
@@ -16,4 +17,5 @@
 mod cache;
 mod calls;
 mod network;
+mod sessions;
 mod support;

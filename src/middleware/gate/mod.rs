@@ -19,6 +19,7 @@ use super::decision::{Deciding, Decision};
 use super::issuer_keys::IssuerKeys;
 use super::login::LoginHook;
 use super::longest_age::LongestAge;
+use super::people::People;
 use super::proof_cache::ProofCache;
 use super::responder::Responder;
 use super::session::Identity;
@@ -44,6 +45,7 @@ pub(crate) struct Gate {
     pub(super) cookie: SessionCookie,
     pub(super) origins: TrustedOrigins,
     pub(super) bound_login: BoundLogin,
+    pub(super) people: People,
     pub(super) hook: Option<LoginHook>,
     pub(super) responder: Responder,
 }

@@ -82,7 +82,10 @@ impl Gate {
 
     /// Whether a verified token is all that it takes.
     fn asks_nobody(&self) -> bool {
-        self.hook.is_none() && self.replay == Replay::Authenticate && self.bound_login.is_off()
+        self.hook.is_none()
+            && !self.people.is_asked()
+            && self.replay == Replay::Authenticate
+            && self.bound_login.is_off()
     }
 
     /// The common case, a token alone and nobody to ask: costs no allocation where the store
@@ -167,7 +170,9 @@ impl Gate {
         }
 
         let challenge = self.bound_login.check(&self.verifier, claim.signed(), challenge)?;
-        let data = self.ask_application(login).await?;
+        let person = self.people.look_up(claim.issuer(), now).await?;
+        let data = self.ask_application(login.map(|login| login.by(&person))).await?;
+        let data = person.attach_to(data)?;
         if !asked.signs_in {
             self.check_unused(challenge, now).await?;
             self.use_up(token, now).await?;

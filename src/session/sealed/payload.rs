@@ -18,7 +18,7 @@ pub(super) const FIXED_LEN: usize = 32 + Address::LEN + 8 + 8;
 /// exactly; the session's end stands in the handle. Not JSON: it would take
 /// 200 bytes more, of the 4 KiB that a cookie has.
 pub(super) fn write(record: &SessionRecord) -> Vec<u8> {
-    let data = record.data.as_json().unwrap_or_default();
+    let data = record.data.text().unwrap_or_default();
     let mut bytes = Vec::with_capacity(FIXED_LEN + data.len());
     bytes.extend_from_slice(record.handle.as_bytes());
     bytes.extend_from_slice(record.issuer.address().as_bytes());
@@ -42,7 +42,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<SessionRecord> {
         Issuer::from(Address::from_bytes(*address)),
         time(created_at)?,
         HandleParts::read(&handle)?.expires_at,
-        SessionData::from_json(std::str::from_utf8(data).ok()?),
+        SessionData::from_text(std::str::from_utf8(data).ok()?),
     );
     record.last_seen = time(last_seen)?;
     Some(record)

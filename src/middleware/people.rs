@@ -1,0 +1,112 @@
+//! Who is behind an issuer, where Magic is asked: at sign-in, and for handlers afterwards.
+//!
+//! Only this file knows whether the feature `magic` is on, but for the words of rejections.
+
+#[cfg(feature = "magic")]
+use std::sync::Arc;
+
+use http::Extensions;
+
+#[cfg(feature = "magic")]
+use super::MagicSignIn;
+use super::{Rejection, Session};
+use crate::did::{Issuer, Timestamp};
+#[cfg(feature = "magic")]
+use crate::magic::{MagicError, MagicUser};
+use crate::session::SessionData;
+
+/// Whom to ask, if anybody.
+#[derive(Clone, Debug, Default)]
+pub(super) struct People(#[cfg(feature = "magic")] pub(super) Option<MagicSignIn>);
+
+/// What is known of somebody who signs in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Person(#[cfg(feature = "magic")] pub(super) Option<MagicUser>);
+
+impl People {
+    /// Whether there is anybody to ask.
+    pub(super) const fn is_asked(&self) -> bool {
+        #[cfg(feature = "magic")]
+        return self.0.is_some();
+        #[cfg(not(feature = "magic"))]
+        false
+    }
+
+    /// Who signs in, or why they must not.
+    pub(super) async fn look_up(
+        &self,
+        issuer: Issuer,
+        now: Timestamp,
+    ) -> Result<Person, Rejection> {
+        #[cfg(feature = "magic")]
+        if let Some(asked) = &self.0 {
+            let answer = match asked.magic.known(issuer, now) {
+                Some(known) => known,
+                None => asked.magic.ask(issuer, now).await,
+            };
+            return match answer {
+                Ok(user) => Ok(Person(Some(user))),
+                Err(MagicError::NoSuchUser) if asked.admits_unknown => Ok(Person(None)),
+                Err(MagicError::NoSuchUser) => Err(Rejection::NoSuchUser),
+                Err(_) if asked.admits_while_unavailable => Ok(Person(None)),
+                Err(error) => Err(Rejection::MagicUnavailable(Arc::new(error))),
+            };
+        }
+        let _ = (issuer, now);
+        Ok(Person::default())
+    }
+
+    /// The profile for the handlers of a request: the session's own, or a newer one where that is
+    /// due. Never waits, and never calls Magic on the way of the request.
+    #[cfg(feature = "magic")]
+    fn of_session(&self, session: &Session, now: impl FnOnce() -> Timestamp) -> Option<MagicUser> {
+        let asked = self.0.as_ref()?;
+        let issuer = session.issuer();
+        let kept = session
+            .attached()
+            .profile(|json| MagicUser::from_session(issuer, json).ok())
+            // A profile of somebody else would be a mistake of the store.
+            .filter(|user| user.issuer() == issuer);
+        let now = now();
+        if kept.as_ref().is_some_and(|user| now.since(user.asked_at()) < asked.renew_after) {
+            return kept;
+        }
+        match (asked.magic.newest(issuer, now), kept) {
+            (Some(newest), Some(kept)) if newest.asked_at() < kept.asked_at() => Some(kept),
+            (Some(newest), _) => Some(newest),
+            (None, kept) => kept,
+        }
+    }
+
+    /// Tells handlers who is signed in: this word and no other.
+    pub(super) fn introduce(
+        &self,
+        session: Option<&Session>,
+        extensions: &mut Extensions,
+        now: impl FnOnce() -> Timestamp,
+    ) {
+        #[cfg(feature = "magic")]
+        if self.is_asked() {
+            match session.and_then(|session| self.of_session(session, now)) {
+                Some(user) => drop(extensions.insert(user)),
+                None => drop(extensions.remove::<MagicUser>()),
+            }
+            return;
+        }
+        let _ = (session, extensions, now);
+    }
+}
+
+impl Person {
+    /// Puts the profile beside what the application attached.
+    pub(super) fn attach_to(self, data: SessionData) -> Result<SessionData, Rejection> {
+        #[cfg(feature = "magic")]
+        if let Some(user) = self.0 {
+            let json = user
+                .to_session()
+                .map_err(|error| Rejection::UnusableSessionData(Arc::new(error)))?;
+            return Ok(data.with_profile(&json, user));
+        }
+        Ok(data)
+    }
+}
