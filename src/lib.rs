@@ -227,6 +227,9 @@ mod guides {
     #[cfg(all(feature = "redis", feature = "sealed"))]
     #[doc = include_str!("../docs/redis.md")]
     struct Redis;
+    #[cfg(all(feature = "axum", feature = "sign-in-page"))]
+    #[doc = include_str!("../docs/sign-in-page.md")]
+    struct SignInPage;
     #[doc = include_str!("../docs/single-page-app.md")]
     struct SinglePageApp;
     #[doc = include_str!("../docs/under-load.md")]

@@ -112,7 +112,8 @@ fn demo_shows_browsers_a_page_and_everybody_else_the_lines() {
     let demo = Demo::start(&[]);
     let rows = [
         ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
-        ("TEXT/plain, text/html ;q=0.1", true),
+        ("TEXT/html ;q=0.9, text/plain;q=0.1", true),
+        ("text/plain, text/html;q=0.1", false),
         ("*/*", false),
         ("text/plain", false),
         ("text/htmlx", false),

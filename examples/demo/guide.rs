@@ -38,7 +38,7 @@ Paste all of this into bash, in another terminal, as often as you like:
 {commands}
 # ---- to here ----
 
-In a browser {url}/ is a page with a wallet in it.
+In a browser {url}/ is a page, where you can sign in with any e-mail address.
 Also there: GET / (this text), GET /sessions, POST /sign-out-everywhere.
 "
         )

@@ -6,9 +6,11 @@
 //! cargo run --example demo -- --port 9443
 //! ```
 //!
-//! In a browser it is a page with a test wallet. `MAGIC_CLIENT_ID` is the audience that
-//! tokens must be made for; with your application's client id there, tokens of your
-//! users are accepted too, and with its `MAGIC_PUBLISHABLE_KEY` the page has Magic's login.
+//! In a browser it is a page, and the library's own sign-in page with a stand-in for Magic.
+//! `MAGIC_CLIENT_ID` is the audience that tokens must be made for; with your application's client id
+//! there, tokens of your users are accepted too, and with its `MAGIC_PUBLISHABLE_KEY` the
+//! sign-in page has Magic's login (with `MAGIC_PROVIDERS=google,github` theirs too, with `MAGIC_LINKS=1` links in
+//! place of codes).
 //!
 //! `routes` is what an application consists of; `tls` and `certificate` make
 //! HTTPS of it, `guide` is the text that gets printed, `page` what browsers see.
@@ -31,7 +33,7 @@ use tower_didt::testing::Wallet;
 use tower_didt::{BoundLogin, DidAuth, Verifier};
 
 use self::guide::Guide;
-use self::routes::Demo;
+use self::routes::{Demo, Magic};
 
 const DEFAULT_AUDIENCE: &str = "did:magic:demo";
 const DEFAULT_PORT: u16 = 8443;
@@ -60,14 +62,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let demo = Arc::new(Demo {
         wallet: Wallet::from_seed("a test wallet of the demo"),
         guide: Guide::new(port, certificate.path(), &audience),
-        magic_key: setting("MAGIC_PUBLISHABLE_KEY"),
+        magic: setting("MAGIC_PUBLISHABLE_KEY").map(|key| {
+            let providers = setting("MAGIC_PROVIDERS").unwrap_or_default();
+            let names = providers.split(',').map(str::trim).filter(|name| !name.is_empty());
+            Magic {
+                key,
+                providers: names.map(str::to_owned).collect(),
+                links: setting("MAGIC_LINKS").is_some(),
+            }
+        }),
         audience,
     });
     let welcome = demo.guide.with_token(&demo.mint());
 
     let listener = tls::TlsListener::new(listeners, &acceptor)?;
     let serving =
-        axum::serve(listener, routes::router(demo, &auth)).with_graceful_shutdown(stop_signal());
+        axum::serve(listener, routes::router(demo, &auth)?).with_graceful_shutdown(stop_signal());
     // In this order: when the welcome is out, requests and Ctrl-C are listened to.
     tokio::select! {
         biased;

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use tower_didt::DidAuth;
+use tower_didt::page::{PageError, Script, SignInPage};
 
-use super::routes::Demo;
+use super::routes::{Demo, Magic};
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -31,14 +33,11 @@ const FILES: &[(&str, &str, &str)] = files! {
     "api.js": JS,
     "app.js": JS,
     "icon.svg": SVG,
-    "magic.js": JS,
     "style.css": CSS,
-    "vendor/noble-hashes/_u64.js": JS,
-    "vendor/noble-hashes/sha3.js": JS,
-    "vendor/noble-hashes/utils.js": JS,
-    "vendor/noble-secp256k1/index.js": JS,
-    "wallet.js": JS,
 };
+
+/// What the sign-in page loads in place of Magic's SDK.
+const STAND_IN: &str = include_str!("page/stand-in.js");
 
 /// Nothing but this server's own files and routes. Whoever gets a script into the page
 /// could not load another one, nor send anything away.
@@ -46,27 +45,24 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'";
 
-/// Magic's SDK is one script, of one version, that opens a frame at Magic's site.
-const POLICY_WITH_MAGIC: &str = "default-src 'none'; \
-     script-src 'self' https://cdn.jsdelivr.net/npm/magic-sdk@33.13.0/dist/magic.js; \
-     style-src 'self'; img-src 'self'; frame-src https://auth.magic.link; \
-     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The library's own sign-in page: with Magic's SDK where there is a key, else with the stand-in.
+pub(crate) fn sign_in(auth: &DidAuth, magic: Option<&Magic>) -> Result<SignInPage, PageError> {
+    match magic {
+        Some(magic) => SignInPage::new(auth, &magic.key)
+            .with_magic_links(magic.links)
+            .with_providers(magic.providers.iter().map(String::as_str)),
+        None => Ok(SignInPage::new(auth, "pk_none").with_magic_script(Script::file(STAND_IN))),
+    }
+}
 
 pub(crate) fn router() -> Router<Arc<Demo>> {
     Router::new().route("/page/config.json", get(config)).route("/page/{*path}", get(file))
 }
 
-/// Whether a browser asks, as somebody types the address into it.
-pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.split(',').any(|kind| kind.split(';').next().unwrap_or_default().trim() == "text/html")
-}
-
-pub(crate) fn response(demo: &Demo) -> Response {
-    let policy = if demo.magic_key.is_some() { POLICY_WITH_MAGIC } else { POLICY };
+pub(crate) fn response() -> Response {
     let headers = [
         (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, policy),
+        (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "same-origin"),
         (VARY, "accept"),
     ];
@@ -74,7 +70,7 @@ pub(crate) fn response(demo: &Demo) -> Response {
 }
 
 async fn config(State(demo): State<Arc<Demo>>) -> Json<Value> {
-    Json(json!({ "audience": demo.audience, "magic_key": demo.magic_key }))
+    Json(json!({ "audience": demo.audience, "stand_in": demo.magic.is_none() }))
 }
 
 async fn file(Path(path): Path<String>) -> Response {

@@ -1,16 +1,18 @@
 //! The application: what a service of your own would have.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, VARY};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, Session, SessionHandle, StoreError};
+use tower_didt::{DidAuth, Session, SessionHandle, StoreError, is_navigation};
 
 use super::guide::Guide;
 use super::page;
@@ -19,8 +21,17 @@ pub(crate) struct Demo {
     pub(crate) wallet: Wallet,
     pub(crate) audience: String,
     pub(crate) guide: Guide,
-    /// With it the page offers Magic's real login.
-    pub(crate) magic_key: Option<String>,
+    /// Magic's real login, in place of the stand-in.
+    pub(crate) magic: Option<Magic>,
+}
+
+/// An application at Magic.
+pub(crate) struct Magic {
+    /// Its publishable key.
+    pub(crate) key: String,
+    /// What is enabled in its dashboard.
+    pub(crate) providers: Vec<String>,
+    pub(crate) links: bool,
 }
 
 impl Demo {
@@ -30,7 +41,8 @@ impl Demo {
     }
 }
 
-pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Router {
+pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Result<Router, Box<dyn Error>> {
+    let sign_in = page::sign_in(auth, demo.magic.as_ref())?;
     let members = Router::new()
         .route("/me", get(me))
         // Any route signs in where a token comes along. A page posts it, so that
@@ -40,26 +52,29 @@ pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Router {
         .route("/sessions/{handle}/sign-out", post(sign_out_other))
         .route("/sign-out", post(sign_out))
         .route("/sign-out-everywhere", post(sign_out_everywhere))
-        .route_layer(auth.layer());
+        .route_layer(auth.layer().redirecting_to("/auth/sign-in")?);
     let visitors = Router::new()
         .route("/", get(home))
         .route("/session", get(session_or_none))
         .route_layer(auth.layer().optional());
     let challenges = auth.clone();
     let everybody = Router::new()
+        .nest_service("/auth", sign_in)
         .route("/test-token", get(test_token))
+        .route("/stand-in/token", post(stand_in_token))
         .route("/challenge", post(async move || challenges.challenge()))
         .merge(page::router());
-    members.merge(visitors).merge(everybody).with_state(demo)
+    Ok(members.merge(visitors).merge(everybody).with_state(demo))
 }
 
 async fn home(
     State(demo): State<Arc<Demo>>,
+    method: Method,
     headers: HeaderMap,
     session: Option<Session>,
 ) -> Response {
-    if page::is_wanted(&headers) {
-        return page::response(&demo);
+    if is_navigation(&method, &headers) {
+        return page::response();
     }
     let greeting = match session {
         Some(session) => format!("You are signed in: {}", session.issuer()),
@@ -124,4 +139,21 @@ async fn sign_out_everywhere(session: Session) -> Result<&'static str, StoreErro
 /// Stands in for Magic. No real service has such a route.
 async fn test_token(State(demo): State<Arc<Demo>>) -> impl IntoResponse {
     ([(CACHE_CONTROL, "no-store")], demo.mint() + "\n")
+}
+
+/// What the stand-in in the sign-in page asks for.
+#[derive(Deserialize)]
+struct Wanted {
+    email: String,
+    attachment: Option<String>,
+}
+
+/// The same: a token of the test wallet that belongs to an address, whoever asks.
+async fn stand_in_token(State(demo): State<Arc<Demo>>, Json(wanted): Json<Wanted>) -> Response {
+    let wallet = Wallet::from_seed(format!("a test wallet of {}", wanted.email));
+    let mut token = wallet.token(&demo.audience);
+    if let Some(attachment) = wanted.attachment {
+        token = token.attachment(attachment);
+    }
+    ([(CACHE_CONTROL, "no-store")], Json(json!({ "token": token.mint() }))).into_response()
 }

@@ -246,7 +246,13 @@ impl Inner {
             (Self::Session, session) => {
                 json(StatusCode::OK, format!(r#"{{"signed_in":{}}}"#, session.is_some()))
             }
-            (Self::SignedIn, _) => json(StatusCode::OK, r#"{"signed_in":true}"#.to_owned()),
+            (Self::SignedIn, Some(session)) if session.handle().is_some() => {
+                json(StatusCode::OK, r#"{"signed_in":true}"#.to_owned())
+            }
+            // A token that made its session before makes no other.
+            (Self::SignedIn, _) => {
+                json(StatusCode::UNAUTHORIZED, r#"{"reason":"used"}"#.to_owned())
+            }
             (Self::SignOut { after, page }, session) => {
                 if let Some(session) = session
                     && session.sign_out().await.is_err()

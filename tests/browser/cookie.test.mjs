@@ -57,7 +57,7 @@ test("the session survives a reload and is there in another tab", async () => {
   const { value } = await cookie(context);
   await page.reload();
   await page.waitForSelector("html[data-ready]");
-  assert.ok(await page.getByText("did:ethr:0x").nth(1).isVisible());
+  assert.ok(await page.getByText("did:ethr:0x").isVisible());
   const { page: tab } = await open(context, demo.url);
   assert.equal(await status(tab, "/me"), 200);
   assert.equal((await cookie(context)).value, value);

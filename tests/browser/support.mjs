@@ -1,6 +1,7 @@
 // A running demo, a real browser, and what its console says.
 
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { once } from "node:events";
 
@@ -74,6 +75,7 @@ export async function open(context, url) {
 }
 
 export const button = (page, name) => page.getByRole("button", { name, exact: true });
+export const link = (page, name) => page.getByRole("link", { name, exact: true });
 export const newest = (page) => page.getByRole("log").getByRole("listitem").first();
 
 // Clicks, and gives what the page then says.
@@ -84,26 +86,39 @@ export async function click(page, name, expected) {
   return item.innerText();
 }
 
-export const signIn = (page) => click(page, "Sign in with the test wallet", "Signed in.");
+// An address that no other test has.
+export const someone = () => `${randomUUID()}@example.com`;
 
-// That the session is the wallet's. The page shows whose it is a moment after "Signed in.".
-export const showsWallet = (page) =>
-  page.waitForFunction(() => {
-    const [issuer, wallet] = ["#issuer", "#wallet"].map((id) => document.querySelector(id).innerText);
-    return issuer !== "" && issuer === wallet;
-  });
+// On the sign-in page, with the stand-in for Magic, and back to where the page was.
+export async function signIn(page, email = someone()) {
+  await page.goto(new URL("/auth/sign-in?rd=/", page.url()).href);
+  await page.getByLabel("E-mail address").fill(email);
+  await button(page, "Continue").click();
+  await page.getByLabel("Code").fill("123456");
+  await button(page, "Sign in").click();
+  await page.waitForURL((url) => url.pathname === "/");
+  await page.waitForSelector("html[data-ready]");
+}
+
+// By the button of the page for it.
+export async function signOut(page) {
+  await page.goto(new URL("/auth/sign-out?rd=/", page.url()).href);
+  await button(page, "Sign out").click();
+  await page.waitForURL((url) => url.pathname === "/");
+  await page.waitForSelector("html[data-ready]");
+}
 
 export async function cookie(context, name = "__Host-didt") {
   return (await context.cookies()).find((cookie) => cookie.name === name);
 }
 
-// A token of the page's wallet, as its own script makes it.
-export const token = (page, attachment) =>
-  page.evaluate(async (attachment) => {
-    const { Wallet } = await import("/page/wallet.js");
-    const { audience } = await (await fetch("/page/config.json")).json();
-    return Wallet.load().token(audience, attachment);
-  }, attachment);
+// A token of the test wallet of this address, as the stand-in for Magic gets it.
+export const token = (page, attachment, email = "ada@example.com") =>
+  page.evaluate(async (wanted) => {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch("/stand-in/token", { method: "POST", headers, body: JSON.stringify(wanted) });
+    return (await answer.json()).token;
+  }, { email, attachment });
 
 export const challenge = (page) =>
   page.evaluate(async () => (await (await fetch("/challenge", { method: "POST" })).json()).challenge);

@@ -20,16 +20,19 @@ export const session = async () => (await send("GET", "/session")).body;
 // This issuer's sessions.
 export const sessions = () => send("GET", "/sessions");
 
-// What the token's attachment must be; the cookie that belongs to it is none of our business.
-export const challenge = async () => (await send("POST", "/challenge")).body.challenge;
+// Whom the stand-in for Magic signed in last.
+export const email = () => localStorage.getItem("stand-in for Magic: e-mail");
 
-// A request with a token signs in: any route would do.
-export const signIn = (token) => send("POST", "/sign-in", { token });
+// A token of the same wallet that is made for no browser, as another device's.
+export async function anotherToken() {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch("/stand-in/token", { method: "POST", headers, body: JSON.stringify({ email: email() }) });
+  return (await answer.json()).token;
+}
 
 // As somebody does who has the token and nothing else.
 export const withTokenAlone = (token) => send("POST", "/sign-in", { token, cookies: false });
 
 export const call = () => send("GET", "/me");
-export const signOut = () => send("POST", "/sign-out");
 export const signOutEverywhere = () => send("POST", "/sign-out-everywhere");
 export const revoke = (handle) => send("POST", `/sessions/${handle}/sign-out`);

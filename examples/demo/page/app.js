@@ -1,16 +1,15 @@
 // What the page shows and does. Text goes in as text, never as HTML.
 
 import * as api from "./api.js";
-import { magicToken } from "./magic.js";
-import { Wallet } from "./wallet.js";
 
 const LOGGED = 4;
 
+// Left there by the stand-in for Magic.
+const TOKEN = "stand-in for Magic: last token";
+
 const at = (id) => document.getElementById(id);
 const config = await api.config();
-let wallet = Wallet.load();
-// The token of the last sign-in, and whether it was made for this browser only.
-let last;
+const token = sessionStorage.getItem(TOKEN);
 
 // ---- what is shown -----------------------------------------------------------------
 
@@ -36,9 +35,8 @@ function tell(what, answer, good) {
 async function show() {
   const session = await api.session();
   const list = session ? await api.sessions() : undefined;
-  at("wallet").textContent = wallet.issuer;
   at("audience").textContent = config.audience;
-  at("magic").hidden = !config.magic_key;
+  at("stand-in").hidden = !config.stand_in;
   at("status").textContent = session ? "You are signed in." : "You are not signed in.";
   at("somebody").hidden = !session;
   at("issuer").textContent = session?.issuer ?? "";
@@ -46,11 +44,12 @@ async function show() {
   at("no-sessions").hidden = Boolean(session);
   at("sessions").hidden = !session;
   at("rows").replaceChildren(...(list?.ok ? list.body.map(row) : []));
-  for (const id of ["sign-out", "sign-out-everywhere"]) at(id).disabled = !session;
-  // Only the wallet's own sessions can be added to from here.
-  at("other-device").disabled = session?.issuer !== wallet.issuer;
-  at("replay").disabled = !last;
-  at("no-token").hidden = Boolean(last);
+  at("sign-out-everywhere").disabled = !session;
+  at("sign-in").hidden = Boolean(session);
+  at("sign-out").hidden = !session;
+  at("other-device").disabled = !session || !api.email();
+  at("replay").disabled = !token;
+  at("no-token").hidden = Boolean(token);
 }
 
 function row({ session, this_one, created_at, last_seen }) {
@@ -67,30 +66,13 @@ function row({ session, this_one, created_at, last_seen }) {
 
 // ---- what is done ------------------------------------------------------------------
 
-async function signInWith(token, bound) {
-  const answer = await api.signIn(token);
-  if (answer.ok) last = { token, bound };
-  tell(answer.ok ? "Signed in. The cookie is set, and hidden from this page." : "The server refused to sign you in.", answer, answer.ok);
-}
-
-async function signIn() {
-  const bound = at("bind").checked;
-  const token = await wallet.token(config.audience, bound ? await api.challenge() : undefined);
-  await signInWith(token, bound);
-}
-
-async function signInWithMagic() {
-  const token = await magicToken(config.magic_key, at("email").value, api.challenge);
-  await signInWith(token, true);
-}
-
 async function call() {
   const answer = await api.call();
   tell(answer.ok ? `The API knows you: ${answer.body.address}` : "The API knows nobody by this name: sign in first.", answer, answer.ok);
 }
 
 async function replay() {
-  const answer = await api.withTokenAlone(last.token);
+  const answer = await api.withTokenAlone(token);
   const refused = !answer.ok;
   tell(refused
     ? "Refused: the token was made for another browser."
@@ -101,7 +83,7 @@ async function replay() {
 }
 
 async function otherDevice() {
-  const answer = await api.withTokenAlone(await wallet.token(config.audience));
+  const answer = await api.withTokenAlone(await api.anotherToken());
   tell(answer.ok ? "Another device is signed in: see the list." : "The other device was refused.", answer, answer.ok);
 }
 
@@ -110,14 +92,9 @@ async function revoke(handle) {
   tell(answer.ok ? "That session has ended." : "That session could not be ended.", answer, answer.ok);
 }
 
-async function signOut(everywhere) {
-  const answer = await (everywhere ? api.signOutEverywhere() : api.signOut());
-  tell(answer.ok ? `Signed out${everywhere ? " on all devices" : ""}. The cookie is gone, and the session with it.` : "Could not sign out.", answer, answer.ok);
-}
-
-async function newWallet() {
-  wallet = Wallet.create();
-  tell("A new wallet: to the server, somebody else.", undefined, true);
+async function signOutEverywhere() {
+  const answer = await api.signOutEverywhere();
+  tell(answer.ok ? "Signed out on all devices. The cookie is gone, and the sessions with it." : "Could not sign out.", answer, answer.ok);
 }
 
 // Does something, then shows how things are. The button waits meanwhile, and keeps the focus.
@@ -137,17 +114,13 @@ function run(action) {
     }
     // What has the focus may have gone: it must not get lost.
     if (!button.isConnected || button.disabled) {
-      (at("sign-out-everywhere").disabled ? at("sign-in") : at("sign-out-everywhere")).focus();
+      (at("sign-in").hidden ? at("sign-out-everywhere") : at("sign-in")).focus();
     }
   };
 }
 
-at("sign-in").onclick = run(signIn);
-at("new-wallet").onclick = run(newWallet);
-at("magic").onsubmit = run(signInWithMagic);
 at("call").onclick = run(call);
-at("sign-out").onclick = run(() => signOut(false));
-at("sign-out-everywhere").onclick = run(() => signOut(true));
+at("sign-out-everywhere").onclick = run(signOutEverywhere);
 at("replay").onclick = run(replay);
 at("other-device").onclick = run(otherDevice);
 
