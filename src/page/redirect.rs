@@ -92,7 +92,7 @@ impl Target {
             if !https && !(text.starts_with("http://") && site.is_loopback()) {
                 return None;
             }
-            site.origin(https) + &path::canonical(path).ok()?
+            site.origin().to_string() + &path::canonical(path).ok()?
         };
         (checked == text).then(|| Self { url: checked, own })
     }
@@ -124,7 +124,7 @@ impl Target {
             None => scheme == Scheme::Https,
         };
         let site = Site::parse(authority(&head.uri, &head.headers)?, https).ok()?;
-        Some(site.origin(https) + &path)
+        Some(site.origin().to_string() + &path)
     }
 }
 

@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 use super::path;
 use super::site::Site;
-use crate::middleware::{ConfigError, Origin, TrustedOrigins};
+use crate::middleware::{ConfigError, TrustedOrigins};
 
 /// The most bytes of a return address. Escaped once more into the query of the sign-in page it
 /// still fits into the 4 KiB in which gateways buffer the head of an answer (nginx,
@@ -137,13 +137,11 @@ impl ReturnHosts {
         if own.is_some_and(|own| Site::parse(own, https).as_ref() == Ok(&site)) {
             return self.own_path(&target);
         }
-        let origin = site.origin(https);
         let below = https && self.domain.as_ref().is_some_and(|domain| site.is_below(domain));
-        let listed = |origin: Origin| self.origins.iter().any(|list| list.contains(&origin));
-        if !below && !origin.parse().is_ok_and(listed) {
+        if !below && !self.origins.iter().any(|list| list.contains(site.origin())) {
             return Err(ReturnFault::Foreign);
         }
-        path::canonical(&target).map(|target| ReturnTo(origin + &target))
+        path::canonical(&target).map(|target| ReturnTo(site.origin().to_string() + &target))
     }
 
     fn own_path(&self, text: &str) -> Result<ReturnTo, ReturnFault> {
