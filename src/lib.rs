@@ -197,9 +197,11 @@ pub use self::session::{
 };
 #[cfg(feature = "session")]
 pub use self::session::{
-    BoxError, DEFAULT_LIFETIME, Lifetimes, MemoryStore, Minted, NewSession, NoSessions, OnceOnly,
-    ParseHandleError, SessionData, SessionExpired, SessionHandle, SessionRecord, SessionStore,
-    StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    BoxError, DEFAULT_LIFETIME, DEFAULT_MAX_SESSIONS_PER_ISSUER, Lifetimes, MAX_ENDED_PER_MINT,
+    MAX_SESSIONS_PER_PAGE, MemoryStore, Minted, NewSession, NoSessions, OnceOnly, PageCursor,
+    PageRequest, ParseCursorError, ParseHandleError, SessionData, SessionExpired, SessionHandle,
+    SessionLimit, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket,
+    TokenMark, TokenState, Touched,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]

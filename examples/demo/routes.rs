@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, Session, SessionHandle, StoreError, is_navigation};
+use tower_didt::{DidAuth, PageRequest, Session, SessionHandle, StoreError, is_navigation};
 
 use super::guide::Guide;
 use super::page;
@@ -102,10 +102,11 @@ fn describe(session: &Session) -> Value {
     })
 }
 
+/// The oldest of them, as many as a page has; an issuer has few.
 async fn sessions(session: Session) -> Result<Json<Value>, StoreError> {
     let own = session.handle();
-    let list = session.sessions().await?;
-    let list = list.iter().map(|record| {
+    let page = session.sessions(PageRequest::first()).await?;
+    let list = page.sessions.iter().map(|record| {
         json!({
             "session": record.handle,
             "this_one": own == Some(record.handle),

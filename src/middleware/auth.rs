@@ -22,8 +22,8 @@ use super::{Answer, DidLayer, Login, ParseOriginError, Refusal, Rejected, Sessio
 #[cfg(feature = "testing")]
 use crate::Timestamp;
 use crate::{
-    Clock, Issuer, Lifetimes, MemoryStore, SessionHandle, SessionRecord, SessionStore, StoreError,
-    SystemClock, Verifier,
+    Clock, Issuer, Lifetimes, MemoryStore, PageRequest, SessionHandle, SessionLimit, SessionPage,
+    SessionStore, StoreError, SystemClock, Verifier,
 };
 
 /// How old a token may be that a session is made of: 900 seconds, the lifespan
@@ -101,7 +101,7 @@ impl DidAuth {
             store: observe::store(Arc::new(MemoryStore::new())),
             clock: Arc::new(SystemClock),
             lifetimes: Lifetimes::default(),
-            max_sessions: None,
+            session_limit: SessionLimit::default(),
             replay: Replay::default(),
             foreign_bearers: false,
             cookie: SessionCookie::default(),
@@ -165,10 +165,23 @@ impl DidAuth {
     }
 
     /// How many sessions an issuer may have at a time; a new one ends the oldest.
-    /// Defaults to no limit.
+    ///
+    /// Defaults to [`DEFAULT_MAX_SESSIONS_PER_ISSUER`](crate::DEFAULT_MAX_SESSIONS_PER_ISSUER)
+    /// wherever the store can count sessions. Sealed sessions, which live in their cookies, cannot
+    /// be counted: they have no limit by default, and with one that was asked for here nobody
+    /// signs in ([`StoreError::Unsupported`]).
     #[must_use]
     pub fn with_max_sessions_per_issuer(self, max: NonZeroUsize) -> Self {
-        self.change(|gate| gate.max_sessions = Some(max))
+        self.change(|gate| gate.session_limit = SessionLimit::AtMost(max))
+    }
+
+    /// Lets an issuer have any number of sessions at a time.
+    ///
+    /// Anybody can make a key and sign in with it without end: the store then keeps a session for
+    /// every sign-in until it expires. Only for applications that limit sign-ins themselves.
+    #[must_use]
+    pub fn with_unlimited_sessions_per_issuer(self) -> Self {
+        self.change(|gate| gate.session_limit = SessionLimit::Unlimited)
     }
 
     /// What becomes of a token that was used before. Defaults to [`Replay::Authenticate`]. The
@@ -474,13 +487,19 @@ impl DidAuth {
         self.0.bound_login.challenge(&self.0.cookie, self.0.clock.now())
     }
 
-    /// Lists an issuer's living sessions, oldest first. For administration.
+    /// Lists a page of an issuer's living sessions, oldest first. For administration.
+    ///
+    /// Follow [`SessionPage::next`] for the others.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot tell.
-    pub async fn sessions_of(&self, issuer: Issuer) -> Result<Vec<SessionRecord>, StoreError> {
-        self.0.sessions_of(issuer).await
+    pub async fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+    ) -> Result<SessionPage, StoreError> {
+        self.0.sessions_of(issuer, page).await
     }
 
     /// Ends one session: `true` if the issuer had one of this handle. For administration.

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::gate::Gate;
 use crate::{
-    Address, Issuer, SessionData, SessionHandle, SessionRecord, StoreError, Timestamp,
-    VerifiedClaim,
+    Address, Issuer, PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord,
+    StoreError, Timestamp, VerifiedClaim,
 };
 
 /// Who is calling. Handlers find it in the request's extensions; under axum it
@@ -24,11 +24,13 @@ use crate::{
 /// # #[cfg(feature = "axum")] {
 /// use axum::extract::Path;
 /// use axum::http::StatusCode;
-/// use tower_didt::{Session, SessionHandle, StoreError};
+/// use tower_didt::{PageRequest, Session, SessionHandle, StoreError};
 ///
 /// async fn devices(session: Session) -> Result<String, StoreError> {
 ///     let mut list = String::new();
-///     for other in session.sessions().await? {
+///     // The oldest 100; `next` of the page leads to the others.
+///     let page = session.sessions(PageRequest::first()).await?;
+///     for other in page.sessions {
 ///         let here = if session.handle() == Some(other.handle) { " (this one)" } else { "" };
 ///         list += &format!("{} since {}{here}\n", other.handle, other.created_at);
 ///     }
@@ -185,13 +187,15 @@ impl Session {
         Ok(())
     }
 
-    /// Lists this issuer's living sessions, oldest first.
+    /// Lists a page of this issuer's living sessions, oldest first.
+    ///
+    /// Follow [`SessionPage::next`] for the others.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot tell.
-    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        self.0.gate.sessions_of(self.issuer()).await
+    pub async fn sessions(&self, page: PageRequest) -> Result<SessionPage, StoreError> {
+        self.0.gate.sessions_of(self.issuer(), page).await
     }
 
     /// Ends one of this issuer's sessions: `true` if there was one of this handle.

@@ -9,6 +9,7 @@ mod memory;
 mod newest_tokens;
 mod none;
 mod once;
+mod page;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
@@ -23,6 +24,10 @@ pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
 pub use self::once::OnceOnly;
+pub use self::page::{
+    DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE, PageCursor,
+    PageRequest, ParseCursorError, SessionLimit, SessionPage,
+};
 pub use self::record::{ParseHandleError, SessionHandle, SessionRecord};
 #[cfg(feature = "redis")]
 pub use self::redis::{

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
-    TokenMark, TokenState, Touched,
+    Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore,
+    StoreError, StoreFuture, TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -51,8 +51,8 @@ impl SessionStore for NoSessions {
         StoreFuture::ready(Err(StoreError::Forgetful))
     }
 
-    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        StoreFuture::ready(Ok(Vec::new()))
+    fn sessions_of(&self, _: Issuer, _: PageRequest, _: Timestamp) -> StoreFuture<SessionPage> {
+        StoreFuture::ready(Ok(SessionPage::default()))
     }
 
     fn remembers(&self) -> bool {

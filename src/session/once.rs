@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Minted, NewSession, NoSessions, SessionHandle, SessionRecord, SessionStore, StoreFuture,
-    TokenMark, TokenState, Touched,
+    Minted, NewSession, NoSessions, PageRequest, SessionHandle, SessionPage, SessionRecord,
+    SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -73,8 +73,13 @@ impl<S: SessionStore> SessionStore for OnceOnly<S> {
         self.0.revoke_all(issuer, now)
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        NoSessions.sessions_of(issuer, now)
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        NoSessions.sessions_of(issuer, page, now)
     }
 
     fn remembers(&self) -> bool {

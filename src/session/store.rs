@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{SessionData, SessionHandle, SessionRecord, Ticket};
+use super::{
+    PageRequest, SessionData, SessionHandle, SessionLimit, SessionPage, SessionRecord, Ticket,
+};
 use crate::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 
 /// Any error, boxed.
@@ -46,8 +47,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 /// use std::sync::Arc;
 /// use tower_didt::{
-///     Issuer, MemoryStore, Minted, NewSession, SessionHandle, SessionRecord, SessionStore,
-///     StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+///     Issuer, MemoryStore, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
+///     SessionRecord, SessionStore, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 /// };
 ///
 /// #[derive(Clone, Debug)]
@@ -86,8 +87,13 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
 ///         self.0.revoke(issuer, handle, now)
 ///     }
-///     fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-///         self.0.sessions_of(issuer, now)
+///     fn sessions_of(
+///         &self,
+///         issuer: Issuer,
+///         page: PageRequest,
+///         now: Timestamp,
+///     ) -> StoreFuture<SessionPage> {
+///         self.0.sessions_of(issuer, page, now)
 ///     }
 ///     // These have defaults, which need not be what the store within says.
 ///     fn remembers(&self) -> bool {
@@ -119,7 +125,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// In this order: claims the token; if it is not [new](TokenState::New), does nothing
     /// more. Revokes the session that is replaced. Where the issuer has as many
-    /// sessions as allowed, revokes the oldest. Creates the session, under a new id.
+    /// sessions as its [limit](NewSession::limit) allows, revokes the oldest, but no more than
+    /// [`MAX_ENDED_PER_MINT`](super::MAX_ENDED_PER_MINT) of them at a time. Creates the session,
+    /// under a new id.
     fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted>;
 
     /// Marks a token as used without making a session of it. Says what it was before:
@@ -156,11 +164,21 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Forgetful`].
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()>;
 
-    /// Lists the sessions of an issuer, oldest first; none that has expired.
+    /// Lists a page of an issuer's sessions, oldest first; none that has expired.
+    ///
+    /// The order is total and does not change while a session lives. A page costs as much as it
+    /// may hold, however many sessions there are, and holds no more than was asked for. Whoever
+    /// follows [`SessionPage::next`] to the end sees every session once that lived all the while,
+    /// whatever ended and began in the meantime: the session that a cursor was made from too.
     ///
     /// Where [`lists_sessions`](Self::lists_sessions) says no, the answer is
     /// [`StoreError::Unsupported`], never an empty list.
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>>;
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage>;
 
     /// Whether presenting a token here leaves anything behind. Defaults to yes.
     fn remembers(&self) -> bool {
@@ -248,15 +266,16 @@ pub struct NewSession {
     pub data: SessionData,
     /// The session that this one replaces, to be revoked. It may be another issuer's.
     pub replaces: Option<(Issuer, SessionHandle)>,
-    /// How many sessions an issuer may have at a time, this one included.
-    pub max_per_issuer: Option<NonZeroUsize>,
+    /// How many sessions the issuer may have at a time, this one included.
+    pub limit: SessionLimit,
 }
 
 impl NewSession {
-    /// A session that replaces none, with no data and no limit on their number.
+    /// A session that replaces none, with no data and within the default limit of their number.
     #[must_use]
     pub const fn new(token: TokenMark, expires_at: Timestamp) -> Self {
-        Self { token, expires_at, data: SessionData::NONE, replaces: None, max_per_issuer: None }
+        let limit = SessionLimit::Default;
+        Self { token, expires_at, data: SessionData::NONE, replaces: None, limit }
     }
 
     /// Attaches the application's data.
@@ -273,10 +292,10 @@ impl NewSession {
         self
     }
 
-    /// Limits how many sessions the issuer may have at a time.
+    /// Says how many sessions the issuer may have at a time, this one included.
     #[must_use]
-    pub const fn with_max_per_issuer(mut self, max: Option<NonZeroUsize>) -> Self {
-        self.max_per_issuer = max;
+    pub const fn with_limit(mut self, limit: SessionLimit) -> Self {
+        self.limit = limit;
         self
     }
 }

@@ -1,5 +1,7 @@
 //! The `Cookie` header, bent in every way.
 
+use tower_didt::PageRequest;
+
 use crate::server::{HOST, Server};
 
 /// A sub-domain or a page without HTTPS sets a cookie whose name begins with a blank that the
@@ -116,8 +118,8 @@ fn the_stored_hash_as_a_cookie() {
     use base64::Engine;
     let server = Server::start();
     let ticket = server.sign_in("alice");
-    let sessions = server.auth.sessions_of(crate::server::issuer("alice"));
-    let handle = server.runtime.block_on(sessions).expect("listed")[0].handle;
+    let sessions = server.auth.sessions_of(crate::server::issuer("alice"), PageRequest::first());
+    let handle = server.runtime.block_on(sessions).expect("listed").sessions[0].handle;
     for forged in [
         handle.to_string(),
         handle.to_string().to_uppercase(),

@@ -11,7 +11,9 @@ use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{Clock, DidAuth, Issuer, Session, StoreError, Timestamp, Verifier};
+use tower_didt::{
+    Clock, DidAuth, Issuer, PageRequest, Session, SessionRecord, StoreError, Timestamp, Verifier,
+};
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -139,8 +141,9 @@ fn router(auth: &DidAuth, passed: &Arc<AtomicUsize>) -> Router {
     };
     // All that an application could show of a session.
     let info = |session: Session| async move {
-        let sessions = session.sessions().await?;
-        let json = serde_json::to_string(&sessions).unwrap_or_default();
+        let sessions = session.sessions(PageRequest::first()).await?.sessions;
+        let sessions: Vec<_> = sessions.iter().map(AsRef::as_ref).collect();
+        let json = serde_json::to_string::<Vec<&SessionRecord>>(&sessions).unwrap_or_default();
         Ok::<_, StoreError>(format!("{json}\n{session:?}\n{sessions:?}"))
     };
     let sign_out = |session: Session| async move { session.sign_out().await };

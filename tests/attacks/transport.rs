@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tower_didt::PageRequest;
 
 use crate::server::{HOST, Server, issuer};
 
@@ -228,9 +229,9 @@ fn clients_that_hang_up() {
     }
     let bearer = format!("Bearer {token}");
     assert_eq!(server.get("/me", &[("authorization", &bearer)]).status, 200);
-    let sessions = server.auth.sessions_of(issuer("alice"));
+    let sessions = server.auth.sessions_of(issuer("alice"), PageRequest::first());
     let sessions = server.runtime.block_on(sessions).expect("listed");
-    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions.sessions.len(), 1);
 }
 
 /// Sends one request over HTTP/2, without TLS.
@@ -305,8 +306,8 @@ fn http2_requests_that_are_reset_at_once() {
     let request = http2_request("GET").header("authorization", &bearer);
     let request = request.body(Empty::new()).expect("a request");
     assert_eq!(over_http2(&server, request), (200, issuer("alice").to_string()));
-    let sessions = server.auth.sessions_of(issuer("alice"));
-    assert_eq!(server.runtime.block_on(sessions).expect("listed").len(), 1);
+    let sessions = server.auth.sessions_of(issuer("alice"), PageRequest::first());
+    assert_eq!(server.runtime.block_on(sessions).expect("listed").sessions.len(), 1);
 }
 
 /// The same rules over HTTP/2: credentials sent twice, and whose page it was. The host is

@@ -290,7 +290,7 @@ async fn signing_out_in_the_very_request_that_signed_in_sets_no_session() {
     *request.uri_mut() = "/sign-out".parse().expect("a path");
     let answer = app.send(request).await;
     assert_eq!(answer.ticket(), None);
-    assert!(app.auth.sessions_of(alice.issuer()).await.expect("an answer").is_empty());
+    assert!(app.list(alice.issuer()).await.is_empty());
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn sessions_are_listed_and_revoked_by_a_handle_that_opens_nothing() {
     let first = app.sign_in(&alice).await;
     app.advance(10);
     let second = app.sign_in(&alice).await;
-    let sessions = app.auth.sessions_of(alice.issuer()).await.expect("an answer");
+    let sessions = app.list(alice.issuer()).await;
     assert_eq!(sessions.len(), 2);
     assert!(sessions[0].created_at < sessions[1].created_at, "oldest first");
     for session in &sessions {

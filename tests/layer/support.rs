@@ -12,8 +12,9 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
-    Clock, DidAuth, Issuer, MemoryStore, Minted, NewSession, Session, SessionHandle, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched, Verifier,
+    Clock, DidAuth, Issuer, MemoryStore, Minted, NewSession, PageRequest, Session, SessionHandle,
+    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark,
+    TokenState, Touched, Verifier,
 };
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";
@@ -28,6 +29,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// The first page of an issuer's sessions.
+    pub(crate) async fn list(&self, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
+        let page = self.auth.sessions_of(issuer, PageRequest::first()).await;
+        page.expect("an answer").sessions
+    }
+
     pub(crate) fn new() -> Self {
         LazyLock::force(&LOG);
         let clock = FixedClock::at(START);
@@ -263,8 +270,13 @@ impl SessionStore for FaultyStore {
         self.later(|store| store.revoke_all(issuer, now))
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        self.later(|store| store.sessions_of(issuer, now))
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        self.later(|store| store.sessions_of(issuer, page, now))
     }
 
     fn ready(&self) -> StoreFuture<()> {

@@ -28,7 +28,7 @@ async fn a_token_passes_again_and_again_without_a_cookie_and_still_signs_in_else
         assert_eq!((answer.status, &answer.body), (StatusCode::OK, &alice().issuer().to_string()));
         assert!(answer.set_cookies().is_empty(), "{answer:?}");
     }
-    let sessions = app.auth.sessions_of(alice().issuer()).await.expect("a list");
+    let sessions = app.list(alice().issuer()).await;
     assert!(sessions.is_empty(), "{sessions:?}");
     assert!(app.send(bearer(&token)).await.ticket().is_some(), "the token was not used up");
     assert_eq!(app.send_without_sign_in(bearer(&token)).await.status, StatusCode::OK);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tower_didt::{
-    Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+    Issuer, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
+    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// How the store behaves for now.
@@ -96,8 +96,13 @@ impl<S: SessionStore> SessionStore for Weathered<S> {
         self.later(|store| store.revoke_all(issuer, now))
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        self.later(|store| store.sessions_of(issuer, now))
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        self.later(|store| store.sessions_of(issuer, page, now))
     }
 
     fn remembers(&self) -> bool {

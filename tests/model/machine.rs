@@ -241,7 +241,7 @@ impl<S: SessionStore + Clone> Run<S> {
             return;
         }
         for user in 0..USERS {
-            let listed = self.world.auth.sessions_of(World::issuer(user)).await.expect("listed");
+            let listed = self.world.list(World::issuer(user)).await;
             let listed: Vec<_> = listed.iter().map(|record| record.handle).collect();
             let alive = self.reference.alive_of(user);
             let handles: Vec<_> = alive.iter().map(|id| self.sessions[*id].1).collect();

@@ -54,7 +54,7 @@ fn one_token_makes_one_session(new_store: impl Fn() -> Arc<dyn SessionStore>) {
         );
         let minted: Vec<_> = replies.iter().filter_map(|reply| reply.cookie.as_ref()).collect();
         assert_eq!(minted.len(), 1, "round {round}: {replies:?}");
-        let sessions = block_on(world.auth.sessions_of(World::issuer(0))).expect("listed");
+        let sessions = block_on(world.list(World::issuer(0)));
         assert_eq!(sessions.len(), 1, "round {round}");
         if round % 2 == 1 {
             let passed = replies.iter().filter(|reply| reply.status == StatusCode::OK).count();
@@ -97,7 +97,7 @@ fn what_was_revoked_stays_away(new_store: impl Fn() -> Arc<dyn SessionStore>) {
                         assert_eq!(reply.status, StatusCode::OK);
                     }
                     _ => {
-                        let sessions = world.auth.sessions_of(issuer).await.expect("listed");
+                        let sessions = world.list(issuer).await;
                         let handle = sessions.first().expect("a session").handle;
                         assert!(world.auth.revoke(issuer, handle).await.expect("told"));
                     }
@@ -111,7 +111,7 @@ fn what_was_revoked_stays_away(new_store: impl Fn() -> Arc<dyn SessionStore>) {
         assert_eq!(late.load(Ordering::SeqCst), 0, "round {round}: let in after it was ended");
         let reply = block_on(world.send(None, Some(ticket), Handler::Answer));
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "round {round}");
-        let sessions = block_on(world.auth.sessions_of(World::issuer(0))).expect("listed");
+        let sessions = block_on(world.list(World::issuer(0)));
         assert!(sessions.is_empty(), "round {round}: {sessions:?}");
     }
 }
@@ -137,7 +137,7 @@ fn everything_at_once(new_store: impl Fn() -> Arc<dyn SessionStore>) {
                             continue;
                         };
                         world.send(None, Some(&ticket), Handler::Answer).await;
-                        let alive = world.auth.sessions_of(World::issuer(0)).await.expect("listed");
+                        let alive = world.first_page(World::issuer(0)).await;
                         over.fetch_max(alive.len(), Ordering::SeqCst);
                         tickets.push(ticket);
                     }
@@ -160,7 +160,7 @@ fn everything_at_once(new_store: impl Fn() -> Arc<dyn SessionStore>) {
         assert!(over.load(Ordering::SeqCst) <= CAP, "round {round}: more sessions than allowed");
 
         // What the list says is what the cookies say.
-        let listed = block_on(world.auth.sessions_of(World::issuer(0))).expect("listed").len();
+        let listed = block_on(world.list(World::issuer(0))).len();
         let alive = |ticket: &&String| {
             block_on(world.send(None, Some(ticket), Handler::Answer)).status == StatusCode::OK
         };

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
@@ -9,7 +10,8 @@ use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
-    DidAuth, Issuer, Lifetimes, Replay, Session, SessionHandle, SessionStore, Timestamp, Verifier,
+    DidAuth, Issuer, Lifetimes, PageRequest, Replay, Session, SessionHandle, SessionRecord,
+    SessionStore, Timestamp, Verifier,
 };
 
 use crate::reference::{ABSOLUTE, IDLE, MAX_TOKEN_AGE, User};
@@ -43,6 +45,23 @@ pub(crate) struct Reply {
 }
 
 impl World {
+    /// All living sessions of an issuer, page by page: small ones, so that there are several.
+    pub(crate) async fn list(&self, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
+        let (mut request, mut all) = (PageRequest::first().with_size(2), Vec::new());
+        loop {
+            let page = self.auth.sessions_of(issuer, request).await.expect("listed");
+            all.extend(page.sessions);
+            let Some(next) = page.next else { return all };
+            request = PageRequest::after(next).with_size(2);
+        }
+    }
+
+    /// What of an issuer's sessions lives at one moment, which several pages are not.
+    pub(crate) async fn first_page(&self, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
+        let page = self.auth.sessions_of(issuer, PageRequest::first()).await;
+        page.expect("listed").sessions
+    }
+
     pub(crate) fn new(store: impl SessionStore, cap: Option<usize>, single_use: bool) -> Self {
         let seconds = |n: i64| Duration::from_secs(n.unsigned_abs());
         let clock = FixedClock::at(Timestamp::from_secs(START));

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{
-    Minted, RedisConfigError, RedisStore, RedisWarning, SessionStore, StoreError, Timestamp,
+    Minted, RedisConfigError, RedisStore, RedisWarning, SessionLimit, SessionStore, StoreError,
+    Timestamp,
 };
 
-use crate::support::{LIFETIME, issuer, now, opens, session, sign_in, token, warm};
+use crate::support::{LIFETIME, issuer, list, now, opens, session, sign_in, token, warm};
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
@@ -55,10 +56,12 @@ async fn everything_of_an_issuer_expires_by_itself() {
     sign_in(&store, "alice").await;
     store.claim(token("alice"), now()).await.expect("an answer");
     let keys = server.cli(&["keys", "didt:*"]);
-    assert_eq!(keys.lines().count(), 3, "{keys}");
+    // The sessions, their index, two used tokens.
+    assert_eq!(keys.lines().count(), 4, "{keys}");
     for key in keys.lines() {
         let ttl: i64 = server.cli(&["ttl", key]).parse().expect("a number");
-        let expected = if key.ends_with(":s") { 3600 } else { 900 } + 300;
+        let of_sessions = key.ends_with(":s") || key.ends_with(":i");
+        let expected = if of_sessions { 3600 } else { 900 } + 300;
         assert!((expected - 10..=expected).contains(&ttl), "{key}: {ttl} s");
     }
 }
@@ -90,10 +93,14 @@ async fn sessions_that_ended_are_swept_out_by_new_ones() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let fields: u32 = server.cli(&["hlen", &key(&server)]).parse().expect("a number");
-    assert!(fields <= 33, "{fields} fields of sessions that ended");
+    assert!(
+        fields <= 3,
+        "{fields} fields, of which one is the last session's and one no session's"
+    );
     // An ended session takes no place of the allowed ones.
     let (ticket, _) = sign_in(&store, "alice").await;
-    let limited = session("alice").with_max_per_issuer(NonZeroUsize::new(2));
+    let two = SessionLimit::AtMost(NonZeroUsize::new(2).expect("not 0"));
+    let limited = session("alice").with_limit(two);
     store.mint(limited, now()).await.expect("an answer");
     assert!(opens(&store, &ticket).await);
     // With the last session goes the key.
@@ -101,6 +108,7 @@ async fn sessions_that_ended_are_swept_out_by_new_ones() {
     let (_, record) = sign_in(&store, "alice").await;
     assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
     assert_eq!(key(&server), "");
+    assert_eq!(server.cli(&["keys", "*:i"]), "");
 }
 
 #[tokio::test]
@@ -131,7 +139,7 @@ async fn a_session_that_cannot_be_read_is_lost_and_in_the_way_of_nothing() {
         let key = server.cli(&["keys", "*:s"]);
         let handle = record.handle.to_string();
         server.cli(&["hset", &key, &handle, bad]);
-        let listed = store.sessions_of(record.issuer, now()).await.expect("an answer");
+        let listed = list(&store, record.issuer).await;
         assert_eq!(listed.len(), 1, "{bad}: it is skipped");
         if !bad.starts_with("1 ") {
             corrupt(store.touch(&record, now()).await.map(drop), bad);
@@ -172,6 +180,17 @@ async fn a_key_of_another_type_makes_room_for_sessions() {
     spoil();
     let (ticket, _) = sign_in(&store, "alice").await;
     assert!(opens(&store, &ticket).await);
+    // The index beside them, too.
+    let index = server.cli(&["keys", "*:i"]);
+    for _ in 0..2 {
+        server.cli(&["del", &index]);
+        server.cli(&["set", &index, "no sorted set"]);
+        let listed = list(&store, record.issuer).await.len();
+        server.cli(&["del", &index]);
+        server.cli(&["set", &index, "no sorted set"]);
+        sign_in(&store, "alice").await;
+        assert_eq!(list(&store, record.issuer).await.len(), listed + 1);
+    }
     spoil();
     store.revoke_all(record.issuer, now()).await.expect("an answer");
     assert!(!opens(&store, &ticket).await);

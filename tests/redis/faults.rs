@@ -6,8 +6,8 @@ use tower_didt::{RedisStore, SessionStore, StoreError, TokenState};
 
 use crate::proxy::Proxy;
 use crate::support::{
-    Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, token, unavailable,
-    warm,
+    Times, eventually, issuer, list, now, opens, opens_at_once, session, sign_in, token,
+    unavailable, warm,
 };
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::Server;
@@ -229,7 +229,7 @@ async fn a_mint_that_is_given_up_makes_no_second_session() {
     eventually(async || store.ping().await.is_ok()).await;
     // The server may have done it after all; then the token is burned.
     let again = store.mint(wanted.clone(), now()).await.expect("an answer");
-    let listed = store.sessions_of(wanted.token.issuer, now()).await.expect("an answer");
+    let listed = list(&store, wanted.token.issuer).await;
     assert_eq!(listed.len(), 1, "{again:?}");
 }
 
@@ -273,7 +273,7 @@ async fn a_mint_whose_answer_is_lost_is_not_sent_again() {
         unavailable(minting.await);
         eventually(async || store.ping().await.is_ok()).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let listed = store.sessions_of(issuer, now()).await.expect("an answer");
+        let listed = list(&store, issuer).await;
         assert_eq!(listed.len(), 1);
     }
 }

@@ -1,9 +1,11 @@
 //! Users with few rights, and passwords that nobody gets to see.
 
-use tower_didt::{RedisConfigError, RedisStore, RedisWarning, SessionStore, TokenState};
+use tower_didt::{
+    RedisConfigError, RedisStore, RedisWarning, SessionLimit, SessionStore, TokenState,
+};
 
 use crate::support::{
-    in_full, issuer, now, opens, opens_at_once, session, sign_in, token, unavailable, warm,
+    in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token, unavailable, warm,
 };
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
@@ -27,7 +29,20 @@ const RIGHTS: [&str; 14] = [
     "+hdel",
     "+hlen",
 ];
-const SCRIPT_RIGHTS: [&str; 5] = ["+get", "+hexists", "+pttl", "+pexpire", "+del"];
+const SCRIPT_RIGHTS: [&str; 12] = [
+    "+get",
+    "+hexists",
+    "+pttl",
+    "+pexpire",
+    "+del",
+    "+hmget",
+    "+hscan",
+    "+zadd",
+    "+zcard",
+    "+zrange",
+    "+zrangebyscore",
+    "+zrem",
+];
 const CLUSTER_RIGHTS: [&str; 4] = ["+cluster|nodes", "+cluster|slots", "+cluster|info", "+asking"];
 
 fn server_with_user(rights: &[&str]) -> Server {
@@ -54,10 +69,10 @@ async fn a_user_with_the_documented_rights_can_do_everything() {
     assert_eq!(store.state_of(token("alice"), now()).await.expect("an answer"), TokenState::New);
     assert!(store.advance(token("alice"), now()).await.expect("an answer"));
     let (other, _) = sign_in(&store, "alice").await;
-    let limited = session("alice").with_max_per_issuer(std::num::NonZeroUsize::new(1));
+    let limited = session("alice").with_limit(SessionLimit::AtMost(std::num::NonZeroUsize::MIN));
     store.mint(limited.replacing(Some(&record)), now()).await.expect("an answer");
     assert!(!opens(&store, &other).await);
-    let sessions = store.sessions_of(issuer("alice"), now()).await.expect("an answer");
+    let sessions = list(&store, issuer("alice")).await;
     for record in &sessions {
         assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    Clock, Issuer, Minted, NewSession, SessionRecord, SessionStore, StoreError, SystemClock,
-    Timestamp, TokenMark, Verifier,
+    Clock, Issuer, Minted, NewSession, PageRequest, SessionRecord, SessionStore, StoreError,
+    SystemClock, Timestamp, TokenMark, Verifier,
 };
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
@@ -39,6 +39,12 @@ pub(crate) async fn sign_in(store: &impl SessionStore, seed: &str) -> (String, A
         Minted::Session { ticket, record } => (ticket.expose_secret().to_owned(), record),
         other => panic!("{other:?}"),
     }
+}
+
+/// The first page of an issuer's sessions.
+pub(crate) async fn list(store: &impl SessionStore, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
+    let page = store.sessions_of(issuer, PageRequest::first(), now()).await;
+    page.expect("an answer").sessions
 }
 
 /// Whether a cookie opens a session.

@@ -39,7 +39,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 40] = [
+const FAULTS: [(Fault, &str); 48] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -83,6 +83,14 @@ const FAULTS: [(Fault, &str); 40] = [
     (Fault::ReplacesNothing, "a_replaced_session_ends"),
     (Fault::HasNoLimit, "the_oldest_session_makes_room"),
     (Fault::NewestMakesRoom, "the_oldest_session_makes_room"),
+    (Fault::HasNoDefaultLimit, "an_issuer_has_256_sessions_unless_it_is_said_otherwise"),
+    (Fault::EndsAnyNumberAtOnce, "a_limit_that_was_lowered_holds_in_bounded_steps"),
+    (Fault::ListsAllOnOnePage, "no_page_is_longer_than_the_longest"),
+    (Fault::RepeatsTheLastOfAPage, "a_list_comes_in_pages_oldest_first"),
+    (Fault::PagesByPosition, "a_cursor_survives_the_sessions_around_it"),
+    (Fault::PagesByHandle, "a_list_comes_in_pages_oldest_first"),
+    (Fault::NumbersAnew, "a_cursor_survives_the_sessions_around_it"),
+    (Fault::ShortPagesAreTheLast, "expired_sessions_do_not_stop_a_list"),
 ];
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_didt::{
-    ClaimDigest, Issuer, Minted, NewSession, SessionData, SessionHandle, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Ticket, Timestamp, TokenMark, TokenState, Touched,
+    ClaimDigest, Issuer, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest,
+    SessionData, SessionHandle, SessionLimit, SessionPage, SessionRecord, SessionStore, StoreError,
+    StoreFuture, Ticket, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// A mistake in a store.
@@ -51,7 +52,15 @@ pub(crate) enum Fault {
     ReplacesOwnOnly,
     ReplacesNothing,
     HasNoLimit,
+    HasNoDefaultLimit,
     NewestMakesRoom,
+    EndsAnyNumberAtOnce,
+    ListsAllOnOnePage,
+    RepeatsTheLastOfAPage,
+    PagesByPosition,
+    PagesByHandle,
+    NumbersAnew,
+    ShortPagesAreTheLast,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +77,8 @@ struct State {
     tokens: HashMap<SessionHandle, ClaimDigest>,
     cut_off: HashMap<Issuer, Timestamp>,
     newest: HashMap<Issuer, Timestamp>,
+    numbers: HashMap<SessionHandle, u64>,
+    made: u64,
     /// Every token that was here, used or not.
     seen: HashMap<ClaimDigest, Issuer>,
     revoked: HashMap<ClaimDigest, Issuer>,
@@ -206,14 +217,28 @@ impl NaiveStore {
                 return false;
             }
             let list = state.lists.entry(issuer).or_default();
-            if let Some(max) = session.max_per_issuer.filter(|_| !self.has(Fault::HasNoLimit)) {
-                while list.len() >= max.get() {
+            let limited = match session.limit {
+                SessionLimit::Default => !self.has(Fault::HasNoDefaultLimit),
+                _ => !self.has(Fault::HasNoLimit),
+            };
+            if let Some(max) = session.limit.max().filter(|_| limited) {
+                let all = self.has(Fault::EndsAnyNumberAtOnce);
+                let most = if all { list.len() } else { MAX_ENDED_PER_MINT };
+                for _ in 0..most {
+                    if list.len() < max.get() {
+                        break;
+                    }
                     let newest = self.has(Fault::NewestMakesRoom);
                     let leaving = list.remove(if newest { list.len() - 1 } else { 0 });
                     state.sessions.remove(&leaving);
                 }
             }
+            if list.is_empty() && self.has(Fault::NumbersAnew) {
+                state.made = 0;
+            }
             list.push(handle);
+            state.made += 1;
+            state.numbers.insert(handle, state.made);
             state.sessions.insert(handle, Arc::clone(&record));
             state.tokens.insert(handle, session.token.digest);
             true
@@ -291,17 +316,45 @@ impl NaiveStore {
         });
     }
 
-    fn list(&self, issuer: Issuer, now: Timestamp) -> Vec<Arc<SessionRecord>> {
+    fn list(&self, issuer: Issuer, page: PageRequest, now: Timestamp) -> SessionPage {
         self.run(|state| {
             let list = state.lists.get(&issuer).into_iter().flatten();
-            let records = list.filter_map(|handle| state.sessions.get(handle).cloned());
-            let mut records: Vec<_> = records
-                .filter(|record| record.expires_at > now || self.has(Fault::ListsExpired))
-                .collect();
+            let mut listed: Vec<_> = list.filter_map(|handle| state.sessions.get(handle)).collect();
             if self.has(Fault::ListsNewestFirst) {
-                records.reverse();
+                listed.reverse();
             }
-            records
+            let place = |index: usize, record: &SessionRecord| match self.fault {
+                Some(Fault::PagesByPosition) => index as u64 + 1,
+                Some(Fault::PagesByHandle) => {
+                    let first = record.handle.as_bytes().first_chunk().expect("32 bytes");
+                    u64::from_be_bytes(*first)
+                }
+                _ => state.numbers[&record.handle],
+            };
+            let after = page.cursor().map(PageCursor::as_u64);
+            let mut behind: Vec<_> = listed
+                .into_iter()
+                .enumerate()
+                .map(|(index, record)| (place(index, record), Arc::clone(record)))
+                .filter(|(place, _)| Some(*place) > after)
+                .collect();
+            let size = match self.has(Fault::ListsAllOnOnePage) {
+                true => usize::MAX,
+                false => page.size(),
+            };
+            let has_more = behind.len() > size;
+            behind.truncate(size);
+            let back = usize::from(self.has(Fault::RepeatsTheLastOfAPage));
+            let last = behind.len().checked_sub(1 + back).and_then(|last| behind.get(last));
+            let next = last.filter(|_| has_more).map(|(place, _)| PageCursor::from_u64(*place));
+            let alive = |record: &Arc<SessionRecord>| {
+                record.expires_at > now || self.has(Fault::ListsExpired)
+            };
+            let whole = behind.len();
+            let sessions: Vec<_> =
+                behind.into_iter().map(|(_, record)| record).filter(alive).collect();
+            let short = self.has(Fault::ShortPagesAreTheLast) && sessions.len() < whole;
+            SessionPage::new(sessions, next.filter(|_| !short))
         })
     }
 }
@@ -372,8 +425,13 @@ impl SessionStore for NaiveStore {
         })
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        StoreFuture::ready(Ok(self.list(issuer, now)))
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        StoreFuture::ready(Ok(self.list(issuer, page, now)))
     }
 
     fn ready(&self) -> StoreFuture<()> {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tower_didt::testing::Wallet;
 use tower_didt::testing::store_suite::{self, StoreSuite};
 use tower_didt::{
-    Birth, Issuer, MemoryLedger, Minted, NewSession, RevocationLedger, SealedSession, SealedStore,
-    SealingKeys, SessionCookie, SessionData, SessionHandle, SessionRecord, SessionStore,
-    StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Verifier,
+    Birth, Issuer, MemoryLedger, Minted, NewSession, PageRequest, RevocationLedger, SealedSession,
+    SealedStore, SealingKeys, SessionCookie, SessionData, SessionHandle, SessionLimit,
+    SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState,
+    Verifier,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -218,11 +219,11 @@ async fn what_does_not_fit_into_a_cookie_is_refused_and_uses_no_token_up() {
 async fn what_needs_a_list_is_refused_and_uses_no_token_up() {
     let store = store();
     assert!(!store.lists_sessions());
-    let session = session_of("alice").with_max_per_issuer(NonZeroUsize::new(3));
+    let session = session_of("alice").with_limit(SessionLimit::AtMost(NonZeroUsize::MIN));
     let token = session.token;
     assert!(matches!(store.mint(session, NOW).await, Err(StoreError::Unsupported)));
     assert_eq!(store.state_of(token, NOW).await.expect("an answer"), TokenState::New);
-    let listed = store.sessions_of(token.issuer, NOW).await;
+    let listed = store.sessions_of(token.issuer, PageRequest::first(), NOW).await;
     assert!(matches!(listed, Err(StoreError::Unsupported)));
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_didt::{
     ConfigError, DidAuth, MemoryLedger, MemoryStore, RedisConfigError, RedisStore,
-    RedisStoreBuilder, SealedStore, SessionStore, Verifier,
+    RedisStoreBuilder, SealedStore, SessionLimit, SessionStore, Verifier,
 };
 
 use super::config::{Config, Store};
@@ -50,9 +50,11 @@ pub(crate) fn did_auth(
         .with_replay(sessions.replay)
         .with_cookie(config.cookie.clone())
         .with_trusted_origins(&config.trusted_origins)?;
-    if let Some(max) = sessions.max_per_issuer {
-        auth = auth.with_max_sessions_per_issuer(max);
-    }
+    auth = match sessions.max_per_issuer {
+        SessionLimit::AtMost(max) => auth.with_max_sessions_per_issuer(max),
+        SessionLimit::Unlimited => auth.with_unlimited_sessions_per_issuer(),
+        SessionLimit::Default => auth,
+    };
     if let Some(bound_login) = &sessions.bound_login {
         auth = auth.with_bound_login(bound_login.clone());
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tower_didt::SystemClock;
+use tower_didt::{SessionLimit, SystemClock};
 use tracing::{error, info};
 
 use self::servers::Servers;
@@ -43,7 +43,8 @@ pub(crate) async fn run(config: Config) -> Result<(), StartError> {
     // Before anybody can know that we are there.
     let signals = Signals::new().map_err(StartError::Signals)?;
 
-    if config.sessions.max_per_issuer.is_some() && matches!(config.store, Store::Sealed { .. }) {
+    let counts = matches!(config.sessions.max_per_issuer, SessionLimit::AtMost(_));
+    if counts && matches!(config.store, Store::Sealed { .. }) {
         return Err(StartError::CannotCount);
     }
     let Opened { store, redis } = did_auth::open(&config).map_err(StartError::Redis)?;

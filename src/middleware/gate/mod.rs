@@ -5,7 +5,6 @@ mod several;
 mod sign_in;
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -25,7 +24,8 @@ use super::responder::Responder;
 use super::session::Identity;
 use super::{Rejection, Replay, Session, SessionCookie};
 use crate::{
-    Clock, DidToken, Issuer, Lifetimes, SessionRecord, SessionStore, StoreError, Verifier,
+    Clock, DidToken, Issuer, Lifetimes, PageRequest, SessionLimit, SessionPage, SessionRecord,
+    SessionStore, StoreError, Verifier,
 };
 
 /// Everything that a decision needs. One gate is shared by all clones of a layer.
@@ -38,7 +38,7 @@ pub(crate) struct Gate {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifetimes: Lifetimes,
-    pub(super) max_sessions: Option<NonZeroUsize>,
+    pub(super) session_limit: SessionLimit,
     pub(super) replay: Replay,
     /// A bearer token that has no DID token's form is the application's.
     pub(super) foreign_bearers: bool,
@@ -112,15 +112,16 @@ impl Gate {
         }
     }
 
-    /// Lists an issuer's sessions that are alive.
+    /// Lists a page of an issuer's sessions that are alive.
     pub(super) async fn sessions_of(
         &self,
         issuer: Issuer,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
+        page: PageRequest,
+    ) -> Result<SessionPage, StoreError> {
         let now = self.clock.now();
-        let sessions = self.store.sessions_of(issuer, now).await?;
-        let alive = |record: &Arc<SessionRecord>| self.lifetimes.check(record, now).is_ok();
-        Ok(sessions.into_iter().filter(alive).map(Arc::unwrap_or_clone).collect())
+        let mut page = self.store.sessions_of(issuer, page, now).await?;
+        page.sessions.retain(|record| self.lifetimes.check(record, now).is_ok());
+        Ok(page)
     }
 
     fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {

@@ -207,7 +207,7 @@ impl Gate {
         NewSession::new(self.mark(claim), self.lifetimes.end_of_session(now))
             .with_data(data)
             .replacing(previous)
-            .with_max_per_issuer(self.max_sessions)
+            .with_limit(self.session_limit)
     }
 
     /// What a mint leads to: a cookie the first time, none afterwards.

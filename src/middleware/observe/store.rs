@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Stopwatch;
 use crate::{
-    Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+    Issuer, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
+    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 #[derive(Debug)]
@@ -62,8 +62,13 @@ impl SessionStore for Observed {
         observe("revoke_all", Some(issuer), self.0.revoke_all(issuer, now), |()| "revoked")
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        observe("sessions_of", None, self.0.sessions_of(issuer, now), |_| "answered")
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        observe("sessions_of", None, self.0.sessions_of(issuer, page, now), |_| "answered")
     }
 
     fn remembers(&self) -> bool {

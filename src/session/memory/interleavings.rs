@@ -7,7 +7,7 @@ use std::time::Duration;
 use loom::thread;
 
 use super::index::Index;
-use super::recent::Recent;
+use super::recent::{Dropped, Kept, Recent};
 use crate::did::Issuer;
 use crate::interleavings::{NOW, all_orders, issued};
 use crate::session::newest_tokens::NewestTokens;
@@ -98,16 +98,28 @@ impl Store {
 
     /// As the memory store makes a session.
     fn mint(&self, issuer: Issuer, new: SessionHandle) {
-        self.index.with_issuer(issuer, |handles| {
-            self.sessions.insert(record(issuer, new), NOW);
-            handles.push(new);
+        let dropped = self.index.with_issuer(issuer, |own| {
+            let place = own.push(new, NOW);
+            self.sessions.insert(Kept { record: record(issuer, new), place }, NOW)
         });
+        self.forget(dropped);
+    }
+
+    /// As the memory store takes out of the index what others pushed out.
+    fn forget(&self, dropped: Vec<Dropped>) {
+        for Dropped { issuer, handle, place } in dropped {
+            self.index.with_issuer(issuer, |own| {
+                if self.sessions.peek(&handle).is_none() {
+                    own.remove(place);
+                }
+            });
+        }
     }
 
     /// As the memory store ends all sessions of an issuer.
     fn revoke_all(&self, issuer: Issuer) {
-        self.index.with_issuer(issuer, |handles| {
-            for handle in handles.drain(..) {
+        self.index.with_issuer(issuer, |own| {
+            while let Some(handle) = own.pop_oldest() {
                 self.sessions.remove(&handle);
             }
         });
@@ -116,15 +128,18 @@ impl Store {
     /// As the memory store writes down that a session is in use.
     fn touch(&self, issuer: Issuer, used: SessionHandle) {
         let later = NOW.plus(Duration::from_secs(60));
-        self.index.with_issuer(issuer, |_| {
-            if let Some(current) = self.sessions.get(&used) {
-                self.sessions.insert(Arc::new(current.seen(later)), later);
+        let dropped = self.index.with_issuer(issuer, |_| match self.sessions.peek(&used) {
+            Some(Kept { record, place }) => {
+                self.sessions.insert(Kept { record: Arc::new(record.seen(later)), place }, later)
             }
+            None => Vec::new(),
         });
+        self.forget(dropped);
     }
 
     fn listed(&self, issuer: Issuer) -> Vec<SessionHandle> {
-        self.index.with_issuer(issuer, |handles| handles.clone())
+        let places = self.index.with_issuer(issuer, |own| own.behind(None, usize::MAX));
+        places.into_iter().map(|(_, handle)| handle).collect()
     }
 }
 
@@ -158,8 +173,8 @@ fn list_and_sessions_agree_and_the_ended_stay_away() {
         store.mint(issuer, handle(2));
         ending.join().expect("no panic");
         using.join().expect("no panic");
-        assert!(!store.sessions.contains(&handle(1)), "brought back");
-        let minted_last = store.sessions.contains(&handle(2));
+        assert!(store.sessions.peek(&handle(1)).is_none(), "brought back");
+        let minted_last = store.sessions.peek(&handle(2)).is_some();
         let expected: &[_] = if minted_last { &[handle(2)] } else { &[] };
         assert_eq!(store.listed(issuer), expected);
     })
@@ -175,7 +190,7 @@ fn a_session_that_is_pushed_out_is_whole_or_absent() {
     all_orders(move || {
         let store = Store::new(max_bytes);
         let kept = |numbers: RangeInclusive<u8>| {
-            numbers.filter(|number| store.sessions.contains(&handle(*number))).count()
+            numbers.filter(|number| store.sessions.peek(&handle(*number)).is_some()).count()
         };
         store.mint(issuer, handle(1));
         let using = Arc::clone(&store);
@@ -190,31 +205,12 @@ fn a_session_that_is_pushed_out_is_whole_or_absent() {
         using.join().expect("no panic");
         minting.join().expect("no panic");
         assert_eq!(kept(1..=3), 2);
+        // What lives is in the index, and what was pushed out is not.
+        let listed = store.listed(issuer);
+        assert_eq!(listed.len(), 2);
+        assert!(listed.iter().all(|handle| store.sessions.peek(handle).is_some()));
         store.mint(issuer, handle(4));
         store.mint(issuer, handle(5));
         assert_eq!((kept(1..=3), kept(4..=5)), (0, 2));
-    })
-}
-
-/// The list is pruned while a session is made: the living stay in it.
-#[test]
-fn pruning_forgets_the_dead_alone() {
-    let issuer = issued("alice", 0).issuer;
-    all_orders(move || {
-        let store = Store::new(ENOUGH);
-        // Dead ones, as many as make the list worth pruning.
-        store
-            .index
-            .with_issuer(issuer, |handles| handles.extend(std::iter::repeat_n(handle(9), 1_024)));
-        store.mint(issuer, handle(1));
-        let minting = Arc::clone(&store);
-        let minting = thread::spawn(move || minting.mint(issuer, handle(2)));
-        // The sessions are not asked under their lock a thousand times: that is a thousand steps.
-        let pruning = Arc::clone(&store);
-        let alive =
-            move |asked: &SessionHandle| *asked != handle(9) && pruning.sessions.contains(asked);
-        store.index.prune(issuer, alive);
-        minting.join().expect("no panic");
-        assert_eq!(store.listed(issuer), [handle(1), handle(2)]);
     })
 }

@@ -3,17 +3,21 @@
 mod index;
 #[cfg(all(test, tower_didt_loom))]
 mod interleavings;
+mod places;
 mod recent;
 
 use std::sync::Arc;
 
 use self::index::Index;
-use self::recent::Recent;
+use self::places::Places;
+#[cfg(feature = "redis")]
+pub(super) use self::places::of_clock;
+use self::recent::{Dropped, Kept, Recent};
 use super::newest_tokens::NewestTokens;
 use super::used_tokens::UsedTokens;
 use super::{
-    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
-    Ticket, TokenMark, TokenState, Touched,
+    MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
+    SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -22,6 +26,10 @@ const DEFAULT_MAX_BYTES: u64 = 128 * 1024 * 1024;
 
 /// How many used tokens are remembered by default; about 25 MiB when full.
 const DEFAULT_MAX_USED_TOKENS: usize = 256 * 1024;
+
+/// How many of an issuer's oldest sessions are looked at for expired ones before one that lives
+/// has to make room. The oldest expire first, unless the lifetime was changed in the meantime.
+const LOOKED_AT_FOR_ROOM: usize = 8;
 
 /// Sessions in this process's memory: the default, nothing to install.
 ///
@@ -105,12 +113,17 @@ impl SessionStore for MemoryStore {
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         let sessions = &self.0.sessions;
         // Under the issuer's lock, so that a session revoked meanwhile stays away: under that
-        // lock it leaves list and cache together. The list may be long and is not searched.
-        self.0.index.with_issuer(record.issuer, |_| {
-            if let Some(current) = sessions.get(&record.handle) {
-                sessions.insert(Arc::new(current.seen(now)), now);
+        // lock it leaves index and cache together.
+        let dropped = self.0.index.with_issuer(record.issuer, |_| {
+            let kept = sessions.peek(&record.handle);
+            match kept.filter(|kept| kept.record.issuer == record.issuer) {
+                Some(Kept { record, place }) => {
+                    sessions.insert(Kept { record: Arc::new(record.seen(now)), place }, now)
+                }
+                None => Vec::new(),
             }
         });
+        self.0.forget(dropped);
         StoreFuture::ready(Ok(Touched::default()))
     }
 
@@ -121,23 +134,29 @@ impl SessionStore for MemoryStore {
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
         // Tokens first: a mint that makes its session after the sessions were ended sees it.
         self.0.tokens.revoke_all(issuer, now);
-        self.0.index.with_issuer(issuer, |handles| {
-            for handle in handles.drain(..) {
+        self.0.index.with_issuer(issuer, |own| {
+            while let Some(handle) = own.pop_oldest() {
                 self.0.sessions.remove(&handle);
             }
         });
         StoreFuture::ready(Ok(()))
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        let sessions = self.0.index.with_issuer(issuer, |handles| {
-            handles
-                .iter()
-                .filter_map(|handle| self.0.sessions.get(handle))
-                .filter(|record| record.expires_at > now)
-                .collect()
-        });
-        StoreFuture::ready(Ok(sessions))
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        let after = page.cursor().map(PageCursor::as_u64);
+        // One more than asked for, to know whether there is a next page.
+        let mut places = self.0.index.with_issuer(issuer, |own| own.behind(after, page.size() + 1));
+        let has_more = places.len() > page.size();
+        places.truncate(page.size());
+        let last = places.last().map(|(place, _)| PageCursor::from_u64(*place));
+        let kept = places.iter().filter_map(|(_, handle)| self.0.sessions.peek(handle));
+        let sessions = kept.map(|kept| kept.record).filter(|record| record.expires_at > now);
+        StoreFuture::ready(Ok(SessionPage::new(sessions.collect(), last.filter(|_| has_more))))
     }
 }
 
@@ -160,35 +179,63 @@ impl Shared {
         let issuer = session.token.issuer;
         let record =
             Arc::new(SessionRecord::new(handle, issuer, now, session.expires_at, session.data));
-        let is_alive = |handle: &SessionHandle| self.sessions.contains(handle);
-        self.index.prune(issuer, is_alive);
-        let made = self.index.with_issuer(issuer, |handles| {
+        let dropped = self.index.with_issuer(issuer, |own| {
             // Claimed before a sign-out everywhere whose end of sessions came before this.
             if self.tokens.is_revoked(&session.token) {
-                return false;
+                return None;
             }
-            if let Some(max) = session.max_per_issuer {
-                handles.retain(is_alive);
-                let surplus = (handles.len() + 1).saturating_sub(max.get());
-                for oldest in handles.drain(..surplus) {
-                    self.sessions.remove(&oldest);
-                }
+            if let Some(max) = session.limit.max() {
+                self.make_room(own, max.get(), now);
             }
-            self.sessions.insert(Arc::clone(&record), now);
-            // Most issuers have one session, for which a growing list would take four places.
-            handles.reserve_exact(1);
-            handles.push(handle);
-            true
+            let place = own.push(handle, now);
+            Some(self.sessions.insert(Kept { record: Arc::clone(&record), place }, now))
         });
-        Ok(if made { Minted::Session { ticket, record } } else { Minted::Revoked })
+        let Some(dropped) = dropped else { return Ok(Minted::Revoked) };
+        self.forget(dropped);
+        Ok(Minted::Session { ticket, record })
+    }
+
+    /// Ends the oldest sessions until one more is within the limit, a bounded number at a time.
+    fn make_room(&self, own: &mut Places, max: usize, now: Timestamp) {
+        if own.len() < max {
+            return;
+        }
+        for (place, handle) in own.behind(None, LOOKED_AT_FOR_ROOM) {
+            if self.sessions.peek(&handle).is_none_or(|kept| kept.record.expires_at <= now) {
+                own.remove(place);
+                self.sessions.remove(&handle);
+            }
+        }
+        for _ in 0..MAX_ENDED_PER_MINT {
+            if own.len() < max {
+                return;
+            }
+            if let Some(oldest) = own.pop_oldest() {
+                self.sessions.remove(&oldest);
+            }
+        }
+    }
+
+    /// Takes sessions out of the index that others pushed out of the cache. To be called without
+    /// any issuer's lock.
+    fn forget(&self, dropped: Vec<Dropped>) {
+        for Dropped { issuer, handle, place } in dropped {
+            self.index.with_issuer(issuer, |own| {
+                // A touch that had read it before it went may have put it back.
+                if self.sessions.peek(&handle).is_none() {
+                    own.remove(place);
+                }
+            });
+        }
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> bool {
-        self.index.with_issuer(issuer, |handles| {
-            let Some(position) = handles.iter().position(|known| *known == handle) else {
+        self.index.with_issuer(issuer, |own| {
+            let Some(kept) = self.sessions.peek(&handle) else { return false };
+            if kept.record.issuer != issuer {
                 return false;
-            };
-            handles.remove(position);
+            }
+            own.remove(kept.place);
             self.sessions.remove(&handle)
         })
     }
@@ -200,7 +247,7 @@ mod tests {
 
     use super::*;
     use crate::testing::Wallet;
-    use crate::{SessionData, Verifier};
+    use crate::{DEFAULT_MAX_SESSIONS_PER_ISSUER, SessionData, SessionLimit, Verifier};
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -262,7 +309,9 @@ mod tests {
             session.token.issuer = crate::Address::from_bytes(address).into();
             minted(&store, session);
         }
-        assert!(store.0.index.len() < 20_000, "{} handles", store.0.index.len());
+        let sessions = store.0.sessions.len();
+        assert!(sessions < 200, "{sessions} sessions in 50 kB");
+        assert_eq!(store.0.index.counts(), (sessions, sessions), "one of each issuer");
     }
 
     #[test]
@@ -295,7 +344,59 @@ mod tests {
         assert!(now(store.revoke(record.issuer, record.handle, NOW)));
         now(store.touch(&record, NOW));
         assert!(now(store.load(ticket.expose_secret(), NOW)).is_none());
-        assert!(now(store.sessions_of(record.issuer, NOW)).is_empty());
+        assert!(
+            now(store.sessions_of(record.issuer, PageRequest::first(), NOW)).sessions.is_empty()
+        );
+    }
+
+    /// Looks are counted: the same calls among 10,000 sessions cost what they cost among 300.
+    #[test]
+    fn no_call_looks_at_more_sessions_because_there_are_more() {
+        let looks = |sessions: u64| {
+            let store = MemoryStore::new();
+            let prototype = new_session("alice").with_limit(SessionLimit::Unlimited);
+            let mut number = 0;
+            let mut next = || {
+                number += 1;
+                let mut session = prototype.clone();
+                session.token.issued_at = NOW.minus(Duration::from_secs(number));
+                session
+            };
+            let records: Vec<_> = (0..sessions).map(|_| minted(&store, next()).1).collect();
+            let issuer = records[0].issuer;
+            let middle = &records[records.len() / 2];
+            let counted = |call: &mut dyn FnMut()| {
+                let before = store.0.sessions.looked_for();
+                call();
+                store.0.sessions.looked_for() - before
+            };
+            let two = SessionLimit::AtMost(std::num::NonZeroUsize::new(2).expect("not 0"));
+            [
+                counted(&mut || drop(now(store.sessions_of(issuer, PageRequest::first(), NOW)))),
+                counted(&mut || drop(now(store.touch(middle, NOW)))),
+                counted(&mut || assert!(now(store.revoke(issuer, middle.handle, NOW)))),
+                counted(&mut || drop(minted(&store, next()))),
+                counted(&mut || drop(minted(&store, next().with_limit(two)))),
+            ]
+        };
+        let few = looks(300);
+        assert_eq!(few, [100, 2, 2, 1, LOOKED_AT_FOR_ROOM + MAX_ENDED_PER_MINT + 1]);
+        assert_eq!(looks(10_000), few);
+    }
+
+    #[test]
+    fn the_end_of_all_looks_at_no_more_sessions_than_the_limit_allows() {
+        let (store, prototype) = (MemoryStore::new(), new_session("alice"));
+        for number in 0..1_000 {
+            let mut session = prototype.clone();
+            session.token.issued_at = NOW.minus(Duration::from_secs(number));
+            minted(&store, session);
+        }
+        let before = store.0.sessions.looked_for();
+        now(store.revoke_all(prototype.token.issuer, NOW));
+        let looks = store.0.sessions.looked_for() - before;
+        assert_eq!(looks, DEFAULT_MAX_SESSIONS_PER_ISSUER.get());
+        assert_eq!(store.0.index.counts(), (0, 0));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use lru::LruCache;
 
-use crate::Timestamp;
+use crate::did::{Issuer, Timestamp};
 use crate::session::{SessionHandle, SessionRecord};
 use crate::sync::Mutex;
 
@@ -21,7 +21,7 @@ const ENDED_TO_DROP: usize = 2;
 
 /// What a session takes beside its record: its place in the table and in the order of
 /// use, and in its issuer's list. Measured with 100,000 and with 1,000,000 sessions.
-pub(super) const OVERHEAD: usize = 260;
+pub(super) const OVERHEAD: usize = 270;
 
 /// Sessions by their handles. When they take too much, those go that were not used for
 /// the longest time; the newest always stays.
@@ -33,10 +33,28 @@ pub(super) struct Recent {
     shards: Box<[Mutex<Shard>]>,
     /// What each shard may hold.
     max_bytes: u64,
+    /// How many sessions were looked for, so that tests can tell what a call costs.
+    #[cfg(test)]
+    looked_for: std::sync::atomic::AtomicUsize,
+}
+
+/// A session, and its place among its issuer's.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) record: Arc<SessionRecord>,
+    pub(super) place: u64,
+}
+
+/// A session that had to make room. What else is known of it is to be forgotten too.
+#[derive(Debug)]
+pub(super) struct Dropped {
+    pub(super) issuer: Issuer,
+    pub(super) handle: SessionHandle,
+    pub(super) place: u64,
 }
 
 struct Shard {
-    sessions: LruCache<SessionHandle, Arc<SessionRecord>>,
+    sessions: LruCache<SessionHandle, Kept>,
     /// What they weigh.
     bytes: u64,
 }
@@ -46,7 +64,12 @@ impl Recent {
     pub(super) fn new(max_bytes: u64) -> Self {
         let count = (max_bytes / MIN_SHARD_BYTES).clamp(1, MAX_SHARDS);
         let shard = |_| Mutex::new(Shard { sessions: LruCache::unbounded(), bytes: 0 });
-        Self { shards: (0..count).map(shard).collect(), max_bytes: max_bytes / count }
+        Self {
+            shards: (0..count).map(shard).collect(),
+            max_bytes: max_bytes / count,
+            #[cfg(test)]
+            looked_for: std::sync::atomic::AtomicUsize::new(0),
+        }
     }
 
     /// Finds a session, and counts that as a use of it.
@@ -55,40 +78,48 @@ impl Recent {
     /// it is, and nothing is written that another processor would have to fetch.
     pub(super) fn get(&self, handle: &SessionHandle) -> Option<Arc<SessionRecord>> {
         self.with_shard(handle, |shard| match shard.sessions.peek_mru() {
-            Some((newest, record)) if newest == handle => Some(Arc::clone(record)),
-            _ => shard.sessions.get(handle).map(Arc::clone),
+            Some((newest, kept)) if newest == handle => Some(Arc::clone(&kept.record)),
+            _ => shard.sessions.get(handle).map(|kept| Arc::clone(&kept.record)),
         })
     }
 
-    /// Whether a session is there. That is no use of it.
-    pub(super) fn contains(&self, handle: &SessionHandle) -> bool {
-        self.with_shard(handle, |shard| shard.sessions.contains(handle))
+    /// Finds a session. That is no use of it.
+    pub(super) fn peek(&self, handle: &SessionHandle) -> Option<Kept> {
+        self.with_shard(handle, |shard| shard.sessions.peek(handle).cloned())
     }
 
-    /// Puts a session in, in place of an earlier record of it.
-    pub(super) fn insert(&self, record: Arc<SessionRecord>, now: Timestamp) {
-        let handle = record.handle;
+    /// Puts a session in, in place of an earlier record of it; which others had to go.
+    pub(super) fn insert(&self, kept: Kept, now: Timestamp) -> Vec<Dropped> {
+        let handle = kept.record.handle;
+        let mut dropped = Vec::new();
         self.with_shard(&handle, |shard| {
-            shard.add(record);
+            shard.add(kept);
             while shard.bytes > self.max_bytes && shard.sessions.len() > 1 {
-                shard.drop_coldest();
+                dropped.extend(shard.drop_coldest());
             }
             // Whoever's session has ended stops using it, so that it comes to this end of the
             // order. Whether a session is alive is decided elsewhere; this gives memory back.
             for _ in 0..ENDED_TO_DROP {
-                if shard.sessions.peek_lru().is_some_and(|(_, record)| record.expires_at <= now) {
-                    shard.drop_coldest();
+                if shard.sessions.peek_lru().is_some_and(|(_, kept)| kept.record.expires_at <= now)
+                {
+                    dropped.extend(shard.drop_coldest());
                 }
             }
         });
+        dropped
     }
 
     /// Takes a session out: `true` if it was there.
     pub(super) fn remove(&self, handle: &SessionHandle) -> bool {
         self.with_shard(handle, |shard| {
-            let record = shard.sessions.pop(handle);
-            record.inspect(|record| shard.no_longer_holds(record)).is_some()
+            let kept = shard.sessions.pop(handle);
+            kept.inspect(|kept| shard.no_longer_holds(&kept.record)).is_some()
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn looked_for(&self) -> usize {
+        self.looked_for.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     #[cfg(test)]
@@ -97,7 +128,7 @@ impl Recent {
     }
 
     /// How many there are.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let lock = |shard: &Mutex<Shard>| {
             shard.lock().unwrap_or_else(PoisonError::into_inner).sessions.len()
         };
@@ -105,6 +136,8 @@ impl Recent {
     }
 
     fn with_shard<T>(&self, handle: &SessionHandle, act: impl FnOnce(&mut Shard) -> T) -> T {
+        #[cfg(test)]
+        self.looked_for.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let [a, b, ..] = *handle.as_bytes();
         let number = usize::from(u16::from_be_bytes([a, b])) % self.shards.len();
         #[expect(clippy::indexing_slicing, reason = "a remainder is below the number of shards")]
@@ -115,17 +148,17 @@ impl Recent {
 }
 
 impl Shard {
-    fn add(&mut self, record: Arc<SessionRecord>) {
-        self.bytes = self.bytes.saturating_add(weight(&record));
-        if let Some(former) = self.sessions.put(record.handle, record) {
-            self.no_longer_holds(&former);
+    fn add(&mut self, kept: Kept) {
+        self.bytes = self.bytes.saturating_add(weight(&kept.record));
+        if let Some(former) = self.sessions.put(kept.record.handle, kept) {
+            self.no_longer_holds(&former.record);
         }
     }
 
-    fn drop_coldest(&mut self) {
-        if let Some((_, record)) = self.sessions.pop_lru() {
-            self.no_longer_holds(&record);
-        }
+    fn drop_coldest(&mut self) -> Option<Dropped> {
+        let (handle, Kept { record, place }) = self.sessions.pop_lru()?;
+        self.no_longer_holds(&record);
+        Some(Dropped { issuer: record.issuer, handle, place })
     }
 
     fn no_longer_holds(&mut self, record: &SessionRecord) {
@@ -150,8 +183,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Address;
     use crate::session::SessionData;
-    use crate::{Address, Issuer};
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -166,6 +199,10 @@ mod tests {
         let data = SessionData::new(&"x".repeat(data)).expect("JSON");
         let end = NOW.plus(Duration::from_secs(lives_for));
         Arc::new(SessionRecord::new(handle(number), issuer, NOW, end, data))
+    }
+
+    fn kept(record: &Arc<SessionRecord>) -> Kept {
+        Kept { record: Arc::clone(record), place: 0 }
     }
 
     /// Many calls in an order of no meaning, beside a plain list that does the same.
@@ -193,7 +230,7 @@ mod tests {
                 6..8 => assert_eq!(recent.remove(&handle(number)), known.is_some()),
                 _ => {
                     let new = record(number, 3600, size as usize);
-                    recent.insert(Arc::clone(&new), NOW);
+                    recent.insert(kept(&new), NOW);
                     model.push_back(new);
                     while bytes(&model) > MAX && model.len() > 1 {
                         model.pop_front();
@@ -203,7 +240,7 @@ mod tests {
             assert_eq!(recent.len(), model.len());
             let held = recent.shards[0].lock().expect("no panic inside").bytes;
             assert_eq!(held, bytes(&model));
-            assert!(model.iter().all(|record| recent.contains(&record.handle)));
+            assert!(model.iter().all(|record| recent.peek(&record.handle).is_some()));
         }
         assert!(model.len() > 5, "{} are left", model.len());
     }
@@ -217,7 +254,7 @@ mod tests {
         for number in 0..2 * fit {
             // Spread as hashes are.
             let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes();
-            recent.insert(record(number, 3600, 0), NOW);
+            recent.insert(kept(&record(number, 3600, 0)), NOW);
         }
         let len = recent.len() as u64;
         assert!(len <= fit && len > fit * 9 / 10, "{len} of {fit}");
@@ -226,34 +263,34 @@ mod tests {
     #[test]
     fn one_too_big_for_its_shard_stays_until_the_next_comes() {
         let recent = Recent::new(1_000);
-        recent.insert(record(1, 3600, 10_000), NOW);
-        assert!(recent.contains(&handle(1)));
-        recent.insert(record(2, 3600, 10_000), NOW);
-        assert!(!recent.contains(&handle(1)));
-        assert!(recent.contains(&handle(2)));
+        recent.insert(kept(&record(1, 3600, 10_000)), NOW);
+        assert!(recent.peek(&handle(1)).is_some());
+        recent.insert(kept(&record(2, 3600, 10_000)), NOW);
+        assert!(recent.peek(&handle(1)).is_none());
+        assert!(recent.peek(&handle(2)).is_some());
     }
 
     #[test]
     fn ended_sessions_go_as_others_come() {
         let recent = Recent::new(MIN_SHARD_BYTES);
         for number in 0..100 {
-            recent.insert(record(number, 60, 0), NOW);
+            recent.insert(kept(&record(number, 60, 0)), NOW);
         }
         let later = NOW.plus(Duration::from_secs(60));
         for number in 100..150 {
-            recent.insert(record(number, 3600, 0), later);
+            recent.insert(kept(&record(number, 3600, 0)), later);
         }
         assert_eq!(recent.len(), 50, "two go for each that comes");
-        assert!((100..150).all(|number| recent.contains(&handle(number))));
+        assert!((100..150).all(|number| recent.peek(&handle(number)).is_some()));
     }
 
     #[test]
     fn a_moment_of_a_clock_gone_mad_costs_two_sessions() {
         let recent = Recent::new(MIN_SHARD_BYTES);
         for number in 0..100 {
-            recent.insert(record(number, 3600, 0), NOW);
+            recent.insert(kept(&record(number, 3600, 0)), NOW);
         }
-        recent.insert(record(100, 3600, 0), Timestamp::MAX);
+        recent.insert(kept(&record(100, 3600, 0)), Timestamp::MAX);
         assert_eq!(recent.len(), 99);
     }
 }

@@ -52,6 +52,17 @@ impl Keys {
         format!("{}:{{{}}}:s", self.prefix, tag(issuer.address()))
     }
 
+    /// The hash of an issuer's sessions, their index, and how far reading into the index has come.
+    pub(super) fn list_of(&self, issuer: Issuer) -> Vec<String> {
+        let progress = format!("{}:{{{}}}:c", self.prefix, tag(issuer.address()));
+        vec![self.sessions_of(issuer), self.index_of(issuer), progress]
+    }
+
+    /// The handles of an issuer's sessions in their order.
+    pub(super) fn index_of(&self, issuer: Issuer) -> String {
+        format!("{}:{{{}}}:i", self.prefix, tag(issuer.address()))
+    }
+
     /// The mark of a used token.
     pub(super) fn token(&self, token: &TokenMark) -> String {
         let digest = hex::encode(token.digest.as_bytes());
@@ -88,7 +99,7 @@ impl Keys {
         hex::decode_to_slice(digits, &mut address).ok()?;
         match rest.strip_prefix(b"}:")? {
             b"s" | b"e" => Some(Named::CopiedOf(Address::from_bytes(address))),
-            b"n" | b"b" | b"r" => Some(Named::Other),
+            b"n" | b"b" | b"r" | b"i" | b"c" => Some(Named::Other),
             rest => rest.starts_with(b"t:").then_some(Named::Other),
         }
     }
@@ -149,6 +160,13 @@ mod tests {
         let key = keys.sessions_of(issuer());
         assert_eq!(key, "didt:{0x52908400098527886e0f7030069857d2e4169ee7}:s");
         assert_eq!(keys.read(key.as_bytes()), Some(Named::CopiedOf(issuer().address())));
+        let [sessions, index, progress] = keys.list_of(issuer()).try_into().expect("three keys");
+        assert_eq!(sessions, key);
+        for key in [index, progress] {
+            assert_eq!(keys.read(key.as_bytes()), Some(Named::Other));
+            let slot = key.split_once('{').zip(key.split_once('}'));
+            assert!(slot.is_some(), "{key}");
+        }
         #[cfg(feature = "sealed")]
         {
             let (ends, births) = (keys.ends_of(issuer()), keys.births_of(issuer()));

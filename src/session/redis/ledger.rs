@@ -95,7 +95,7 @@ impl Inner {
             millis(token.usable_until, now),
             ends::digits(Birth::at(now)),
             millis(now.plus(BIRTHS_KEPT), now),
-            token.issued_at.to_string(),
+            token.issued_at.seconds().to_string(),
         ];
         match self.ask(issuer, &Request::script(&ends::CLAIM, keys, args)).await?.value {
             Value::BulkString(birth) => {
@@ -136,7 +136,7 @@ impl Inner {
         let args = vec![
             ends::digits(Birth::at(now.plus(MAX_CLOCK_SKEW))),
             millis(now.plus(longest), now),
-            now.to_string(),
+            now.seconds().to_string(),
             tokens::revoked_for(now),
         ];
         let _changing = self.changing(issuer);

@@ -1,8 +1,9 @@
 //! Sessions in Redis or Valkey.
 //!
 //! An issuer's sessions are the fields of one hash, and what is known of its tokens lies in the
-//! same slot. So every change is one command or one script: there is no index
-//! to fall behind, and ending all sessions is to remove one key.
+//! same slot. So every change is one command or one script, and ending all sessions is to
+//! remove that hash. An index beside it, in the same slot, has their order; no session opens or
+//! lives on by it.
 
 mod check;
 mod cluster;
@@ -18,6 +19,7 @@ mod keys;
 #[cfg(feature = "sealed")]
 mod ledger;
 mod link;
+mod lists;
 mod local;
 mod ownership;
 mod script;
@@ -42,13 +44,15 @@ pub use self::config::{RedisConfigError, RedisConnectError, RedisStoreBuilder};
 use self::fault::Fault;
 use self::invalidations::Invalidations;
 use self::keys::Keys;
+use self::link::text;
 use self::local::Copies;
 use self::script::Request;
 use self::stored::Stored;
 use self::topology::{Answer, Topology};
+use super::memory::of_clock;
 use super::{
-    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
-    Ticket, TokenMark, TokenState, Touched,
+    MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
+    SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 use crate::{Address, Issuer, Timestamp};
 
@@ -75,8 +79,9 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// cap on the age of tokens is raised, older ones are good again that were made before.
 const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
-/// The field of an issuer's hash that is no session.
-const META: &[u8] = b"#";
+/// How often a list is asked for whose index is not complete yet: with
+/// [`lists::INDEXED_PER_CALL`] each time, some 4,000 sessions that an older version stored.
+const LIST_TRIES: usize = 32;
 
 /// Sessions in Redis (6 or newer) or Valkey, one server or a cluster, shared by any
 /// number of machines.
@@ -254,8 +259,13 @@ impl SessionStore for RedisStore {
         self.answer(move |inner| async move { inner.revoke_all(issuer, now).await })
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        self.answer(move |inner| async move { inner.sessions_of(issuer, now).await })
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        self.answer(move |inner| async move { inner.sessions_of(issuer, page, now).await })
     }
 
     fn ready(&self) -> StoreFuture<()> {
@@ -302,7 +312,7 @@ impl Inner {
     }
 
     async fn mint(&self, session: NewSession, now: Timestamp) -> Result<Minted, Fault> {
-        let NewSession { token, expires_at, data, replaces, max_per_issuer } = session;
+        let NewSession { token, expires_at, data, replaces, limit } = session;
         let issuer = token.issuer;
         // Another issuer's session lies in another slot and has a command of its own,
         // between the two halves of this. One of the same issuer is part of the script.
@@ -332,18 +342,20 @@ impl Inner {
             now.seconds().to_string(),
             json,
             millis(expires_at, now),
-            max_per_issuer.map_or(0, NonZeroUsize::get).to_string(),
+            limit.max().map_or(0, NonZeroUsize::get).to_string(),
             now.seconds().to_string(),
             here.map(|handle| handle.to_string()).unwrap_or_default(),
-            token.issued_at.to_string(),
+            token.issued_at.seconds().to_string(),
+            of_clock(now).to_string(),
+            lists::INDEXED_PER_CALL.to_string(),
+            lists::LOOKED_AT_FOR_EXPIRED.to_string(),
+            MAX_ENDED_PER_MINT.to_string(),
         ];
-        let keys = vec![
-            self.keys.token(&token),
-            self.keys.sessions_of(issuer),
-            self.keys.revoked_of(issuer),
-        ];
+        let mut keys = vec![self.keys.token(&token)];
+        keys.extend(self.keys.list_of(issuer));
+        keys.push(self.keys.revoked_of(issuer));
         let _changing = self.changing(issuer);
-        match self.ask(issuer, &Request::script(&script::MINT, keys, args)).await?.value {
+        match self.ask(issuer, &Request::script(&lists::MINT, keys, args)).await?.value {
             Value::Int(0) => {
                 let ticket = keys::ticket(&id, issuer);
                 Ok(Minted::Session { ticket, record: Arc::new(record) })
@@ -429,16 +441,21 @@ impl Inner {
     async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, Fault> {
         let keys = vec![self.keys.sessions_of(issuer)];
         let _changing = self.changing(issuer);
-        let revoke = Request::script(&script::REVOKE, keys, vec![handle.to_string()]);
-        match self.ask(issuer, &revoke).await?.value {
-            Value::Int(found) => Ok(found != 0),
-            _ => Err(Fault::unexpected()),
-        }
+        let revoke = Request::script(&lists::REVOKE, keys, vec![handle.to_string()]);
+        let Value::Int(found) = self.ask(issuer, &revoke).await?.value else {
+            return Err(Fault::unexpected());
+        };
+        let mut forget = redis::cmd("ZREM");
+        forget.arg(self.keys.index_of(issuer)).arg(handle.to_string());
+        // The session has ended, whatever becomes of this: an index that differs is mended when
+        // it is read next.
+        let _ = self.ask(issuer, &Request::repeatable(forget)).await;
+        Ok(found != 0)
     }
 
     async fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> Result<(), Fault> {
         let keys = vec![self.keys.sessions_of(issuer), self.keys.revoked_of(issuer)];
-        let args = vec![now.to_string(), tokens::revoked_for(now)];
+        let args = vec![now.seconds().to_string(), tokens::revoked_for(now)];
         let _changing = self.changing(issuer);
         let revoke_all = Request::script(&script::REVOKE_ALL, keys, args).and_repeatable();
         match self.ask(issuer, &revoke_all).await?.value {
@@ -450,34 +467,33 @@ impl Inner {
     async fn sessions_of(
         &self,
         issuer: Issuer,
+        page: PageRequest,
         now: Timestamp,
-    ) -> Result<Vec<Arc<SessionRecord>>, Fault> {
-        let mut get = redis::cmd("HGETALL");
-        get.arg(self.keys.sessions_of(issuer));
-        let Value::Map(fields) = self.ask(issuer, &Request::repeatable(get)).await?.value else {
-            return Err(Fault::unexpected());
+    ) -> Result<SessionPage, Fault> {
+        let after = match page.cursor() {
+            Some(cursor) => format!("({}", cursor.as_u64()),
+            None => "-inf".to_owned(),
         };
-        let mut sessions = Vec::with_capacity(fields.len());
-        for (name, text) in fields {
-            let (Value::BulkString(name), Value::BulkString(text)) = (name, text) else {
+        let args = vec![
+            after,
+            // One more than asked for, to know whether there is a next page.
+            page.size().saturating_add(1).to_string(),
+            now.seconds().to_string(),
+            lists::INDEXED_PER_CALL.to_string(),
+        ];
+        let list = Request::script(&lists::LIST, self.keys.list_of(issuer), args).and_repeatable();
+        for _ in 0..LIST_TRIES {
+            let Value::Array(answer) = self.ask(issuer, &list).await?.value else {
                 return Err(Fault::unexpected());
             };
-            if name == META {
-                continue;
-            }
-            // Not a session of any version: no cookie leads to it.
-            let Some(handle) = std::str::from_utf8(&name).ok().and_then(|name| name.parse().ok())
-            else {
-                continue;
+            let Some((Value::BulkString(state), listed)) = answer.split_first() else {
+                return Err(Fault::unexpected());
             };
-            match Stored::read(&text, issuer, handle) {
-                Ok(stored) if stored.record.expires_at > now => sessions.push(stored),
-                Ok(_) => {}
-                Err(unreadable) => trace::unreadable(issuer, handle, &unreadable.to_string()),
+            if state == b"complete" {
+                return read_page(listed, page.size(), issuer, now);
             }
         }
-        sessions.sort_by_key(|stored| stored.number);
-        Ok(sessions.into_iter().map(|stored| Arc::new(stored.record)).collect())
+        Err(Fault::unavailable("the sessions of an older version are being put in order"))
     }
 
     async fn ask(&self, issuer: Issuer, request: &Request) -> Result<Answer, Fault> {
@@ -501,6 +517,35 @@ impl Drop for Changing<'_> {
     fn drop(&mut self) {
         self.invalidations.of_issuer(self.address);
     }
+}
+
+/// Reads handle, number and text in turn, of one session more than the page has if there is a
+/// next one. What cannot be read is no session, and takes up its place.
+fn read_page(
+    listed: &[Value],
+    size: usize,
+    issuer: Issuer,
+    now: Timestamp,
+) -> Result<SessionPage, Fault> {
+    let (listed, _) = listed.as_chunks::<3>();
+    let (mut sessions, mut last) = (Vec::with_capacity(listed.len()), None);
+    for [name, number, stored] in listed.iter().take(size) {
+        let (Some(name), Some(number), Value::BulkString(stored)) =
+            (text(name), text(number), stored)
+        else {
+            return Err(Fault::unexpected());
+        };
+        // A float to Redis, and a whole number all the same.
+        let number: f64 = number.parse().map_err(|_| Fault::unexpected())?;
+        last = Some(PageCursor::from_u64(number as u64));
+        let Ok(handle) = name.parse() else { continue };
+        match Stored::read(stored, issuer, handle) {
+            Ok(stored) if stored.record.expires_at > now => sessions.push(Arc::new(stored.record)),
+            Ok(_) => {}
+            Err(unreadable) => trace::unreadable(issuer, handle, &unreadable.to_string()),
+        }
+    }
+    Ok(SessionPage::new(sessions, last.filter(|_| listed.len() > size)))
 }
 
 /// For how long, from `now`, something must stay that matters until `end`.

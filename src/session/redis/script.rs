@@ -11,13 +11,14 @@ use redis::{Cmd, RedisError, Script};
 
 /// A script and the hash that Redis knows it by.
 pub(super) struct Lua {
-    code: &'static str,
+    code: Cow<'static, str>,
     hash: String,
 }
 
 impl Lua {
-    pub(super) fn new(code: &'static str) -> Self {
-        Self { code, hash: Script::new(code).get_hash().to_owned() }
+    pub(super) fn new(code: impl Into<Cow<'static, str>>) -> Self {
+        let code = code.into();
+        Self { hash: Script::new(&code).get_hash().to_owned(), code }
     }
 }
 
@@ -71,7 +72,6 @@ end
         )
     };
 }
-#[cfg(feature = "sealed")]
 pub(super) use with_tokens;
 
 /// Claims a token: 0 if it was new, 1 if it was used before, 2 if it is revoked.
@@ -128,82 +128,6 @@ return 1
     ))
 });
 
-/// Claims a token and makes a session of it: 0 if it did, else what [`CLAIM`] says of the token.
-///
-/// `KEYS`: the token's mark, the issuer's sessions, what was revoked of its tokens. `ARGV`: the mark's
-/// life in ms, or nothing if the token was claimed already; handle, end, last use and
-/// JSON of the session; its life in ms; how many sessions the issuer may have, 0
-/// for any number; now; the handle of the session to replace, or nothing; when the token was issued.
-///
-/// A key that is not a hash holds no session that could ever be read: it makes room.
-///
-/// The field `#` counts the sessions ever made and says at how many fields those
-/// that have ended are looked for: at twice of what was left the last time, so
-/// that the work stays in proportion to the sessions made.
-pub(super) static MINT: LazyLock<Lua> = LazyLock::new(|| {
-    Lua::new(with_tokens!(
-        r"
-local revoked, till = revocation(KEYS[3])
-if not revoked then
-  return unreadable_revocation
-end
-local state = token_state(KEYS[1], ARGV[10], revoked, till)
-if state == 2 or (state == 1 and ARGV[1] ~= '') then
-  return state
-end
-local kind = redis.pcall('HLEN', KEYS[2])
-if type(kind) == 'table' then
-  if not string.find(kind.err, 'WRONGTYPE', 1, true) then
-    return redis.call('HLEN', KEYS[2])
-  end
-  redis.call('DEL', KEYS[2])
-end
-if ARGV[1] ~= '' then
-  mark_token(KEYS[1], 'u', revoked, ARGV[1])
-end
-local count, look_at = 0, 32
-local meta = redis.call('HGET', KEYS[2], '#')
-if meta then
-  local c, l = string.match(meta, '^(%d+) (%d+)$')
-  count, look_at = tonumber(c) or count, tonumber(l) or look_at
-end
-if ARGV[9] ~= '' then
-  redis.call('HDEL', KEYS[2], ARGV[9])
-end
-local max, fields = tonumber(ARGV[7]), redis.call('HLEN', KEYS[2])
-if fields >= look_at or (max > 0 and fields >= max) then
-  local now, alive, all = tonumber(ARGV[8]), {}, redis.call('HGETALL', KEYS[2])
-  for i = 1, #all, 2 do
-    if all[i] ~= '#' then
-      local number, ends = string.match(all[i + 1], '^%d+ (%d+) (%S+)')
-      if ends and (tonumber(ends) or now + 1) <= now then
-        redis.call('HDEL', KEYS[2], all[i])
-      else
-        table.insert(alive, {tonumber(number) or 0, all[i]})
-      end
-    end
-  end
-  local left = #alive
-  if max > 0 and left >= max then
-    table.sort(alive, function(a, b) return a[1] < b[1] end)
-    for i = 1, left + 1 - max do
-      redis.call('HDEL', KEYS[2], alive[i][2])
-    end
-    left = max - 1
-  end
-  look_at = math.max(32, 2 * left)
-end
-count = count + 1
-redis.call('HSET', KEYS[2], '#', string.format('%.0f %.0f', count, look_at), ARGV[2],
-  string.format('1 %.0f ', count) .. ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
-if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then
-  redis.call('PEXPIRE', KEYS[2], ARGV[6])
-end
-return 0
-"
-    ))
-});
-
 /// Moves a session's last use forward, if the session is still there.
 ///
 /// `KEYS`: the issuer's sessions. `ARGV`: handle, last use.
@@ -222,29 +146,6 @@ if tonumber(ARGV[2]) > (tonumber(seen) or 0) then
   redis.call('HSET', KEYS[1], ARGV[1], head .. ' ' .. ARGV[2] .. ' ' .. json)
 end
 return 1
-",
-    )
-});
-
-/// Ends a session; with the last of an issuer the key goes. So does a key that is not a hash,
-/// which holds no session that could ever be read.
-///
-/// `KEYS`: the issuer's sessions. `ARGV`: handle.
-pub(super) static REVOKE: LazyLock<Lua> = LazyLock::new(|| {
-    Lua::new(
-        r"
-local found = redis.pcall('HDEL', KEYS[1], ARGV[1])
-if type(found) == 'table' then
-  if not string.find(found.err, 'WRONGTYPE', 1, true) then
-    return redis.call('HDEL', KEYS[1], ARGV[1])
-  end
-  redis.call('DEL', KEYS[1])
-  return 0
-end
-if redis.call('HLEN', KEYS[1]) == 1 and redis.call('HEXISTS', KEYS[1], '#') == 1 then
-  redis.call('DEL', KEYS[1])
-end
-return found
 ",
     )
 });
@@ -311,7 +212,7 @@ impl Request {
             },
             What::Script { script, .. } => {
                 let line = error.detail().and_then(line_of_script);
-                let called = line.and_then(|number| called_on(script.code, number));
+                let called = line.and_then(|number| called_on(&script.code, number));
                 called.map_or("EVALSHA".into(), |name| format!("{name} in a script").into())
             }
         }
@@ -329,7 +230,7 @@ impl Request {
     pub(super) fn in_full(&self) -> Cmd {
         match &self.what {
             What::Command(command) => command.clone(),
-            What::Script { script, keys, args } => call("EVAL", script.code, keys, args),
+            What::Script { script, keys, args } => call("EVAL", &script.code, keys, args),
         }
     }
 }

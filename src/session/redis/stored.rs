@@ -17,8 +17,6 @@ const VERSION: &str = "1";
 /// A session as it was stored.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// Later sessions of an issuer have a higher one.
-    pub(super) number: u64,
     pub(super) record: SessionRecord,
 }
 
@@ -50,12 +48,12 @@ impl Stored {
         if parts.next()? != VERSION {
             return None;
         }
-        let number = parts.next()?.parse().ok()?;
+        let _number: u64 = parts.next()?.parse().ok()?;
         let _ends = parts.next()?;
         let seen = Timestamp::from_secs_f64(parts.next()?.parse().ok()?)?;
         let mut record: SessionRecord = serde_json::from_str(parts.next()?).ok()?;
         record.last_seen = record.last_seen.max(seen);
-        Some(Self { number, record })
+        Some(Self { record })
     }
 }
 
@@ -84,7 +82,6 @@ mod tests {
     fn a_record_of_an_older_version_without_data_and_one_with_more_are_readable() {
         let old = format!("1 3 9.5 4.25 {}", json());
         let stored = Stored::read(old.as_bytes(), issuer(), handle()).expect("readable");
-        assert_eq!(stored.number, 3);
         assert_eq!(stored.record.last_seen, Timestamp::from_secs_f64(4.25).expect("finite"));
         assert_eq!(stored.record.data, SessionData::NONE);
         let newer = format!("1 3 9.5 4 {}", json().replace("{", r#"{"device":[1],"#));

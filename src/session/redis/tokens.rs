@@ -32,7 +32,7 @@ impl Inner {
         token: &TokenMark,
         now: Timestamp,
     ) -> Result<TokenState, Fault> {
-        let args = vec![millis(token.usable_until, now), token.issued_at.to_string()];
+        let args = vec![millis(token.usable_until, now), token.issued_at.seconds().to_string()];
         let request = Request::script(&script::CLAIM, self.keys_of(token), args);
         read_state(&self.ask(token.issuer, &request).await?.value)
     }
@@ -44,7 +44,7 @@ impl Inner {
     ) -> Result<TokenState, Fault> {
         let is_young = token.issued_at.plus(MAX_CLOCK_SKEW) > now;
         let life = if is_young { millis(token.usable_until, now) } else { String::new() };
-        let args = vec![life, token.issued_at.to_string()];
+        let args = vec![life, token.issued_at.seconds().to_string()];
         let request = Request::script(&script::STATE, self.keys_of(token), args).and_repeatable();
         read_state(&self.ask(token.issuer, &request).await?.value)
     }

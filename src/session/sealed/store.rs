@@ -9,8 +9,8 @@ use super::keys::{SealingKey, SealingKeys};
 use super::ledger::{RevocationLedger, SealedSession};
 use super::payload;
 use crate::session::{
-    Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError, StoreFuture,
-    Ticket, TokenMark, TokenState, Touched,
+    Minted, NewSession, PageRequest, SessionHandle, SessionLimit, SessionPage, SessionRecord,
+    SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 use crate::{Issuer, Timestamp};
 
@@ -73,7 +73,8 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///
 /// # What is different from other stores
 ///
-/// - It lists no sessions: [`lists_sessions`](SessionStore::lists_sessions) is false.
+/// - It lists and counts no sessions: [`lists_sessions`](SessionStore::lists_sessions) is false,
+///   and the limit on their number that other stores have by default is not kept here.
 /// - A session's data has some 2,800 bytes. What does not fit into a cookie of 4,096
 ///   is [`StoreError::TooLarge`], and uses no token up.
 /// - Being in use is written into a new cookie. An older cookie of the same session
@@ -193,7 +194,7 @@ impl SessionStore for SealedStore {
         self.0.ledger.end_all(issuer, self.0.max_lifetime, now)
     }
 
-    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+    fn sessions_of(&self, _: Issuer, _: PageRequest, _: Timestamp) -> StoreFuture<SessionPage> {
         StoreFuture::ready(Err(StoreError::Unsupported))
     }
 
@@ -214,7 +215,7 @@ struct Draft {
 
 impl Draft {
     fn new(shared: &Shared, session: &NewSession) -> Result<Self, StoreError> {
-        if session.max_per_issuer.is_some() {
+        if matches!(session.limit, SessionLimit::AtMost(_)) {
             return Err(StoreError::Unsupported);
         }
         let size = shared.cookie_len(session.data.size());

@@ -1,8 +1,6 @@
 //! Gone is gone: what ends a session, and which.
 
-use std::num::NonZeroUsize;
-
-use super::fixture::{Fixture, Outcome, ensure};
+use super::fixture::{Fixture, Outcome, at_most, ensure};
 use crate::{Minted, NewSession, SessionHandle, StoreError};
 
 pub(super) async fn revoking_ends_one_session(f: Fixture) -> Outcome {
@@ -103,9 +101,7 @@ pub(super) async fn a_replaced_session_of_another_issuer_ends(f: Fixture) -> Out
 }
 
 pub(super) async fn the_oldest_session_makes_room(f: Fixture) -> Outcome {
-    let limited = || -> Outcome<NewSession> {
-        Ok(f.session("alice")?.with_max_per_issuer(NonZeroUsize::new(2)))
-    };
+    let limited = || -> Outcome<NewSession> { Ok(f.session("alice")?.with_limit(at_most(2))) };
     if !f.store.lists_sessions() {
         let session = limited()?;
         let refused = f.store.mint(session.clone(), f.now).await;
@@ -132,10 +128,10 @@ pub(super) async fn the_oldest_session_makes_room(f: Fixture) -> Outcome {
     let sixth = f.mint(limited()?, f.at(6)).await?;
     f.lists(f.issuer("alice"), &[&fifth, &sixth]).await?;
     // A limit that was lowered holds at the next sign-in.
-    let alone = f.session("alice")?.with_max_per_issuer(Some(NonZeroUsize::MIN));
+    let alone = f.session("alice")?.with_limit(at_most(1));
     match f.store.mint(alone, f.at(7)).await? {
         Minted::Session { record, .. } => {
-            let listed = f.store.sessions_of(f.issuer("alice"), f.now).await?;
+            let listed = f.all_of(f.issuer("alice")).await?;
             ensure(listed == [record], "a limit that was lowered is not kept")
         }
         _ => ensure(false, "a new token made no session"),

@@ -1,14 +1,15 @@
 //! What every case works with: a store, users of its own, and a time.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::races::Spawner;
 use crate::testing::Wallet;
 use crate::{
-    Issuer, Minted, NewSession, SessionRecord, SessionStore, StoreError, Timestamp, TokenMark,
-    TokenState, Verifier,
+    Issuer, Minted, NewSession, PageRequest, SessionLimit, SessionRecord, SessionStore, StoreError,
+    Timestamp, TokenMark, TokenState, Verifier,
 };
 
 /// For how long the suite's tokens can be used: Magic's 900 seconds.
@@ -16,6 +17,9 @@ const TOKEN_LIFESPAN: Duration = Duration::from_secs(900);
 
 /// For how long the suite's sessions live.
 const SESSION_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// More pages than any list of the suite has.
+const MAX_PAGES: usize = 2_000;
 
 /// Whether the store did what the case is about.
 pub(super) type Outcome<T = ()> = Result<T, Violation>;
@@ -46,6 +50,11 @@ impl From<StoreError> for Violation {
 /// Fails the case with this sentence unless `holds`.
 pub(super) fn ensure(holds: bool, sentence: impl Into<String>) -> Outcome {
     if holds { Ok(()) } else { Err(Violation::new(sentence)) }
+}
+
+/// So many sessions of an issuer at a time, at least one.
+pub(super) fn at_most(max: usize) -> SessionLimit {
+    SessionLimit::AtMost(NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// A store to try, and users whom no other case knows.
@@ -209,22 +218,46 @@ impl Fixture {
             ensure(loaded.is_none(), "a session that was ended can be loaded")?;
         }
         if self.store.lists_sessions() {
-            let listed = self.store.sessions_of(live.record.issuer, self.now).await?;
+            let listed = self.all_of(live.record.issuer).await?;
             let found = listed.iter().any(|record| record.handle == live.record.handle);
             ensure(!found, "a session that was ended is listed")?;
         }
         Ok(())
     }
 
+    /// All sessions of an issuer, page by page.
+    pub(super) async fn all_of(&self, issuer: Issuer) -> Outcome<Vec<Arc<SessionRecord>>> {
+        self.pages_of(issuer, PageRequest::first()).await
+    }
+
+    /// All sessions from a page on, by pages of the same size.
+    pub(super) async fn pages_of(
+        &self,
+        issuer: Issuer,
+        from: PageRequest,
+    ) -> Outcome<Vec<Arc<SessionRecord>>> {
+        let (mut request, mut all) = (from, Vec::new());
+        for _ in 0..MAX_PAGES {
+            let page = self.store.sessions_of(issuer, request, self.now).await?;
+            ensure(page.sessions.len() <= from.size(), "a page is larger than it may be")?;
+            all.extend(page.sessions);
+            let Some(next) = page.next else { return Ok(all) };
+            ensure(request.cursor() < Some(next), "the next page does not lie behind the page")?;
+            request = PageRequest::after(next).with_size(from.size());
+        }
+        Err(Violation::new(format!("a list has no end within {MAX_PAGES} pages")))
+    }
+
     /// Checks that an issuer's list has these sessions, in this order, and no others;
     /// or that the store says that it keeps no lists.
     pub(super) async fn lists(&self, issuer: Issuer, sessions: &[&Live]) -> Outcome {
-        let answer = self.store.sessions_of(issuer, self.now).await;
         if !self.store.lists_sessions() {
+            let answer = self.store.sessions_of(issuer, PageRequest::first(), self.now).await;
             let refused = matches!(answer, Err(StoreError::Unsupported));
             return ensure(refused, "a store that lists no sessions must say so");
         }
-        let listed: Vec<_> = answer?.iter().map(|record| record.handle).collect();
+        let listed: Vec<_> =
+            self.all_of(issuer).await?.iter().map(|record| record.handle).collect();
         let expected: Vec<_> = sessions.iter().map(|live| live.record.handle).collect();
         ensure(
             listed == expected,

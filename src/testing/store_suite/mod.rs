@@ -34,6 +34,7 @@
 
 mod ending;
 mod fixture;
+mod lists;
 mod lookup;
 mod newest;
 mod once;
@@ -211,6 +212,13 @@ const CASES: &[Case] = cases![
     lookup::a_store_that_answers_is_ready,
     lookup::sessions_are_listed_oldest_first,
     lookup::expired_sessions_are_not_listed,
+    lists::a_list_comes_in_pages_oldest_first,
+    lists::no_page_is_longer_than_the_longest,
+    lists::a_cursor_survives_the_sessions_around_it,
+    lists::a_cursor_that_was_made_up_shows_nothing_of_others,
+    lists::expired_sessions_do_not_stop_a_list,
+    lists::an_issuer_has_256_sessions_unless_it_is_said_otherwise,
+    lists::a_limit_that_was_lowered_holds_in_bounded_steps,
     touching::touching_moves_last_seen_forward_and_never_back,
     touching::touching_changes_nothing_else,
     touching::touching_brings_no_session_back,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fixture::{Fixture, Outcome, ensure};
+use super::fixture::{Fixture, Outcome, at_most, ensure};
 use super::races::race;
 use crate::{Minted, SessionData, TokenState};
 
@@ -36,7 +36,7 @@ pub(super) async fn of_many_mints_at_once_one_makes_a_session(f: Fixture) -> Out
         format!("one token made {sessions} sessions and was refused {refusals} times"),
     )?;
     if f.store.lists_sessions() {
-        let listed = f.store.sessions_of(f.issuer("alice"), f.now).await?.len();
+        let listed = f.all_of(f.issuer("alice")).await?.len();
         ensure(listed == 1, format!("{listed} sessions of one token are listed"))?;
     }
     Ok(())
@@ -105,7 +105,7 @@ pub(super) async fn a_mint_with_a_used_token_changes_nothing(f: Fixture) -> Outc
     f.refuses(used.clone().replacing(Some(&second.record)), f.now).await?;
     f.refuses(used.clone().replacing(Some(&bobs.record)), f.now).await?;
     if f.store.lists_sessions() {
-        f.refuses(used.with_max_per_issuer(Some(std::num::NonZeroUsize::MIN)), f.now).await?;
+        f.refuses(used.with_limit(at_most(1)), f.now).await?;
     }
     for live in [&first, &second, &bobs] {
         f.load(live).await?;

@@ -1,13 +1,12 @@
 //! Calls at the same time, and what must hold after them.
 
 use std::future::{Future, poll_fn};
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use super::Task;
-use super::fixture::{Fixture, Live, Outcome, Violation, ensure};
+use super::fixture::{Fixture, Live, Outcome, Violation, at_most, ensure};
 
 /// How often a race is run: what goes wrong in one interleaving of a few may
 /// need many tries to be seen.
@@ -49,7 +48,7 @@ pub(super) async fn a_mint_beside_a_revocation_of_all_is_ended_or_can_be(f: Fixt
         // Of tokens that are younger than the revocation.
         let (minted, alive) = mint_beside_a_revocation_of_all(&f, &user, 1).await?;
         if f.store.lists_sessions() {
-            let listed = f.store.sessions_of(f.issuer(&user), f.now).await?;
+            let listed = f.all_of(f.issuer(&user)).await?;
             let mut listed: Vec<_> = listed.iter().map(|record| record.handle).collect();
             let mut alive: Vec<_> = alive.iter().map(|live| live.record.handle).collect();
             listed.sort_unstable();
@@ -108,7 +107,7 @@ pub(super) async fn mints_at_once_stay_within_the_limit(f: Fixture) -> Outcome {
     let mut calls = Vec::new();
     for _ in 0..16 {
         let (f, session) = (f.clone(), f.session("alice")?);
-        let session = session.with_max_per_issuer(NonZeroUsize::new(3));
+        let session = session.with_limit(at_most(3));
         calls.push(async move { f.mint(session, f.now).await });
     }
     let minted = race(&f.spawner, calls).await?;
@@ -116,7 +115,7 @@ pub(super) async fn mints_at_once_stay_within_the_limit(f: Fixture) -> Outcome {
     for live in &minted {
         alive += usize::from(f.store.load(live.ticket(), f.now).await?.is_some());
     }
-    let listed = f.store.sessions_of(f.issuer("alice"), f.now).await?.len();
+    let listed = f.all_of(f.issuer("alice")).await?.len();
     ensure(
         (alive, listed) == (3, 3),
         format!("of at most 3 sessions {alive} live and {listed} are listed"),

@@ -5,7 +5,7 @@
 //! | `POST /auth/login` with a DID token | 204 and the cookie; JSON if `Accept` asks for it |
 //! | `POST /auth/logout`, `?everywhere=1` | 204, the cookie is taken away |
 //! | `GET /auth/session` | who is signed in, as JSON |
-//! | `GET /auth/sessions` | all of this issuer's sessions |
+//! | `GET /auth/sessions`, `?cursor=…&limit=…` | a page of this issuer's sessions, and the cursor of the `next` |
 //! | `DELETE /auth/sessions/{handle}` | ends one of them |
 //! | `POST /auth/challenge` | a challenge for bound login |
 //! | `GET /auth/jwks.json` | the public key of assertions |

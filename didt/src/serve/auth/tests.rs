@@ -1,7 +1,9 @@
 use http::StatusCode;
 use serde_json::json;
 use tower_didt::testing::Wallet;
-use tower_didt::{Clock, MemoryLedger, MemoryStore, SealedStore, SealingKeys};
+use tower_didt::{
+    Clock, DEFAULT_MAX_SESSIONS_PER_ISSUER, MemoryLedger, MemoryStore, SealedStore, SealingKeys,
+};
 
 use super::super::config::Config;
 use super::super::policy::{Access, Policy, Rule};
@@ -209,6 +211,57 @@ async fn sessions_are_listed_and_ended_one_by_one_by_their_owner_alone() {
     assert_eq!(status(&gateway, end(handle, &second)).await, StatusCode::NOT_FOUND);
     assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &first)).await, 401);
     assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &second)).await, 200);
+}
+
+/// One made-up key signs in without end: its list stays a page, and its sessions a few hundred.
+#[tokio::test]
+async fn a_list_of_sessions_comes_in_pages_however_often_somebody_signs_in() {
+    let gateway = Gateway::new(config());
+    let mut cookie = String::new();
+    for _ in 0..DEFAULT_MAX_SESSIONS_PER_ISSUER.get() + 20 {
+        cookie = gateway.sign_in(&alice()).await;
+        gateway.clock.advance(std::time::Duration::from_secs(1));
+    }
+    gateway.sign_in(&bob()).await;
+    let page = async |query: &str| {
+        let path = format!("/auth/sessions{query}");
+        gateway.send(PROXY, empty(with_cookie(get(&path), &cookie))).await
+    };
+    let (mut query, mut created, mut sizes) = (String::new(), Vec::new(), Vec::new());
+    loop {
+        let answer = page(&query).await;
+        assert!(answer.body.len() < 32 * 1024, "{} bytes", answer.body.len());
+        let page = answer.json();
+        let sessions = page["sessions"].as_array().expect("a list");
+        sizes.push(sessions.len());
+        created.extend(sessions.iter().map(|one| one["created"].as_i64().expect("a time")));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?cursor={next}");
+    }
+    assert_eq!(sizes, [100, 100, 56]);
+    let first = START.as_secs() + 20;
+    assert_eq!(created, (first..first + 256).collect::<Vec<_>>(), "the newest, oldest first");
+
+    let two = page("?limit=2").await.json();
+    assert_eq!(two["sessions"].as_array().map(Vec::len), Some(2));
+    let next = two["next"].as_str().expect("a cursor");
+    let rest = page(&format!("?limit=1&cursor={next}")).await.json();
+    assert_eq!(rest["sessions"][0]["created"], created[2]);
+    for bad in [
+        "?limit=0",
+        "?limit=101",
+        "?limit=-1",
+        "?limit=all",
+        "?limit=1&limit=2",
+        "?cursor=",
+        "?cursor=1",
+        "?cursor=zzzzzzzzzzzzzzzz",
+        "?cursor=0000000000000000&cursor=0000000000000000",
+    ] {
+        let answer = page(bad).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+        assert_eq!(answer.json(), json!({ "error": "invalid_request" }), "{bad}");
+    }
 }
 
 #[tokio::test]

@@ -19,13 +19,13 @@ mod value;
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderName;
 use tower_didt::{
     Audiences, BoundLogin, Lifetimes, RedisStoreBuilder, Replay, SealingKeys, SessionCookie,
+    SessionLimit,
 };
 use zeroize::Zeroizing;
 
@@ -153,7 +153,7 @@ pub(crate) struct TlsFiles {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     pub(crate) lifetimes: Lifetimes,
-    pub(crate) max_per_issuer: Option<NonZeroUsize>,
+    pub(crate) max_per_issuer: SessionLimit,
     pub(crate) replay: Replay,
     pub(crate) max_token_age: Duration,
     pub(crate) bound_login: Option<BoundLogin>,

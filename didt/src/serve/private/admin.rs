@@ -13,6 +13,7 @@ use tower_didt::{DidAuth, Issuer, SessionHandle, StoreError, Timestamp};
 use super::bearer::{Guard, administrators_only};
 use crate::serve::audit;
 use crate::serve::config::Secret;
+use crate::serve::page;
 
 pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
     Router::new()
@@ -28,6 +29,8 @@ pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
 #[serde(deny_unknown_fields)]
 struct Whose {
     issuer: Issuer,
+    cursor: Option<String>,
+    limit: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +53,8 @@ struct Shown {
 struct Sessions {
     issuer: Issuer,
     sessions: Vec<Shown>,
+    /// Where the next page begins; `null` on the last.
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -65,15 +70,17 @@ async fn sessions(
     State(auth): State<DidAuth>,
     query: Result<Query<Whose>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let Query(Whose { issuer }) = query?;
-    let records = auth.sessions_of(issuer).await?;
-    let sessions = records.into_iter().map(|record| Shown {
+    let Query(Whose { issuer, cursor, limit }) = query?;
+    let request = page::request(cursor.as_deref(), limit).ok_or(Failure::Query)?;
+    let page = auth.sessions_of(issuer, request).await?;
+    let sessions = page.sessions.iter().map(|record| Shown {
         session: record.handle,
         created_at: record.created_at,
         last_seen: record.last_seen,
         expires_at: record.expires_at,
     });
-    Ok(uncached(Json(Sessions { issuer, sessions: sessions.collect() })))
+    let next = page.next.map(|cursor| cursor.to_string());
+    Ok(uncached(Json(Sessions { issuer, sessions: sessions.collect(), next })))
 }
 
 async fn revoke(

@@ -220,6 +220,28 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
 }
 
 #[tokio::test]
+async fn an_administrators_list_comes_in_pages_too() {
+    let private = Private::new(MemoryStore::new(), Some(SECRET));
+    let alice = Wallet::from_seed("alice");
+    for _ in 0..105 {
+        private.sign_in(&alice).await;
+    }
+    let list = format!("/admin/sessions?issuer={}", alice.issuer());
+    let (_, first) = private.administer("GET", &list).await;
+    assert_eq!(first["sessions"].as_array().map(Vec::len), Some(100));
+    let next = first["next"].as_str().expect("a cursor");
+    let (_, rest) = private.administer("GET", &format!("{list}&cursor={next}")).await;
+    assert_eq!(rest["sessions"].as_array().map(Vec::len), Some(5));
+    assert_eq!(rest["next"], json!(null));
+    let (_, few) = private.administer("GET", &format!("{list}&limit=3")).await;
+    assert_eq!(few["sessions"], json!(first["sessions"].as_array().expect("a list")[..3]));
+    for bad in ["&limit=101", "&limit=0", "&cursor=1", "&page=2"] {
+        let (status, _) = private.administer("GET", &format!("{list}{bad}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn a_mistyped_request_ends_nothing() {
     let private = Private::new(MemoryStore::new(), Some(SECRET));
     let alice = Wallet::from_seed("alice");

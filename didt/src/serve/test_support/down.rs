@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tower_didt::{
-    Issuer, Minted, NewSession, SessionHandle, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+    Issuer, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
+    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
 };
 
 /// A store that cannot be reached.
@@ -48,7 +48,7 @@ impl SessionStore for Down {
         down()
     }
 
-    fn sessions_of(&self, _: Issuer, _: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
+    fn sessions_of(&self, _: Issuer, _: PageRequest, _: Timestamp) -> StoreFuture<SessionPage> {
         down()
     }
 

@@ -18,7 +18,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
-    Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionStore, Timestamp, Verifier,
+    Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionLimit, SessionStore, Timestamp,
+    Verifier,
 };
 
 pub(crate) use self::down::Down;
@@ -75,7 +76,7 @@ pub(crate) fn config() -> Config {
         cookie: SessionCookie::default(),
         sessions: Sessions {
             lifetimes: Lifetimes::default(),
-            max_per_issuer: None,
+            max_per_issuer: SessionLimit::Default,
             replay: Replay::Authenticate,
             max_token_age: Duration::from_secs(900),
             bound_login: None,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tower_didt::{
-    Issuer, MemoryStore, Minted, NewSession, SessionHandle, SessionRecord, SessionStore,
-    StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+    Issuer, MemoryStore, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
+    SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState,
+    Touched,
 };
 
 /// Does all else as the store inside.
@@ -48,7 +49,12 @@ impl SessionStore for NoRevocation {
         read_only()
     }
 
-    fn sessions_of(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<Vec<Arc<SessionRecord>>> {
-        self.0.sessions_of(issuer, now)
+    fn sessions_of(
+        &self,
+        issuer: Issuer,
+        page: PageRequest,
+        now: Timestamp,
+    ) -> StoreFuture<SessionPage> {
+        self.0.sessions_of(issuer, page, now)
     }
 }

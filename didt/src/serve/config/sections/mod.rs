@@ -12,6 +12,8 @@ mod trust;
 
 use std::time::Duration;
 
+use tower_didt::SessionLimit;
+
 pub(super) use self::assertion::assertion;
 pub(super) use self::cookie::cookie;
 pub(super) use self::identity::identity;
@@ -39,7 +41,8 @@ pub(super) fn check_together(
     sessions: &Sessions,
     store: &Store,
 ) -> Result<(), Invalid> {
-    if sessions.max_per_issuer.is_some() && matches!(store, Store::Sealed { .. }) {
+    let counts = matches!(sessions.max_per_issuer, SessionLimit::AtMost(_));
+    if counts && matches!(store, Store::Sealed { .. }) {
         return Err(settings.invalid(
             "sessions.max_per_issuer",
             "sealed sessions lie with their users and cannot be counted; expected store.kind \"memory\" or \"redis\"",

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use tower_didt::{BoundLogin, Lifetimes, Replay};
+use tower_didt::{BoundLogin, DEFAULT_MAX_SESSIONS_PER_ISSUER, Lifetimes, Replay, SessionLimit};
 use zeroize::Zeroizing;
 
 use super::{DAY, LONGEST, SECOND};
 use crate::serve::config::Sessions;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
+use crate::serve::config::value::Raw;
 
 const DEFAULT_LIFETIME: Duration = DAY.saturating_mul(7);
 
@@ -20,6 +21,9 @@ const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
 
 /// Nobody signs in more often than this without signing out.
 const MAX_PER_ISSUER: u64 = 10_000;
+
+/// Stands for no limit.
+const UNLIMITED: &str = "unlimited";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Binding {
@@ -44,10 +48,7 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
         Some(idle) => lifetimes = lifetimes.with_idle_timeout(idle),
         None => settings.explain("sessions.idle_timeout", "none"),
     }
-    let max_per_issuer = settings.whole("sessions.max_per_issuer", 1..=MAX_PER_ISSUER)?;
-    if max_per_issuer.is_none() {
-        settings.explain("sessions.max_per_issuer", "none");
-    }
+    let max_per_issuer = max_per_issuer(settings)?;
     let replay = settings.choice(
         "sessions.replay",
         &[
@@ -59,15 +60,26 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
     let max_token_age =
         settings.span_or("sessions.max_token_age", DEFAULT_MAX_TOKEN_AGE, SECOND..=LONGEST)?;
     let bound_login = bound_login(settings)?;
-    Ok(Sessions {
-        lifetimes,
-        max_per_issuer: max_per_issuer
-            .and_then(|max| usize::try_from(max).ok())
-            .and_then(NonZeroUsize::new),
-        replay,
-        max_token_age,
-        bound_login,
-    })
+    Ok(Sessions { lifetimes, max_per_issuer, replay, max_token_age, bound_login })
+}
+
+fn max_per_issuer(settings: &mut Settings<'_>) -> Result<SessionLimit, Invalid> {
+    const KEY: &str = "sessions.max_per_issuer";
+    let read = |raw: &Raw<'_>| {
+        if raw.text().as_deref() == Some(UNLIMITED) {
+            return Some(SessionLimit::Unlimited);
+        }
+        let max = raw.whole().filter(|max| (1..=MAX_PER_ISSUER).contains(max))?;
+        usize::try_from(max).ok().and_then(NonZeroUsize::new).map(SessionLimit::AtMost)
+    };
+    let expected = format!("a whole number from 1 to {MAX_PER_ISSUER}, or \"{UNLIMITED}\"");
+    let limit = settings.read(KEY, read, &expected)?.unwrap_or_default();
+    match limit {
+        SessionLimit::Unlimited => settings.explain(KEY, UNLIMITED),
+        SessionLimit::AtMost(max) => settings.explain(KEY, max),
+        SessionLimit::Default => settings.explain(KEY, DEFAULT_MAX_SESSIONS_PER_ISSUER),
+    }
+    Ok(limit)
 }
 
 fn bound_login(settings: &mut Settings<'_>) -> Result<Option<BoundLogin>, Invalid> {

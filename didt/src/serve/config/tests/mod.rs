@@ -2,6 +2,7 @@ mod refused;
 mod rules;
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 
@@ -78,7 +79,7 @@ fn nothing_but_an_audience_is_needed() {
     assert!(config.trusted_origins.is_empty());
     assert_eq!(config.cookie, SessionCookie::default());
     assert_eq!(config.sessions.lifetimes, Lifetimes::default());
-    assert_eq!(config.sessions.max_per_issuer, None);
+    assert_eq!(config.sessions.max_per_issuer, SessionLimit::Default);
     assert_eq!(config.sessions.replay, Replay::Authenticate);
     assert_eq!(config.sessions.max_token_age, Duration::from_secs(900));
     assert!(config.sessions.bound_login.is_none());
@@ -145,7 +146,8 @@ fn a_container_needs_no_file() {
     assert_eq!(private.listen, Listen::Tcp("[::]:9090".parse().expect("an address")));
     let secret = private.admin_secret.expect("a secret");
     assert_eq!(secret.expose(), format!("{NEEDLE}-0123456789-0123456789-0123456789"));
-    assert_eq!(config.sessions.max_per_issuer, NonZeroUsize::new(5));
+    let five = NonZeroUsize::new(5).expect("not 0");
+    assert_eq!(config.sessions.max_per_issuer, SessionLimit::AtMost(five));
     assert!(matches!(config.store, Store::Redis(_)));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.policy.otherwise().access, Access::Optional);
