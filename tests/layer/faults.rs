@@ -49,6 +49,28 @@ async fn a_session_that_could_not_be_looked_up_is_not_taken_for_none() {
     assert!(app.send(bearer(&token)).await.ticket().is_some(), "the token was not used up");
 }
 
+/// It can never be looked up, so waiting is of no use: unlike a store that is down.
+#[tokio::test]
+async fn a_session_that_can_never_be_read_is_lost_and_a_token_signs_in_beside_it() {
+    let store = FaultyStore::default();
+    let app = App::new().with(|auth| auth.with_store(store.clone()));
+    let alice = Wallet::from_seed("alice");
+    let ticket = app.sign_in(&alice).await;
+    store.set_unreadable(true);
+    let lost = app.send(with_cookie(&ticket)).await;
+    assert_eq!(lost.status, StatusCode::UNAUTHORIZED);
+    assert!(lost.header("www-authenticate").is_some());
+    assert!(lost.clears_cookie(), "{lost:?}");
+    let optional = app.send_optional(with_cookie(&ticket)).await;
+    assert_eq!(optional.status, StatusCode::OK);
+    assert!(optional.clears_cookie(), "{optional:?}");
+    let signed_in = app.send(both(&app.token(&alice), &ticket)).await;
+    assert_eq!(signed_in.status, StatusCode::OK);
+    let new = signed_in.ticket().expect("a new session");
+    store.set_unreadable(false);
+    assert_eq!(app.send(with_cookie(&new)).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn ready_is_who_has_a_store_that_answers() {
     let store = FaultyStore::default();

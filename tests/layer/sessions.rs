@@ -13,7 +13,9 @@ use tower_didt::{
     SessionStore, Verifier,
 };
 
-use crate::support::{App, FaultyStore, bearer, both, empty, request, to, with_cookie};
+use crate::support::{
+    AUDIENCE, App, FaultyStore, START, bearer, both, empty, request, to, with_cookie,
+};
 
 #[tokio::test]
 async fn a_token_signs_in_and_the_cookie_alone_authenticates_the_next_request() {
@@ -153,8 +155,8 @@ async fn newest_only_refuses_what_was_issued_before_the_newest_accepted() {
 async fn with_newest_only_a_token_from_the_future_locks_nobody_out() {
     let app = App::new().with(|auth| auth.with_replay(Replay::NewestOnly));
     let alice = Wallet::from_seed("alice");
-    let ahead = crate::support::START.plus(Duration::from_secs(299));
-    let ahead = alice.token(crate::support::AUDIENCE).issued_at(ahead).mint();
+    let ahead = START.plus(Duration::from_secs(299));
+    let ahead = alice.token(AUDIENCE).issued_at(ahead).mint();
     assert_eq!(app.send(bearer(&ahead)).await.status, StatusCode::OK);
     app.advance(1);
     assert_eq!(app.send(bearer(&app.token(&alice))).await.status, StatusCode::OK);
@@ -415,7 +417,7 @@ async fn a_token_older_than_the_cap_is_refused_whatever_its_own_expiry_says() {
     let (app, alice) = (App::new(), Wallet::from_seed("alice"));
     let for_ever = |app: &App| {
         let now = tower_didt::Clock::now(&app.clock);
-        alice.token(crate::support::AUDIENCE).issued_at(now).set("ext", 1e21).mint()
+        alice.token(AUDIENCE).issued_at(now).set("ext", 1e21).mint()
     };
     let token = for_ever(&app);
     app.advance(900);
@@ -432,7 +434,7 @@ async fn the_cap_on_the_age_of_tokens_holds_whatever_the_order_of_the_options() 
     let hour = Duration::from_secs(3600);
     let longer = App::new()
         .with(|auth| auth.with_max_token_age(hour).with_store(tower_didt::MemoryStore::new()));
-    let token = alice.token(crate::support::AUDIENCE).issued_at(crate::support::START);
+    let token = alice.token(AUDIENCE).issued_at(START);
     let token = token.lifespan(Duration::from_secs(86_400)).mint();
     longer.advance(3600);
     assert_eq!(longer.send(bearer(&token)).await.status, StatusCode::OK);
@@ -442,7 +444,7 @@ async fn the_cap_on_the_age_of_tokens_holds_whatever_the_order_of_the_options() 
 
 #[tokio::test]
 async fn a_verifiers_own_cap_on_age_is_not_widened_to_the_default() {
-    let verifier = Verifier::new(crate::support::AUDIENCE).with_max_age(Duration::from_secs(60));
+    let verifier = Verifier::new(AUDIENCE).with_max_age(Duration::from_secs(60));
     assert_eq!(verifier.max_age(), Some(Duration::from_secs(60)));
     let app = App::new();
     let clock = app.clock.clone();
@@ -515,7 +517,7 @@ async fn where_no_sessions_are_kept_the_cookie_is_somebody_elses_and_stays() {
 async fn without_sessions_the_cap_on_the_age_of_tokens_holds_too() {
     let app = App::new().with(|auth| auth.with_store(NoSessions));
     let alice = Wallet::from_seed("alice");
-    let for_ever = alice.token(crate::support::AUDIENCE).issued_at(crate::support::START);
+    let for_ever = alice.token(AUDIENCE).issued_at(START);
     let for_ever = for_ever.set("ext", 1e21).mint();
     app.advance(900);
     assert_eq!(app.send(bearer(&for_ever)).await.status, StatusCode::OK);
@@ -607,4 +609,27 @@ async fn the_cap_on_the_age_of_tokens_counts_whichever_way_it_is_set() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{max:?}");
         assert!(answer.body.contains("\"too_old\""), "{}", answer.body);
     }
+}
+
+/// A verifier that forgives ten minutes accepts a token for ten minutes longer, so a store has to
+/// know it as used for ten minutes longer.
+#[tokio::test]
+async fn a_used_token_is_remembered_for_as_long_as_the_expiry_leeway_lets_it_pass() {
+    let leeway = Duration::from_secs(600);
+    let verifier = Verifier::new(AUDIENCE).with_expiry_leeway(leeway);
+    let (app, store) = (App::new(), FaultyStore::default());
+    let auth = DidAuth::new(verifier).with_clock(app.clock.clone()).with_store(store.clone());
+    let app = App { auth: auth.with_max_token_age(Duration::from_secs(3600)), ..app };
+    let alice = Wallet::from_seed("alice");
+    let lifespan = Duration::from_secs(60);
+    let token = alice.token(AUDIENCE).issued_at(START).lifespan(lifespan).mint();
+    assert!(app.send(bearer(&token)).await.ticket().is_some());
+    let mark = store.state.minted.lock().expect("no panic inside").expect("a mark");
+    assert_eq!(mark.usable_until, START.plus(lifespan + leeway));
+    app.advance(60 + 599);
+    let again = app.send(bearer(&token)).await;
+    assert_eq!(again.status, StatusCode::OK, "it still authenticates");
+    assert!(again.ticket().is_none(), "one session per token");
+    app.advance(2);
+    assert_eq!(app.send(bearer(&token)).await.status, StatusCode::UNAUTHORIZED);
 }

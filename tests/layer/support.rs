@@ -192,6 +192,9 @@ pub(crate) struct FaultyState {
     down: std::sync::atomic::AtomicBool,
     touch_down: std::sync::atomic::AtomicBool,
     load_down: std::sync::atomic::AtomicBool,
+    unreadable: std::sync::atomic::AtomicBool,
+    /// The token of the last session.
+    pub(crate) minted: Mutex<Option<TokenMark>>,
 }
 
 impl FaultyStore {
@@ -205,6 +208,11 @@ impl FaultyStore {
 
     pub(crate) fn set_load_down(&self, down: bool) {
         self.state.load_down.store(down, Ordering::SeqCst);
+    }
+
+    /// Whether no session's record can be read.
+    pub(crate) fn set_unreadable(&self, unreadable: bool) {
+        self.state.unreadable.store(unreadable, Ordering::SeqCst);
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -232,6 +240,7 @@ impl FaultyStore {
 
 impl SessionStore for FaultyStore {
     fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
+        *self.state.minted.lock().expect("no panic inside") = Some(session.token);
         self.later(|store| store.mint(session, now))
     }
 
@@ -250,6 +259,9 @@ impl SessionStore for FaultyStore {
     fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
         if self.state.load_down.load(Ordering::SeqCst) {
             return StoreFuture::ready(Err(StoreError::Unavailable("a replica is down".into())));
+        }
+        if self.state.unreadable.load(Ordering::SeqCst) {
+            return StoreFuture::ready(Err(StoreError::Corrupt("an unknown format".into())));
         }
         self.later(|store| store.load(ticket, now))
     }

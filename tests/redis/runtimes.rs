@@ -9,6 +9,9 @@ use tower_didt_test_support::redis::{ClusterOf, Server};
 
 use crate::support::{in_full, now, opens, opens_at_once, sign_in, warm};
 
+/// These tests are about answers, not about time.
+const PATIENT: Duration = Duration::from_secs(5);
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
@@ -37,16 +40,16 @@ fn outlives_its_runtime(open: impl AsyncFnOnce() -> RedisStore) {
 fn a_store_outlives_the_runtime_that_opened_it() {
     needs_redis!();
     let server = Server::start();
-    outlives_its_runtime(async || RedisStore::connect(server.url()).await.expect("a store"));
+    let builder = RedisStore::builder(server.url()).with_timeout(PATIENT);
+    outlives_its_runtime(async || builder.connect().await.expect("a store"));
 }
 
 #[test]
 fn a_store_on_a_cluster_outlives_the_runtime_that_opened_it() {
     needs_redis!();
     let cluster = ClusterOf::masters();
-    outlives_its_runtime(async || {
-        RedisStore::cluster_builder([&cluster.urls()[0]]).connect().await.expect("a store")
-    });
+    let builder = RedisStore::cluster_builder([&cluster.urls()[0]]).with_timeout(PATIENT);
+    outlives_its_runtime(async || builder.connect().await.expect("a store"));
 }
 
 #[test]
