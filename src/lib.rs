@@ -236,4 +236,7 @@ mod guides {
     struct SinglePageApp;
     #[doc = include_str!("../docs/under-load.md")]
     struct UnderLoad;
+    #[cfg(all(feature = "axum", feature = "magic", feature = "testing"))]
+    #[doc = include_str!("../docs/who-is-signed-in.md")]
+    struct WhoIsSignedIn;
 }

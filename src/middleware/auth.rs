@@ -305,7 +305,9 @@ impl DidAuth {
     /// # async fn example(magic: Magic) -> Result<(), MagicError> {
     /// let auth = DidAuth::new(magic.verifier().await?).with_magic(magic);
     /// let app: Router = Router::new()
-    ///     .route("/me", get(|user: MagicUser| async move { user.email().map(ToString::to_string) }))
+    ///     .route("/me", get(|user: MagicUser| async move {
+    ///         user.email().map_or("no e-mail".to_owned(), ToString::to_string)
+    ///     }))
     ///     .layer(auth.layer());
     /// # Ok(())
     /// # }

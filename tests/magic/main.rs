@@ -4,6 +4,7 @@
 //! calls     what is sent, what the answers mean, retries and limits
 //! cache     how few calls there are, what is said while Magic fails
 //! sessions  sign-ins that look people up, what handlers get
+//! sdks      Magic's own SDKs against the same stub
 //! network   TLS with a private CA, a proxy in between, the stub as a server
 //! ```
 #![allow(
@@ -17,5 +18,6 @@
 mod cache;
 mod calls;
 mod network;
+mod sdks;
 mod sessions;
 mod support;

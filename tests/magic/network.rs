@@ -1,17 +1,19 @@
 //! The built-in transport: TLS with a private CA, a proxy in between, the stub as a server.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto::ring};
 use tower_didt::magic::{AdminApi, Magic, MagicConfigError, MagicError, Transport};
 use tower_didt::testing::{self, Fault};
+use tower_didt_test_support::directory::Directory;
 
 use super::support::{APP, KEY, NOW, ada, stub};
 
@@ -131,4 +133,99 @@ async fn plain_http_is_for_this_machine_only() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let api = api.with_time_budget(Duration::from_millis(50)).with_url(&url).expect("a URL");
     assert_eq!(api.client_id().await.expect_err("silence").name(), "timed_out");
+}
+
+/// A proxy that makes tunnels, and remembers what it was asked for.
+async fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&heads);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let seen = Arc::clone(&seen);
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await?);
+                }
+                let head = String::from_utf8_lossy(&head).into_owned();
+                let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                seen.lock().expect("a lock").push(head);
+                let mut server = TcpStream::connect(target).await?;
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    (port, heads)
+}
+
+/// Asks in a process of its own, since the environment is a process's.
+async fn ask_in_child(tls: &Tls, environment: &[(&str, String)]) -> std::process::Output {
+    let folder = Directory::new();
+    let roots = folder.0.join("roots.pem");
+    std::fs::write(&roots, &tls.authority).expect("written");
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    child.args(["--exact", "network::asks_with_this_environment", "--ignored", "--nocapture"]);
+    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
+        child.env_remove(name).env_remove(name.to_lowercase());
+    }
+    child.env("MAGIC_TEST_URL", format!("https://localhost:{}", tls.port));
+    child.env("SSL_CERT_FILE", roots).env_remove("SSL_CERT_DIR");
+    child.envs(environment.iter().map(|(name, value)| (name, value)));
+    let output = tokio::task::spawn_blocking(move || child.output()).await;
+    output.expect("no panic").expect("a child")
+}
+
+#[tokio::test]
+#[ignore = "run by the tests below, with an environment"]
+async fn asks_with_this_environment() {
+    let Ok(url) = std::env::var("MAGIC_TEST_URL") else { return };
+    let api = AdminApi::new(KEY.parse().expect("a key")).expect("a transport");
+    let api = api.with_url(&url).expect("a URL");
+    let user = api.user(ada(), NOW).await.expect("Ada");
+    println!("asked: {}", user.email().expect("an address"));
+}
+
+#[tokio::test]
+async fn connections_go_through_the_proxy_that_the_environment_names() {
+    let stub = stub();
+    let tls = serve_tls(stub.clone()).await;
+    let (port, heads) = proxy().await;
+    let url = format!("http://ada:secret@127.0.0.1:{port}");
+    for (name, used) in
+        [("HTTPS_PROXY", 1), ("https_proxy", 2), ("ALL_PROXY", 3), ("HTTP_PROXY", 3)]
+    {
+        let output = ask_in_child(&tls, &[(name, url.clone())]).await;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("asked: Ada@example.com"), "{name}: {said}");
+        assert_eq!(heads.lock().expect("a lock").len(), used, "{name}");
+    }
+    for exception in ["localhost", "*", "example.com,localhost"] {
+        let exceptions = [("HTTPS_PROXY", url.clone()), ("NO_PROXY", exception.to_owned())];
+        let output = ask_in_child(&tls, &exceptions).await;
+        assert!(String::from_utf8_lossy(&output.stdout).contains("asked: "), "{exception}");
+    }
+    let heads = heads.lock().expect("a lock");
+    assert_eq!(heads.len(), 3, "a host of NO_PROXY was reached through the proxy");
+    for head in heads.iter() {
+        assert!(
+            head.starts_with(&format!("CONNECT localhost:{} HTTP/1.1\r\n", tls.port)),
+            "{head}"
+        );
+        assert!(head.contains("Proxy-Authorization: Basic YWRhOnNlY3JldA=="), "{head}");
+        // The proxy sees where it goes, and neither the key nor who is asked about.
+        assert!(!head.contains(KEY) && !head.contains("did:ethr"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_be_used_is_an_error_at_the_start() {
+    let tls = serve_tls(stub()).await;
+    for proxy in ["socks5://127.0.0.1:1", "https://127.0.0.1:1"] {
+        let output = ask_in_child(&tls, &[("HTTPS_PROXY", proxy.to_owned())]).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("UnsupportedProxy"), "{proxy}: {said}");
+    }
 }
