@@ -23,7 +23,7 @@ const NEEDLE: &str = "n33dl3";
 
 /// Everybody passes below `/public/`, nobody unknown elsewhere.
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
-    let text = "audiences = ['a']\n[[rules]]\nname = 'public'\naccess = 'public'\n\
+    let text = "audiences = ['a']\nadmit = 'any_key'\n[[rules]]\nname = 'public'\naccess = 'public'\n\
                 paths = ['/public/**']\n";
     let file = Some(("policy.toml", text));
     let sources = Sources { file, variables: Vec::new(), flags: Vec::new(), read };

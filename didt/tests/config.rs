@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const REFERENCE: &str = include_str!("../../docs/gateway.md");
 
-const AUDIENCES: &str = "audiences = [\"did:magic:my-app\"]\n";
+const AUDIENCES: &str = "audiences = [\"did:magic:my-app\"]\nadmit = \"any_key\"\n";
 
 /// What stands in secrets, and in no output.
 const NEEDLE: &str = "n33dl3";
@@ -110,7 +110,7 @@ mod check_config {
         };
         assert_eq!(shown("sessions.lifetime"), ("1day", "--set"));
         assert_eq!(shown("sessions.idle_timeout"), ("30m", "DIDT__SESSIONS__IDLE_TIMEOUT"));
-        assert_eq!(shown("sessions.replay"), ("single_use", format!("{file}:5").as_str()));
+        assert_eq!(shown("sessions.replay"), ("single_use", format!("{file}:6").as_str()));
         assert_eq!(shown("store.kind"), ("memory", "default"));
     }
 
@@ -132,11 +132,18 @@ mod check_config {
         };
         let rows: Vec<_> = table.lines().skip(1).map(cells).collect();
         assert_eq!(rows[0], ["1", "z", "any", "any", "/z", "nothing (public)"]);
-        let fresh = "a session younger than 5m (fresh)";
+        let fresh = "a session younger than 5m (fresh) of any key (any_key)";
         assert_eq!(rows[1], ["2", "a", "*.example.com", "PUT", "/a/**", fresh]);
         assert_eq!(
             rows[2],
-            ["else", "default", "any", "any", "any", "a session or a token (required)"]
+            [
+                "else",
+                "default",
+                "any",
+                "any",
+                "any",
+                "a session or a token (required) of any key (any_key)"
+            ]
         );
         assert_eq!(rows.len(), 3);
     }
@@ -145,6 +152,7 @@ mod check_config {
     fn without_a_file_the_environment_suffices() {
         let output = command(&["check-config"])
             .env("DIDT__AUDIENCES", "did:magic:a,did:magic:b")
+            .env("DIDT__ADMIT", "any_key")
             .output()
             .expect("didt runs");
         let (value, origin) = &settings(&output)["audiences"];
@@ -173,22 +181,22 @@ mod check_config {
             complaint(&didt(&["check-config", &file])).replace(&file, "FILE")
         };
         let rows = [
-            ("[log\n", "FILE:2: "),
+            ("[log\n", "FILE:3: "),
             (
                 "[log]\nlevl = \"info\"\n",
-                "FILE:3: log.levl: unknown key; those of [log] are format, level",
+                "FILE:4: log.levl: unknown key; those of [log] are format, level",
             ),
             (
                 "[store]\nkind = \"postgres\"\n",
-                "FILE:3: store.kind: \"postgres\" is none of \"memory\", \"sealed\", \"redis\"",
+                "FILE:4: store.kind: \"postgres\" is none of \"memory\", \"sealed\", \"redis\"",
             ),
             (
                 "[store]\nkind = \"sealed\"\nkeys_file = \"/nonexistent\"\n",
-                "FILE:4: store.keys_file: the file that it names cannot be read: ",
+                "FILE:5: store.keys_file: the file that it names cannot be read: ",
             ),
             (
                 "[[rules]]\nname = \"a\"\npaths = [\"/a//b\"]\n",
-                "FILE:4: rule \"a\": paths: \"/a//b\" has two slashes in a row",
+                "FILE:5: rule \"a\": paths: \"/a//b\" has two slashes in a row",
             ),
         ];
         for (more, expected) in rows {
@@ -259,7 +267,12 @@ mod check_config {
             }
             output
         };
-        let base = [("audiences", "a"), ("listen.private", "127.0.0.1:1"), ("store.kind", "redis")];
+        let base = [
+            ("audiences", "a"),
+            ("admit", "any_key"),
+            ("listen.private", "127.0.0.1:1"),
+            ("store.kind", "redis"),
+        ];
         let with = |more: &[(&'static str, &str)]| check(&[&base, more].concat());
         let good = with(&[("admin.secret_file", &secret), ("store.url_file", &url)]);
         let shown = settings(&good);
@@ -328,7 +341,7 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
              not        1 assets: another host\n\
              not        2 admin: another path\n\
              rule       default: no rule matches\n\
-             asks for   a session or a token (required)\n"
+             asks for   a session or a token (required) of any key (any_key)\n"
         );
     }
 
@@ -346,12 +359,14 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
                 "number": 2,
                 "access": "fresh",
                 "fresh_seconds": 600,
+                "admit": "listed",
                 "issuers": ["did:ethr:0xde709f2102306220921060314715629080e2fb77"],
             })
         );
         let default = value(&["GET", "http://example.com/"], 0);
         assert_eq!(default["rule"], "default");
         assert_eq!(default["number"], Value::Null);
+        assert_eq!(default["admit"], "any_key");
         assert_eq!(default["issuers"], Value::Null);
     }
 

@@ -66,6 +66,10 @@ pub(crate) fn describe() {
         "Calls of the session store, by operation and outcome."
     );
     describe_counter!("didt_request_timeouts_total", "Requests that were not answered in time.");
+    describe_counter!(
+        "didt_log_lines_dropped_total",
+        "Lines of the log that could not wait for the reader of standard error, by kind."
+    );
     describe_gauge!("didt_connections", "Connections that are open, by listener.");
     describe_gauge!("didt_build_info", "1, and the version as a label.");
     // The name that Prometheus' own client libraries give it.

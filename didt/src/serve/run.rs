@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tower_didt::{SessionLimit, SystemClock};
+use tower_didt::SystemClock;
 use tracing::{error, info};
 
 use self::servers::Servers;
 use self::signals::{Order, Signals};
 pub(crate) use self::start_error::StartError;
 use super::assertion::Signer;
-use super::config::{Config, Limits, Listen, PrivateListener, Store};
+use super::config::{Config, Limits, Listen, PrivateListener};
 use super::did_auth::{self, Opened, did_auth};
+use super::log::Lines;
 use super::measures::Measures;
 use super::server::{Bound, Server, Stopper, Tls};
 use super::{log, private, public, systemd};
@@ -34,19 +35,32 @@ const PRIVATE_CONNECTIONS: usize = 128;
 /// For the private listener to end, once the public one has.
 const PRIVATE_FAREWELL: Duration = Duration::from_secs(1);
 
+/// For the last lines of the log to be written; whoever does not read them keeps nothing from ending.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Serves until SIGTERM or SIGINT, and then finishes what is in flight, within
 /// [`Limits::shutdown_timeout`]; a second such signal ends it at once. SIGHUP reads the
 /// certificate again.
-pub(crate) async fn run(config: Config) -> Result<(), StartError> {
-    log::install(&config.log).map_err(|_| StartError::Logging)?;
+///
+/// Returns whether it could start; if not, standard error says why.
+pub(crate) async fn run(config: Config) -> bool {
+    let Ok(lines) = log::install(&config.log) else {
+        complain(StartError::Logging);
+        return false;
+    };
+    let outcome = start(config, &lines).await;
+    if let Err(error) = &outcome {
+        lines.say(error);
+    }
+    lines.flush(LAST_WORDS);
+    outcome.is_ok()
+}
+
+async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
     let measures = Measures::install().map_err(|_| StartError::Measuring)?;
     // Before anybody can know that we are there.
     let signals = Signals::new().map_err(StartError::Signals)?;
 
-    let counts = matches!(config.sessions.max_per_issuer, SessionLimit::AtMost(_));
-    if counts && matches!(config.store, Store::Sealed { .. }) {
-        return Err(StartError::CannotCount);
-    }
     let Opened { store, redis } = did_auth::open(&config).map_err(StartError::Redis)?;
     let auth = did_auth(&config, store).map_err(StartError::Auth)?;
     let config = Arc::new(config);
@@ -73,8 +87,8 @@ pub(crate) async fn run(config: Config) -> Result<(), StartError> {
         None => None,
     };
 
-    announce(&public);
-    private.iter().for_each(announce);
+    announce(&public, lines);
+    private.iter().for_each(|private| announce(private, lines));
     warnings::of_settings(&config);
     let mut tasks = JoinSet::new();
     if let Some(redis) = redis {
@@ -144,13 +158,13 @@ fn reload(tls: Option<&Tls>) {
 }
 
 /// Plain text, whatever the log's format: for people who started it and for tests.
-fn announce(server: &Server) {
+fn announce(server: &Server, lines: &Lines) {
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     let name = server.name;
     match server.bound.at() {
-        Listen::Tcp(address) => complain(format_args!("{name} listener on {scheme}://{address}")),
+        Listen::Tcp(address) => lines.say(format_args!("{name} listener on {scheme}://{address}")),
         Listen::Unix(path) => {
-            complain(format_args!("{name} listener on {scheme}+unix:{}", path.display()));
+            lines.say(format_args!("{name} listener on {scheme}+unix:{}", path.display()));
         }
     }
 }

@@ -14,7 +14,8 @@ pub(crate) use tower_didt_test_support::directory::Directory;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every configuration here has in common; tables follow.
-pub(crate) const TOP: &str = "audiences = [\"app\"]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+pub(crate) const TOP: &str =
+    "audiences = [\"app\"]\nadmit = \"any_key\"\ntrusted_proxies = [\"127.0.0.1\"]\n";
 
 /// Both listeners, on free ports.
 pub(crate) const LISTEN: &str = "[listen]\npublic = \"127.0.0.1:0\"\nprivate = \"127.0.0.1:0\"\n";

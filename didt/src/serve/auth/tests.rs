@@ -6,7 +6,7 @@ use tower_didt::{
 };
 
 use super::super::config::Config;
-use super::super::policy::{Access, Policy, Rule};
+use super::super::policy::{Access, Admit, Policy, Rule};
 use super::super::test_support::{
     AUDIENCE, Gateway, NoRevocation, PROXY, START, alice, bearer, bob, config, empty, get, post,
     with_cookie,
@@ -105,7 +105,7 @@ async fn signing_in_as_somebody_else_replaces_the_session() {
 /// With such a rule it is replaced: `a_rule_for_fresh_sessions_asks_to_sign_in_again`.
 #[tokio::test]
 async fn where_no_rule_asks_for_a_fresh_session_signing_in_again_keeps_the_one_there_is() {
-    let policy = Policy::new(Vec::new(), Rule::otherwise(Access::Required));
+    let policy = Policy::new(Vec::new(), Rule::otherwise(Access::Required, Admit::AnyKey));
     let gateway = Gateway::new(Config { policy, ..config() });
     let cookie = gateway.sign_in(&alice()).await;
     let again = with_cookie(bearer(post("/auth/login"), &gateway.token(&alice())), &cookie);

@@ -5,11 +5,11 @@ use tower_didt::{Session, Timestamp};
 use super::super::policy::{Access, Rule};
 use super::refusal::Refusal;
 
-/// Checks what the layer does not know of: a list of issuers, and how old a session may be.
+/// Checks what the layer does not know of: whom the rule admits, and how old a session may be.
 pub(super) fn admit(rule: &Rule, session: Option<&Session>, now: Timestamp) -> Result<(), Refusal> {
-    if let Some(issuers) = &rule.issuers {
+    if rule.access.asks_for_somebody() {
         let session = session.ok_or(Refusal::Nobody)?;
-        if !issuers.contains(&session.issuer()) {
+        if !rule.admit.admits(&session.issuer()) {
             return Err(Refusal::IssuerNotAllowed);
         }
     }

@@ -33,10 +33,12 @@ pub(crate) struct Explain {
 
 const HELP: &str = r#"JSON:
   {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
-   "rule":"api","number":1,"access":"fresh","fresh_seconds":600,"issuers":["did:ethr:0x…"]}
+   "rule":"api","number":1,"access":"fresh","fresh_seconds":600,"admit":"listed",
+   "issuers":["did:ethr:0x…"]}
   {"canonical":false,"part":"path","error":"dot_segment","message":"…"}
   number counts the rules from 1 and is null for the default; access is one of public, optional,
-  required, fresh; fresh_seconds is null but for fresh, issuers where everybody may pass.
+  required, fresh; fresh_seconds is null but for fresh. admit is any_key or listed, and null where
+  nobody is asked for; issuers is null unless they are listed.
 
 Examples:
   didt explain --config gateway.toml GET https://app.example.com/api/me
@@ -137,7 +139,8 @@ const fn scheme(target: &Target) -> &'static str {
 
 /// In one order, whatever the order of the file.
 fn issuers(rule: &Rule) -> Option<Vec<String>> {
-    let mut issuers: Vec<_> = rule.issuers.as_ref()?.iter().map(ToString::to_string).collect();
+    let listed = rule.access.asks_for_somebody().then(|| rule.admit.listed())?;
+    let mut issuers: Vec<_> = listed?.iter().map(ToString::to_string).collect();
     issuers.sort();
     Some(issuers)
 }
@@ -153,6 +156,7 @@ struct Explained<'a> {
     number: Option<usize>,
     access: &'static str,
     fresh_seconds: Option<u64>,
+    admit: Option<&'static str>,
     issuers: Option<Vec<String>>,
 }
 
@@ -173,6 +177,7 @@ impl<'a> Explained<'a> {
                 Access::Fresh(age) => Some(age.as_secs()),
                 _ => None,
             },
+            admit: rule.access.asks_for_somebody().then(|| rule.admit.name()),
             issuers: issuers(rule),
         }
     }

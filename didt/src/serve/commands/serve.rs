@@ -44,14 +44,8 @@ impl Serve {
             }
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let outcome = runtime.block_on(run::run(config));
+        let started = runtime.block_on(run::run(config));
         runtime.shutdown_timeout(LEFTOVERS);
-        Ok(match outcome {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                complain(error);
-                CANNOT_START.into()
-            }
-        })
+        Ok(if started { ExitCode::SUCCESS } else { CANNOT_START.into() })
     }
 }

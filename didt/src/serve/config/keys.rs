@@ -1,9 +1,12 @@
 //! All settings that there are.
 
 /// In the order in which they are explained.
-pub(crate) const KEYS: [&str; 48] = [
+pub(crate) const KEYS: [&str; 51] = [
     "audiences",
     "default_access",
+    "admit",
+    "issuers",
+    "addresses",
     "trusted_proxies",
     "trusted_origins",
     "listen.public",

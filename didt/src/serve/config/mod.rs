@@ -11,6 +11,7 @@ mod document;
 mod invalid;
 mod keys;
 mod origin;
+mod parties;
 mod readers;
 mod rules;
 mod sections;

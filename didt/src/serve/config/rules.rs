@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
-
-use serde::Deserialize;
-use toml::Spanned;
-use toml::de::ValueDeserializer;
-use tower_didt::{Address, Issuer};
 
 use super::document::Document;
 use super::invalid::Invalid;
+use super::parties;
 use super::readers::read_span;
 use super::settings::Settings;
-use crate::serve::policy::{Access, HostPattern, PathPattern, Policy, Requests, Rule, registered};
+use crate::serve::policy::{
+    Access, Admit, HostPattern, PathPattern, Policy, Requests, Rule, Said, registered,
+};
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::ValueDeserializer;
 
 /// So many that comparing each with all before it takes no time.
 const MAX_RULES: usize = 1_000;
@@ -34,6 +36,7 @@ struct RuleText {
     paths: Spanned<Vec<Spanned<String>>>,
     access: Option<Spanned<String>>,
     fresh: Option<Spanned<String>>,
+    admit: Option<Spanned<String>>,
     issuers: Option<Spanned<Vec<Spanned<String>>>>,
     addresses: Option<Spanned<Vec<Spanned<String>>>>,
 }
@@ -51,11 +54,19 @@ pub(super) fn policy(
             ("public", Access::Public),
         ],
     )?;
-    let rules = document.map(|document| rules(document, lifetime)).transpose()?;
-    Ok(Policy::new(rules.unwrap_or_default(), Rule::otherwise(access)))
+    let top = parties::admitted(settings)?;
+    let rules = document.map(|document| rules(document, lifetime, &top)).transpose()?;
+    let rules = rules.unwrap_or_default();
+    let reached = !rules.iter().any(|rule| rule.requests.are_all());
+    let admit = if access.asks_for_somebody() && reached {
+        Admit::new(Said::default(), &top).map_err(|fault| settings.invalid("admit", fault))?
+    } else {
+        Admit::nobody()
+    };
+    Ok(Policy::new(rules, Rule::otherwise(access, admit)))
 }
 
-fn rules(mut document: Document<'_>, lifetime: Duration) -> Result<Vec<Rule>, Invalid> {
+fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<Vec<Rule>, Invalid> {
     let Some(value) = document.rules.take() else { return Ok(Vec::new()) };
     let start = value.span().start;
     let texts = Vec::<Spanned<RuleText>>::deserialize(ValueDeserializer::from(value))
@@ -69,7 +80,7 @@ fn rules(mut document: Document<'_>, lifetime: Duration) -> Result<Vec<Rule>, In
         let text = text.into_inner();
         let faults = Faults { document: &document, rule: text.name.get_ref().clone() };
         let (name_at, paths_at) = (text.name.span().start, text.paths.span().start);
-        let rule = rule(text, &faults, lifetime)?;
+        let rule = rule(text, &faults, lifetime, top)?;
         if rules.iter().any(|earlier| earlier.name == rule.name) {
             return Err(faults.at(name_at, "there is another rule of this name"));
         }
@@ -123,7 +134,12 @@ impl Faults<'_> {
     }
 }
 
-fn rule(text: RuleText, faults: &Faults<'_>, lifetime: Duration) -> Result<Rule, Invalid> {
+fn rule(
+    text: RuleText,
+    faults: &Faults<'_>,
+    lifetime: Duration,
+    top: &Said,
+) -> Result<Rule, Invalid> {
     let name_at = text.name.span().start;
     let name = text.name.into_inner();
     check_name(&name).map_err(|problem| faults.at(name_at, problem))?;
@@ -141,21 +157,22 @@ fn rule(text: RuleText, faults: &Faults<'_>, lifetime: Duration) -> Result<Rule,
         paths: Some(faults.list("paths", text.paths, PathPattern::parse)?),
     };
 
-    let issuers = text
-        .issuers
-        .map(|list| faults.list("issuers", list, |text| text.parse::<Issuer>().map_err(Is)))
-        .transpose()?;
-    let addresses = text
-        .addresses
-        .map(|list| {
-            faults.list("addresses", list, |text| {
-                text.parse::<Address>()
-                    .map(Issuer::from)
-                    .map_err(|_| "is no address; expected 0x and 40 hexadecimal digits")
-            })
-        })
-        .transpose()?;
+    let issuers =
+        text.issuers.map(|list| faults.list("issuers", list, parties::issuer)).transpose()?;
+    let addresses =
+        text.addresses.map(|list| faults.list("addresses", list, parties::address)).transpose()?;
     let listed = issuers.is_some() || addresses.is_some();
+    let admit_at = text.admit.as_ref().map_or(name_at, |admit| admit.span().start);
+    let word = text.admit.map(|admit| {
+        let text = admit.into_inner();
+        parties::word(&text)
+            .map_err(|problem| faults.at(admit_at, format_args!("admit: {text:?} {problem}")))
+    });
+    let own = Said {
+        word: word.transpose()?,
+        listed: listed.then(|| Arc::new(issuers.into_iter().chain(addresses).flatten().collect())),
+    };
+    let says_whom = !own.is_empty();
 
     let fresh = text.fresh.map(|span| (span.span().start, span.into_inner()));
     let fresh =
@@ -177,10 +194,12 @@ fn rule(text: RuleText, faults: &Faults<'_>, lifetime: Duration) -> Result<Rule,
             return Err(faults
                 .at(byte, format_args!("fresh asks for a session, access = {word:?} does not")));
         }
-        ("public" | "optional", None) if listed => {
+        ("public" | "optional", None) if says_whom => {
             return Err(faults.at(
                 access_at,
-                format_args!("issuers and addresses ask for somebody, access = {word:?} does not"),
+                format_args!(
+                    "admit, issuers and addresses ask for somebody, access = {word:?} does not"
+                ),
             ));
         }
         ("public", None) => Access::Public,
@@ -193,17 +212,12 @@ fn rule(text: RuleText, faults: &Faults<'_>, lifetime: Duration) -> Result<Rule,
             return Err(faults.at(access_at, problem));
         }
     };
-    let who = listed.then(|| issuers.into_iter().chain(addresses).flatten().collect());
-    Ok(Rule { name, access, issuers: who, requests })
-}
-
-/// Makes a sentence of what the library says.
-struct Is<T>(T);
-
-impl<T: fmt::Display> fmt::Display for Is<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "is no issuer; {}", self.0)
-    }
+    let admit = if access.asks_for_somebody() {
+        Admit::new(own, top).map_err(|fault| faults.at(admit_at, format_args!("admit: {fault}")))?
+    } else {
+        Admit::nobody()
+    };
+    Ok(Rule { name, access, admit, requests })
 }
 
 /// Names stand in logs, metrics and headers.

@@ -17,6 +17,11 @@ pub(crate) enum Access {
 }
 
 impl Access {
+    /// Whether nobody passes unknown.
+    pub(crate) const fn asks_for_somebody(self) -> bool {
+        matches!(self, Self::Required | Self::Fresh(_))
+    }
+
     /// The word for it in the policy file and in logs.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -12,10 +12,10 @@ fn policy_with_public(path: &str) -> Policy {
     let public = Rule {
         name: "public".to_owned(),
         access: Access::Public,
-        issuers: None,
+        admit: Admit::AnyKey,
         requests: requests(path),
     };
-    Policy::new(vec![public], Rule::otherwise(Access::Required))
+    Policy::new(vec![public], Rule::otherwise(Access::Required, Admit::AnyKey))
 }
 
 fn access(policy: &Policy, uri: &[u8]) -> Result<Access, NotCanonical> {
@@ -94,10 +94,10 @@ fn another_spelling_does_not_fall_through_to_a_laxer_rule() {
     let admin = Rule {
         name: "admin".to_owned(),
         access: Access::Fresh(std::time::Duration::from_secs(60)),
-        issuers: None,
+        admit: Admit::AnyKey,
         requests: requests("/@admin"),
     };
-    let policy = Policy::new(vec![admin], Rule::otherwise(Access::Public));
+    let policy = Policy::new(vec![admin], Rule::otherwise(Access::Public, Admit::nobody()));
     for uri in ["/@admin", "/%40admin", "/@admin?x"] {
         assert_ne!(access(&policy, uri.as_bytes()), Ok(Access::Public), "{uri}");
     }
@@ -111,7 +111,7 @@ fn the_first_rule_that_matches_applies() {
     let rule = |name: &str, access, path| Rule {
         name: name.to_owned(),
         access,
-        issuers: None,
+        admit: Admit::AnyKey,
         requests: requests(path),
     };
     let policy = Policy::new(
@@ -120,7 +120,7 @@ fn the_first_rule_that_matches_applies() {
             rule("second", Access::Public, "/a/**"),
             rule("third", Access::Required, "/**"),
         ],
-        Rule::otherwise(Access::Required),
+        Rule::otherwise(Access::Required, Admit::AnyKey),
     );
     let name = |uri: &[u8]| {
         let target = Target::new(b"GET", b"https", b"example.com", uri).expect("canonical");
@@ -129,7 +129,7 @@ fn the_first_rule_that_matches_applies() {
     assert_eq!(name(b"/a/b"), "first");
     assert_eq!(name(b"/a/c"), "second");
     assert_eq!(name(b"/b"), "third");
-    let none = Policy::new(Vec::new(), Rule::otherwise(Access::Required));
+    let none = Policy::new(Vec::new(), Rule::otherwise(Access::Required, Admit::AnyKey));
     let target = Target::new(b"GET", b"https", b"example.com", b"/").expect("canonical");
     assert_eq!(none.rule_for(&target).name, Rule::OTHERWISE);
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod access;
+mod admit;
 #[cfg(test)]
 mod advisories;
 mod host;
@@ -15,6 +16,7 @@ mod rule;
 mod target;
 
 pub(crate) use self::access::Access;
+pub(crate) use self::admit::{Admit, Said, Word};
 pub(crate) use self::host::HostPattern;
 pub(crate) use self::method::registered;
 pub(crate) use self::path_pattern::PathPattern;

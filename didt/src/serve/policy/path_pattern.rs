@@ -44,6 +44,11 @@ impl PathPattern {
         Ok(Self { text: text.to_owned(), segments })
     }
 
+    /// `/**`.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.segments == [Segment::Rest]
+    }
+
     /// `path` is canonical.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let mut path = path.split('/').skip(1);

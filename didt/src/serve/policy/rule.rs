@@ -1,11 +1,8 @@
 //! One rule of the policy.
 
-use std::collections::HashSet;
-
 use http::Method;
-use tower_didt::Issuer;
 
-use super::{Access, HostPattern, PathPattern, Target};
+use super::{Access, Admit, HostPattern, PathPattern, Target};
 
 /// Which requests a rule is about, and what it asks for.
 #[derive(Debug)]
@@ -13,21 +10,16 @@ pub(crate) struct Rule {
     /// What logs and `didt explain` call it.
     pub(crate) name: String,
     pub(crate) access: Access,
-    /// Who may pass; nobody else. `None` for everybody whom `access` admits.
-    pub(crate) issuers: Option<HashSet<Issuer>>,
+    /// Who passes of those who are known, where `access` asks for somebody; without effect elsewhere.
+    pub(crate) admit: Admit,
     /// Which requests it is about. Defaults to all.
     pub(crate) requests: Requests,
 }
 
 impl Rule {
     /// What applies where no rule does, under the name `default`.
-    pub(crate) fn otherwise(access: Access) -> Self {
-        Self {
-            name: Self::OTHERWISE.to_owned(),
-            access,
-            issuers: None,
-            requests: Requests::default(),
-        }
+    pub(crate) fn otherwise(access: Access, admit: Admit) -> Self {
+        Self { name: Self::OTHERWISE.to_owned(), access, admit, requests: Requests::default() }
     }
 
     /// The name of the rule that applies where no other does.
@@ -39,10 +31,10 @@ impl Rule {
 
     /// A phrase for people: what it asks for, and of whom.
     pub(crate) fn asks_for(&self) -> String {
-        match self.issuers.as_ref().map(HashSet::len) {
-            None => self.access.to_string(),
-            Some(1) => format!("{} of the one issuer listed", self.access),
-            Some(count) => format!("{} of one of {count} issuers", self.access),
+        if self.access.asks_for_somebody() {
+            format!("{} {}", self.access, self.admit)
+        } else {
+            self.access.to_string()
         }
     }
 }
@@ -67,6 +59,12 @@ impl Requests {
             method: method.ok_or(Miss::Method)?,
             path: path.ok_or(Miss::Path)?,
         })
+    }
+
+    /// Whether there is no request that is not among these.
+    pub(crate) fn are_all(&self) -> bool {
+        let everything = |paths: &Vec<PathPattern>| paths.iter().any(PathPattern::is_everything);
+        self.hosts.is_none() && self.methods.is_none() && self.paths.as_ref().is_none_or(everything)
     }
 
     /// Whether all of the other's requests are among these.

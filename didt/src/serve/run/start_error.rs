@@ -16,7 +16,6 @@ pub(crate) enum StartError {
     Signals(io::Error),
     Redis(RedisConfigError),
     Auth(ConfigError),
-    CannotCount,
     Assertion(InvalidKey),
     Tls(TlsError),
     Bind(BindError),
@@ -25,14 +24,13 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Logging => f.write_str("something else logs already"),
+            Self::Logging => {
+                f.write_str("something else logs already, or there is no room for another thread")
+            }
             Self::Measuring => f.write_str("something else measures already"),
             Self::Signals(error) => write!(f, "cannot hear signals: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
             Self::Auth(error) => error.fmt(f),
-            Self::CannotCount => f.write_str(
-                "a limit on sessions per issuer needs a store that counts them; sealed ones cannot",
-            ),
             Self::Assertion(error) => write!(f, "assertion.key_file: {error}"),
             Self::Tls(error) => write!(f, "listen.tls: {error}"),
             Self::Bind(error) => error.fmt(f),

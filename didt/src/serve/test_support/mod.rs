@@ -28,7 +28,7 @@ use super::config::{
     Config, IdentityHeaders, Limits, Listen, Log, PublicListener, Sessions, Store,
 };
 use super::peer::{Peer, TrustedProxies};
-use super::policy::{Access, PathPattern, Policy, Requests, Rule};
+use super::policy::{Access, Admit, PathPattern, Policy, Requests, Rule};
 use super::public;
 
 pub(crate) const AUDIENCE: &str = "did:magic:gateway-test";
@@ -51,7 +51,7 @@ pub(crate) fn config() -> Config {
     let rule = |name: &str, path: &str, access| Rule {
         name: name.to_owned(),
         access,
-        issuers: None,
+        admit: Admit::AnyKey,
         requests: Requests {
             hosts: None,
             methods: None,
@@ -63,7 +63,7 @@ pub(crate) fn config() -> Config {
         rule("optional", "/optional", Access::Optional),
         rule("fresh", "/fresh", Access::Fresh(Duration::from_secs(600))),
         Rule {
-            issuers: Some(HashSet::from([alice().issuer()])),
+            admit: Admit::Listed(Arc::new(HashSet::from([alice().issuer()]))),
             ..rule("alice", "/alice", Access::Required)
         },
     ];
@@ -84,7 +84,7 @@ pub(crate) fn config() -> Config {
         store: Store::Memory,
         identity: IdentityHeaders::default(),
         assertion: None,
-        policy: Policy::new(rules, Rule::otherwise(Access::Required)),
+        policy: Policy::new(rules, Rule::otherwise(Access::Required, Admit::AnyKey)),
         limits: Limits::default(),
         log: Log::default(),
     }

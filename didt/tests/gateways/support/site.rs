@@ -64,6 +64,9 @@ impl Site {
                 assert!(text.contains(from), "{file} has no {from:?}");
                 text = text.replace(from, to);
             }
+            if *file == "didt.toml" {
+                text = open_to_any_key(&text);
+            }
             fs::write(directory.0.join(file), exchange_ports(&text, &ports)).expect("a file");
         }
         for (file, ..) in changes {
@@ -189,6 +192,13 @@ impl Site {
 /// A new token of a user's, as a header's value.
 pub(crate) fn bearer(user: &str) -> String {
     format!("Bearer {}", Wallet::from_seed(user).token(AUDIENCE).mint())
+}
+
+/// The samples list who may pass. The users here are made as they are needed.
+fn open_to_any_key(policy: &str) -> String {
+    const LIST: &str = "addresses = [\"0xde709f2102306220921060314715629080e2fb77\"]\n";
+    assert!(policy.contains(LIST), "the sample lists nobody: {policy}");
+    policy.replace(LIST, "admit = \"any_key\"\n")
 }
 
 fn sample(gateway: &str, file: &str) -> String {

@@ -13,7 +13,7 @@ use crate::serve::policy::{Access, Target};
 /// What stands in every secret file, and in no output.
 const NEEDLE: &str = "n33dl3";
 
-const MINIMAL: &str = "audiences = [\"did:magic:a\"]\n";
+const MINIMAL: &str = "audiences = [\"did:magic:a\"]\nadmit = \"any_key\"\n";
 
 /// The files that settings may name here.
 fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -70,7 +70,7 @@ fn value<'a>(loaded: &'a Loaded, key: &str) -> (&'a str, String) {
 }
 
 #[test]
-fn nothing_but_an_audience_is_needed() {
+fn nothing_but_an_audience_and_who_is_admitted_is_needed() {
     let Loaded { config, settings } = good(MINIMAL);
     assert_eq!(config.audiences, Audiences::from("did:magic:a"));
     assert_eq!(config.public.listen, Listen::Tcp(([127, 0, 0, 1], 8080).into()));
@@ -90,7 +90,9 @@ fn nothing_but_an_audience_is_needed() {
     assert_eq!(config.log, Log::default());
     let target = Target::new(b"GET", b"https", b"a.example", b"/").expect("canonical");
     assert_eq!(config.policy.rule_for(&target).access, Access::Required);
-    assert!(settings.iter().skip(1).all(|setting| setting.origin == Origin::Default));
+    assert!(settings.iter().all(|setting| {
+        ["audiences", "admit"].contains(&setting.key) || setting.origin == Origin::Default
+    }));
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn flags_outrank_the_environment_and_that_the_file() {
     let variable = [("DIDT__SESSIONS__LIFETIME", "2d")];
     let flag = [("sessions.lifetime", "5d"), ("sessions.lifetime", "1d")];
     let rows: [(&[_], &[_], u64, &str); 4] = [
-        (&[], &[], 3, "gateway.toml:3"),
+        (&[], &[], 3, "gateway.toml:4"),
         (&variable, &[], 2, "DIDT__SESSIONS__LIFETIME"),
         (&[], &flag, 1, "--set"),
         (&variable, &flag, 1, "--set"),
@@ -130,6 +132,7 @@ fn a_container_needs_no_file() {
     let variables = [
         ("DIDT__AUDIENCES", "did:magic:a,did:magic:b"),
         ("DIDT__DEFAULT_ACCESS", "optional"),
+        ("DIDT__ADMIT", "any_key"),
         ("DIDT__TRUSTED_PROXIES", "[\"10.0.0.0/8\"]"),
         ("DIDT__LISTEN__PUBLIC", "unix:/run/public.sock"),
         ("DIDT__LISTEN__PRIVATE", "[::]:9090"),
@@ -157,6 +160,7 @@ fn a_container_needs_no_file() {
 fn every_table_is_read() {
     let file = r#"
         audiences = ["did:magic:a"]
+        addresses = ["0xde709f2102306220921060314715629080e2fb77"]
         trusted_proxies = ["10.0.0.0/8", "unix"]
         trusted_origins = ["https://app.example.com"]
 
@@ -292,24 +296,24 @@ fn nothing_that_is_printed_holds_a_secret() {
 #[test]
 fn what_is_wrong_in_the_file_is_told_with_its_line() {
     let rows = [
-        ("[listn]\n", "gateway.toml:2: listn: unknown key"),
-        ("listen = 1\n", "gateway.toml:2: listen: is a table"),
+        ("[listn]\n", "gateway.toml:3: listn: unknown key"),
+        ("listen = 1\n", "gateway.toml:3: listen: is a table"),
         (
             "\n\n[listen]\npublc = 1\n",
-            "gateway.toml:5: listen.publc: unknown key; those of [listen]",
+            "gateway.toml:6: listen.publc: unknown key; those of [listen]",
         ),
-        ("[listen]\npublic = 1\n", "gateway.toml:3: listen.public: expected a text in quotes"),
+        ("[listen]\npublic = 1\n", "gateway.toml:4: listen.public: expected a text in quotes"),
         (
             "[limits]\nconnections = \"10\"\n",
-            "gateway.toml:3: limits.connections: expected a whole number",
+            "gateway.toml:4: limits.connections: expected a whole number",
         ),
-        ("trusted_proxies = \"10.0.0.0/8\"\n", "gateway.toml:2: trusted_proxies: expected a list"),
-        ("trusted_proxies = [1]\n", "gateway.toml:2: trusted_proxies: expected a list"),
-        ("\"sessions.lifetime\" = \"1d\"\n", "gateway.toml:2: \"sessions.lifetime\": unknown key"),
-        ("[listen.tls.more]\n", "gateway.toml:2: listen.tls.more: unknown key"),
-        ("[log]\nlevel = \"info\"\nlevel = \"warn\"\n", "gateway.toml:4: "),
-        ("[log\n", "gateway.toml:2: "),
-        ("log = { level = \"info\"", "gateway.toml:2: "),
+        ("trusted_proxies = \"10.0.0.0/8\"\n", "gateway.toml:3: trusted_proxies: expected a list"),
+        ("trusted_proxies = [1]\n", "gateway.toml:3: trusted_proxies: expected a list"),
+        ("\"sessions.lifetime\" = \"1d\"\n", "gateway.toml:3: \"sessions.lifetime\": unknown key"),
+        ("[listen.tls.more]\n", "gateway.toml:3: listen.tls.more: unknown key"),
+        ("[log]\nlevel = \"info\"\nlevel = \"warn\"\n", "gateway.toml:5: "),
+        ("[log\n", "gateway.toml:3: "),
+        ("log = { level = \"info\"", "gateway.toml:3: "),
     ];
     for (more, expected) in rows {
         let told = problem(&format!("{MINIMAL}{more}"));

@@ -1,6 +1,7 @@
 //! `[[rules]]`.
 
 use super::*;
+use crate::serve::policy::Admit;
 
 fn with_rules(rules: &str) -> String {
     format!("{MINIMAL}{rules}")
@@ -26,7 +27,7 @@ fn rules_say_who_may_pass() {
         name = "admin"
         paths = ["/admin", "/admin/**"]
         fresh = "10m"
-        issuers = ["did:ethr:0xDE709F2102306220921060314715629080e2fb77"]
+        issuers = ["did:ethr:0xde709f2102306220921060314715629080e2fb77"]
         addresses = ["0x52908400098527886E0F7030069857D2E4169EE7"]
 
         [[rules]]
@@ -45,7 +46,7 @@ fn rules_say_who_may_pass() {
     assert_eq!(rule("GET", "example.com", "/").access, Access::Optional);
     let admin = rule("GET", "example.com", "/admin/users");
     assert_eq!(admin.access, Access::Fresh(Duration::from_secs(600)));
-    let issuers = admin.issuers.as_ref().expect("issuers");
+    let issuers = admin.admit.listed().expect("issuers");
     assert_eq!(issuers.len(), 2);
     for issuer in
         ["de709f2102306220921060314715629080e2fb77", "52908400098527886e0f7030069857d2e4169ee7"]
@@ -54,7 +55,7 @@ fn rules_say_who_may_pass() {
         assert!(issuers.contains(&issuer), "{issuer}");
     }
     assert_eq!(rule("GET", "example.com", "/api").access, Access::Required);
-    assert!(rule("GET", "example.com", "/api").issuers.is_none());
+    assert_eq!(rule("GET", "example.com", "/api").admit, Admit::AnyKey);
 }
 
 #[test]
@@ -124,18 +125,18 @@ fn rules_that_make_no_sense_are_refused() {
         (
             "issuers and public",
             "name = \"a\"\npaths = [\"/\"]\naccess = \"public\"\naddresses = [\"0x52908400098527886E0F7030069857D2E4169EE7\"]",
-            "issuers and addresses ask for somebody",
+            "admit, issuers and addresses ask for somebody",
         ),
         ("no issuers", "name = \"a\"\npaths = [\"/\"]\nissuers = []", "issuers is empty"),
         (
             "address for an issuer",
             "name = \"a\"\npaths = [\"/\"]\nissuers = [\"0x52908400098527886E0F7030069857D2E4169EE7\"]",
-            "is no issuer",
+            "is not an issuer",
         ),
         (
             "short address",
             "name = \"a\"\npaths = [\"/\"]\naddresses = [\"0x5290\"]",
-            "is no address",
+            "is not an address",
         ),
     ];
     for (name, rule, expected) in rows {
@@ -147,10 +148,10 @@ fn rules_that_make_no_sense_are_refused() {
         problem(&with_rules(&format!("[[rules]]\n{first}\n[[rules]]\n{second}\n")))
     };
     let told = two("name = \"a\"\npaths = [\"/\"]", "name = \"a\"\npaths = [\"/b\"]");
-    assert_eq!(told, "gateway.toml:6: rule \"a\": there is another rule of this name");
+    assert_eq!(told, "gateway.toml:7: rule \"a\": there is another rule of this name");
     let told = two("name = \"a\"\npaths = [\"/x\"]", "name = \"b\"\npaths = [\"/x\"]");
     assert!(
-        told.starts_with("gateway.toml:7: rule \"b\": never applies: the rule \"a\""),
+        told.starts_with("gateway.toml:8: rule \"b\": never applies: the rule \"a\""),
         "{told}"
     );
     let told = two(
@@ -162,4 +163,74 @@ fn rules_that_make_no_sense_are_refused() {
     let many: String =
         (0..1_001).map(|n| format!("[[rules]]\nname = \"r{n}\"\npaths = [\"/{n}\"]\n")).collect();
     assert!(problem(&with_rules(&many)).contains("more than 1000"));
+}
+
+const LISTED: &str = "addresses = [\"0xde709f2102306220921060314715629080e2fb77\"]\n";
+
+/// Anybody can make a key and sign in with it.
+#[test]
+fn what_is_guarded_is_open_to_any_key_only_where_that_is_said() {
+    let audiences = "audiences = [\"did:magic:a\"]\n";
+    let rule = |more: &str| format!("[[rules]]\nname = \"a\"\npaths = [\"/a\"]\n{more}");
+    let all = |more: &str| format!("[[rules]]\nname = \"all\"\npaths = [\"/**\"]\n{more}");
+    let public = "default_access = \"public\"\n";
+    let refused = [
+        String::new(),
+        rule("access = \"public\"\n"),
+        rule(LISTED),
+        format!("{public}{}", rule("")),
+        format!("{public}{}", rule("fresh = \"5m\"\n")),
+        format!("{public}admit = \"listed\"\n{}", rule("")),
+        format!("{public}{}", rule("admit = \"listed\"\n")),
+        all(""),
+        format!("[[rules]]\nname = \"b\"\npaths = [\"/**\"]\nmethods = [\"GET\"]\n{LISTED}"),
+        "admit = \"listed\"\n".to_owned(),
+    ];
+    for text in refused {
+        let told = problem(&format!("{audiences}{text}"));
+        assert!(told.contains("admit") && told.contains("addresses"), "{text}: {told}");
+    }
+    let accepted = [
+        ("any key", "admit = \"any_key\"\n".to_owned()),
+        ("a list", LISTED.to_owned()),
+        ("the word too", format!("admit = \"listed\"\n{LISTED}")),
+        ("nothing is guarded", public.to_owned()),
+        ("nobody has to be known", "default_access = \"optional\"\n".to_owned()),
+        ("each rule says it", format!("{public}{}", rule("admit = \"any_key\"\n"))),
+        ("the default is never reached", format!("{}{}", rule(LISTED), all(LISTED))),
+    ];
+    for (name, text) in accepted {
+        let told = load(Some(&format!("{audiences}{text}")), &[], &[]).err();
+        assert_eq!(told, None, "{name}");
+    }
+}
+
+#[test]
+fn a_list_and_any_key_contradict_each_other() {
+    let audiences = "audiences = [\"did:magic:a\"]\n";
+    for text in [
+        format!("admit = \"any_key\"\n{LISTED}"),
+        format!("{LISTED}[[rules]]\nname = \"a\"\npaths = [\"/a\"]\nadmit = \"any_key\"\n{LISTED}"),
+    ] {
+        assert!(problem(&format!("{audiences}{text}")).contains("keep one"), "{text}");
+    }
+    let unknown = problem(&format!("{audiences}admit = \"everybody\"\n"));
+    assert!(unknown.contains("\"everybody\" is none of \"any_key\", \"listed\""), "{unknown}");
+}
+
+#[test]
+fn a_list_at_the_top_is_for_every_rule_that_has_none() {
+    let text = format!(
+        "audiences = [\"did:magic:a\"]\n{LISTED}\
+         [[rules]]\nname = \"a\"\npaths = [\"/a\"]\n\
+         [[rules]]\nname = \"b\"\npaths = [\"/b\"]\nadmit = \"any_key\"\n"
+    );
+    let policy = good(&text).config.policy;
+    let admit = |path: &str| {
+        let target = Target::new(b"GET", b"https", b"a.example", path.as_bytes());
+        policy.rule_for(&target.expect("canonical")).admit.clone()
+    };
+    assert_eq!(admit("/a").listed().map(HashSet::len), Some(1));
+    assert_eq!(admit("/b"), Admit::AnyKey);
+    assert_eq!(admit("/c").listed().map(HashSet::len), Some(1), "and for the default");
 }

@@ -1,5 +1,7 @@
 //! What is written to standard error.
 
+mod queue;
+
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -7,21 +9,23 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, registry};
 
+pub(crate) use self::queue::Lines;
 use super::audit;
 use super::config::{Log, LogFormat, LogLevel};
 
-/// From now on events go to standard error.
-pub(crate) fn install(log: &Log) -> Result<(), AlreadyLogging> {
-    tracing::subscriber::set_global_default(subscriber(log, std::io::stderr))
-        .map_err(|_| AlreadyLogging)
+/// From now on events go to standard error, by a queue, so that nobody waits for its reader.
+pub(crate) fn install(log: &Log) -> Result<Lines, CannotLog> {
+    let lines = Lines::write_to(std::io::stderr()).map_err(|_| CannotLog)?;
+    tracing::subscriber::set_global_default(subscriber(log, lines.clone()))
+        .map_err(|_| CannotLog)?;
+    Ok(lines)
 }
 
 fn subscriber<W>(log: &Log, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // Where standard error is a pipe that nobody reads any more, a line is lost, and
-    // telling of that there would be a panic.
+    // The queue takes every line; an error of its own would be said on standard error, past the queue.
     let lines = fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),
@@ -44,11 +48,12 @@ fn wanted(level: LogLevel) -> Targets {
         .with_target("didt", level)
         .with_target("tower_didt", level)
         .with_target(audit::TARGET, Level::INFO)
+        .with_target(queue::TARGET, Level::WARN)
 }
 
-/// Something else logs already.
+/// Something else logs already, or the system has no thread for it.
 #[derive(Debug)]
-pub(crate) struct AlreadyLogging;
+pub(crate) struct CannotLog;
 
 #[cfg(test)]
 mod tests {
