@@ -353,35 +353,71 @@ async fn what_is_remembered_is_bounded_and_expires_by_itself() {
     assert_eq!(server.cli(&["hlen", &ends]), "1");
 }
 
+/// As after a rollback, or of another type: the issuer's sessions are lost, nobody is locked out,
+/// and nothing that was ended comes back.
 #[tokio::test]
-async fn what_cannot_be_read_is_corrupt_and_changes_nothing() {
+async fn ends_that_cannot_be_read_end_what_was_there_and_let_their_user_sign_in() {
     needs_redis!();
     let server = Server::start();
     let store = machine(&keys(), server.url()).await;
-    let (ticket, record) = sign_in(&store, "alice").await;
-    let ends = key_of(record.issuer, "e");
-    let corrupt = |answer: Result<(), StoreError>, what: &str| {
-        assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{what}: {answer:?}");
+    let (ends, births) = (key_of(issuer("alice"), "e"), key_of(issuer("alice"), "b"));
+    let line = |text: &'static str| {
+        let (server, ends) = (&server, &ends);
+        move || drop(server.cli(&["hset", ends, "#", text]))
     };
-    for bad in ["", "garbage", "1 5", "2 00000000000000000001"] {
-        server.cli(&["hset", &ends, "#", bad]);
-        eventually(async || store.load(&ticket, now()).await.is_err()).await;
-        corrupt(store.load(&ticket, now()).await.map(drop), bad);
-        let wanted = session("alice");
-        corrupt(store.mint(wanted.clone(), now()).await.map(drop), bad);
-        corrupt(store.revoke(record.issuer, record.handle, now()).await.map(drop), bad);
-        corrupt(store.revoke_all(record.issuer, now()).await, bad);
-        assert_eq!(store.state_of(wanted.token, now()).await.expect("an answer"), TokenState::New);
+    let of_another_type = |key: &str| {
+        server.cli(&["del", key]);
+        server.cli(&["set", key, "x"]);
+    };
+    let lines = [line(""), line("garbage"), line("1 5"), line("2 00000000000000000001")];
+    let all_new = || {
+        server.cli(&["hset", &ends, "#", "2 00000000000000000001"]);
+        server.cli(&["set", &births, "2 00000000000000000001"]);
+    };
+    let other_types = || {
+        of_another_type(&ends);
+        server.cli(&["del", &births]);
+        server.cli(&["hset", &births, "a", "b"]);
+    };
+    let mut ways: Vec<&dyn Fn()> = lines.iter().map(|way| way as &dyn Fn()).collect();
+    ways.extend([&all_new as &dyn Fn(), &other_types]);
+    for (number, spoil) in ways.into_iter().enumerate() {
+        let (ended, record) = sign_in(&store, "alice").await;
+        assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
+        let (alive, other) = sign_in(&store, "alice").await;
+        spoil();
+        for ticket in [&ended, &alive] {
+            eventually(async || {
+                matches!(store.load(ticket, now()).await, Err(StoreError::Corrupt(_)) | Ok(None))
+            })
+            .await;
+        }
+        if number % 2 == 0 {
+            // Signing out works, of one session.
+            store.revoke(other.issuer, other.handle, now()).await.expect("an answer");
+        }
+        let (new, _) = sign_in(&store, "alice").await;
+        assert!(opens(&store, &new).await, "{number}");
+        for ticket in [&ended, &alive] {
+            assert!(!opens(&store, ticket).await, "{number}: it came back");
+        }
+        // And everywhere.
+        spoil();
+        store.revoke_all(issuer("alice"), now()).await.expect("an answer");
+        for ticket in [&ended, &alive, &new] {
+            assert!(!opens(&store, ticket).await, "{number}: it survived everywhere");
+        }
+        let (next, _) = sign_in(&store, "alice").await;
+        assert!(opens(&store, &next).await, "{number}");
     }
-    server.cli(&["del", &ends]);
-    server.cli(&["set", &ends, "no hash"]);
-    corrupt(store.revoke_all(record.issuer, now()).await, "another type");
-    server.cli(&["del", &ends]);
-    server.cli(&["hset", &ends, "#", "1 00000000000000000001 of a later version"]);
-    eventually(async || store.load(&ticket, now()).await.is_ok()).await;
-    assert!(opens(&store, &ticket).await);
-    store.revoke_all(record.issuer, now()).await.expect("an answer");
-    assert!(!opens(&store, &ticket).await);
+    // One that a later version ended has ended, and is in nobody's way.
+    let (ticket, record) = sign_in(&store, "bob").await;
+    server.cli(&["hset", &key_of(issuer("bob"), "e"), &record.handle.to_string(), "2 later"]);
+    eventually(async || !opens(&store, &ticket).await).await;
+    let (other, record) = sign_in(&store, "bob").await;
+    assert!(opens(&store, &other).await);
+    assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
+    assert!(!opens(&store, &other).await);
 }
 
 #[tokio::test]

@@ -44,12 +44,13 @@ impl Ends {
             let (Value::BulkString(name), Value::BulkString(text)) = (name, text) else {
                 return Err(Fault::unexpected());
             };
-            let birth = read_birth(text).ok_or_else(unreadable)?;
             if name == ALL {
-                until = Some(birth);
-            } else {
-                let name = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-                sessions.push(name.ok_or_else(unreadable)?);
+                until = Some(read_birth(text).ok_or_else(unreadable)?);
+            } else if let Some(handle) =
+                std::str::from_utf8(name).ok().and_then(|name| name.parse().ok())
+            {
+                // It has ended, whatever else a later version says about it.
+                sessions.push(handle);
             }
         }
         sessions.sort_unstable_by_key(|handle: &SessionHandle| *handle.as_bytes());
@@ -100,16 +101,27 @@ fn read_birth(text: &[u8]) -> Option<Birth> {
 }
 
 fn unreadable() -> Fault {
-    Fault::corrupt("what was ended is in Redis in no form that this version reads")
+    Fault::corrupt("what was ended has a format in Redis that this version cannot read")
 }
 
-/// A script that begins with how births are read, in the form of this version. Each
-/// reads everything before it changes anything.
+/// A script that begins with how births are read, in the form of this version.
+///
+/// What cannot be read is taken for the worst: the sessions that it may be about have ended.
+/// Signing in then draws a line above every birth so far, so that nobody is locked out.
 macro_rules! lua {
     ($code:literal) => {
         Lua::new(with_tokens!(
             r"
-local unreadable = redis.error_reply('UNREADABLE a birth in no known form')
+local function typed(...)
+  local value = redis.pcall(...)
+  if type(value) == 'table' and value.err then
+    if string.find(value.err, 'WRONGTYPE', 1, true) then
+      return nil, true
+    end
+    return redis.call(...)
+  end
+  return value
+end
 local function read(text)
   local birth, rest = string.match(text .. ' ', '^1 (%d+) (.*)$')
   if birth and #birth == 20 then
@@ -122,34 +134,25 @@ end
     };
 }
 
-/// Claims a token and gives a birth that lies after all ends, or what the token is if it is not new:
-/// see `script::CLAIM`.
+/// Claims a token and returns a birth that lies after all ends, or what the token is if it is not
+/// new: see `script::CLAIM`.
 ///
 /// `KEYS`: the token's mark, the issuer's latest birth, its ends, what was revoked of its tokens.
 /// `ARGV`: the mark's life in ms, the birth that the clock suggests, the life of the latest
-/// birth in ms, when the token was issued.
+/// birth in ms, when the token was issued, the latest birth that a clock may have suggested.
+///
+/// Where the line below which all have ended cannot be read, a new one is drawn at the latest
+/// birth; where that cannot be read either, at what a clock may have suggested.
 pub(super) static CLAIM: LazyLock<Lua> = LazyLock::new(|| {
     lua!(
         r"
-local birth, all, latest = ARGV[2], redis.call('HGET', KEYS[3], '#'), redis.call('GET', KEYS[2])
-if all then
-  local ended = read(all)
-  if not ended then
-    return unreadable
-  end
-  if birth <= ended then
-    local high, low = tonumber(string.sub(ended, 1, 10)), tonumber(string.sub(ended, 11)) + 1
-    if low == 1e10 then
-      high, low = high + 1, 0
-    end
-    birth = string.format('%010.0f%010.0f', high, low)
-  end
-end
+local all, spoilt = typed('HGET', KEYS[3], '#')
+local latest, lost = typed('GET', KEYS[2])
+local ended = all and read(all)
+spoilt = spoilt or (all and not ended)
 if latest then
   latest = read(latest)
-  if not latest then
-    return unreadable
-  end
+  lost = not latest
 end
 local revoked, till = revocation(KEYS[4])
 if not revoked then
@@ -160,6 +163,26 @@ if state ~= 0 then
   return state
 end
 mark_token(KEYS[1], 'u', revoked, ARGV[1])
+local birth = ARGV[2]
+if lost then
+  latest = ARGV[5]
+end
+if spoilt then
+  ended = birth
+  if latest and latest > ended then
+    ended = latest
+  end
+  redis.call('DEL', KEYS[3])
+  redis.call('HSET', KEYS[3], '#', '1 ' .. ended)
+  redis.call('PEXPIRE', KEYS[3], ARGV[3])
+end
+if ended and birth <= ended then
+  local high, low = tonumber(string.sub(ended, 1, 10)), tonumber(string.sub(ended, 11)) + 1
+  if low == 1e10 then
+    high, low = high + 1, 0
+  end
+  birth = string.format('%010.0f%010.0f', high, low)
+end
 if not latest or latest < birth then
   latest = birth
 end
@@ -172,23 +195,27 @@ return birth
 /// Ends a session: 1 if it had not ended.
 ///
 /// `KEYS`: the issuer's ends. `ARGV`: handle, birth and when to forget it; its life
-/// in ms; now; how many are remembered one by one. Of more than that, the
+/// in ms; now; how many are remembered one by one; the latest birth that a clock may have
+/// suggested, and the life of a line drawn there. Of more than are remembered, the
 /// oldest raise the line below which all have ended.
 pub(super) static END: LazyLock<Lua> = LazyLock::new(|| {
     lua!(
         r"
 local now, alive, forgotten, line = tonumber(ARGV[5]), {{ARGV[2], ARGV[1]}}, {}, ''
-local all = redis.call('HGETALL', KEYS[1])
+local all, spoilt = typed('HGETALL', KEYS[1])
+if spoilt then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], '#', '1 ' .. ARGV[7])
+  redis.call('PEXPIRE', KEYS[1], ARGV[8])
+  return 1
+end
 for i = 1, #all, 2 do
   local birth, rest = read(all[i + 1])
-  if not birth then
-    return unreadable
-  end
   if all[i] == '#' then
-    line = birth
+    line = birth or ''
   elseif all[i] == ARGV[1] then
     return 0
-  else
+  elseif birth then
     local forget = tonumber(string.match(rest, '^(%S+)'))
     if forget and forget <= now then
       table.insert(forgotten, all[i])
@@ -205,7 +232,7 @@ local excess = #alive - tonumber(ARGV[6])
 if excess > 0 then
   table.sort(alive, function(a, b) return a[1] < b[1] end)
   local raised = alive[excess][1]
-  if raised > line then
+  if raised > line and not (redis.call('HEXISTS', KEYS[1], '#') == 1 and line == '') then
     redis.call('HSET', KEYS[1], '#', '1 ' .. raised)
   end
   for i = 1, excess do
@@ -231,23 +258,19 @@ return 1
 pub(super) static END_ALL: LazyLock<Lua> = LazyLock::new(|| {
     lua!(
         r"
-local line, latest = ARGV[1], redis.call('GET', KEYS[1])
-if latest then
-  latest = read(latest)
-  if not latest then
-    return unreadable
-  end
-  if latest > line then
-    line = latest
-  end
+local line, latest = ARGV[1], typed('GET', KEYS[1])
+latest = latest and read(latest)
+if latest and latest > line then
+  line = latest
 end
-local all = redis.call('HGETALL', KEYS[2])
+local all, spoilt = typed('HGETALL', KEYS[2])
+if spoilt then
+  redis.call('DEL', KEYS[2])
+  all = {}
+end
 for i = 1, #all, 2 do
   local birth = read(all[i + 1])
-  if not birth then
-    return unreadable
-  end
-  if birth > line then
+  if birth and birth > line then
     line = birth
   end
 end
@@ -311,9 +334,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_corrupt() {
+    fn a_line_that_cannot_be_read_is_corrupt_and_a_session_beside_it_has_ended_all_the_same() {
         let handle = SessionHandle::from_bytes([7; 32]).to_string();
-        let good = "1 00000000000000000100";
+        let fields = [field(&handle, "2 of a later version"), field("no handle", "x")];
+        let ends = Ends::read(issuer(), &fields).expect("readable");
+        assert!(ends.include(&session(1, 7)) && !ends.include(&session(1, 8)));
         for (name, text) in [
             ("#", ""),
             ("#", "1"),
@@ -321,8 +346,6 @@ mod tests {
             ("#", "2 00000000000000000100"),
             ("#", "1 +0000000000000000100"),
             ("#", "1 99999999999999999999"),
-            (&handle, "1 x 9"),
-            ("handle", good),
         ] {
             let read = Ends::read(issuer(), &[field(name, text)]);
             assert!(matches!(read, Err(Fault::Corrupt(_))), "{name} {text:?}");

@@ -96,6 +96,7 @@ impl Inner {
             ends::digits(Birth::at(now)),
             millis(now.plus(BIRTHS_KEPT), now),
             token.issued_at.seconds().to_string(),
+            ends::digits(Birth::at(now.plus(MAX_CLOCK_SKEW))),
         ];
         match self.ask(issuer, &Request::script(&ends::CLAIM, keys, args)).await?.value {
             Value::BulkString(birth) => {
@@ -114,6 +115,8 @@ impl Inner {
             millis(session.expires_at, now),
             now.seconds().to_string(),
             MAX_PER_ISSUER.to_string(),
+            ends::digits(Birth::at(now.plus(MAX_CLOCK_SKEW))),
+            millis(now.plus(BIRTHS_KEPT), now),
         ];
         let _changing = self.changing(session.issuer);
         match self.ask(session.issuer, &Request::script(&ends::END, keys, args)).await?.value {
