@@ -13,7 +13,7 @@ use http::HeaderMap;
 use super::challenge::{Challenge, ChallengeKey, Secret};
 use super::credentials::{CookieValue, cookie_value};
 use super::{Rejection, SessionCookie};
-use crate::{Address, ClaimDigest, SignedClaim, StoreError, Timestamp, TokenMark, Verifier};
+use crate::{SignedClaim, StoreError, Timestamp, TokenMark, Verifier};
 
 /// How long a challenge is good by default.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -170,14 +170,7 @@ impl Presented {
     /// To stores a used challenge is as a used token: remembered until it expires. It is good for one
     /// sign-in of anybody, so its mark is that of no issuer in particular: one that follows from it.
     fn mark(&self) -> TokenMark {
-        let digest = self.secret.mark();
-        let [issuer @ .., _, _, _, _, _, _, _, _, _, _, _, _] = digest;
-        TokenMark {
-            digest: ClaimDigest::from_bytes(digest),
-            issuer: Address::from_bytes(issuer).into(),
-            issued_at: self.secret.issued_at(),
-            usable_until: self.usable_until,
-        }
+        TokenMark::of_anybody(self.secret.mark(), self.secret.issued_at(), self.usable_until)
     }
 }
 

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use super::{
     PageRequest, SessionData, SessionHandle, SessionLimit, SessionPage, SessionRecord, Ticket,
 };
+#[cfg(feature = "layer")]
+use crate::did::Address;
 use crate::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 
 /// Any error, boxed.
@@ -227,6 +229,32 @@ pub struct TokenMark {
 }
 
 impl TokenMark {
+    /// The mark of something that is nobody's in particular and is used up by whoever brings it,
+    /// such as the challenge of a bound login. Its issuer follows from the digest, so that a store
+    /// finds the mark wherever it keeps those of an issuer, whoever asks.
+    #[cfg(feature = "layer")]
+    pub(crate) fn of_anybody(
+        digest: [u8; 32],
+        issued_at: Timestamp,
+        usable_until: Timestamp,
+    ) -> Self {
+        let issuer = Self::in_nobodys_name(digest);
+        Self { digest: ClaimDigest::from_bytes(digest), issuer, issued_at, usable_until }
+    }
+
+    /// Whose token it is, or `None` for what [is nobody's](Self::of_anybody).
+    #[cfg(feature = "layer")]
+    pub(crate) fn owner(&self) -> Option<Issuer> {
+        let nobody = Self::in_nobodys_name(*self.digest.as_bytes());
+        (self.issuer != nobody).then_some(self.issuer)
+    }
+
+    #[cfg(feature = "layer")]
+    fn in_nobodys_name(digest: [u8; 32]) -> Issuer {
+        let [address @ .., _, _, _, _, _, _, _, _, _, _, _, _] = digest;
+        Address::from_bytes(address).into()
+    }
+
     /// The mark of a token that is refused after `usable_until`.
     #[must_use]
     pub fn new(claim: &VerifiedClaim, usable_until: Timestamp) -> Self {

@@ -9,7 +9,7 @@ use axum::http::{HeaderName, Request, Response, StatusCode};
 use axum::routing::get;
 use tower::ServiceExt;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, OnceOnly, RedisStore, Replay, Session, Verifier};
+use tower_didt::{BoundLogin, DidAuth, OnceOnly, RedisStore, Replay, Session, Verifier};
 
 use crate::support::eventually;
 use tower_didt_test_support::needs_redis;
@@ -164,4 +164,27 @@ async fn a_session_that_can_never_be_read_locks_nobody_out() {
         assert_eq!(call(&app, COOKIE, &cookie().await).await.status(), StatusCode::OK);
         server.cli(&["flushall"]);
     }
+}
+
+/// Two keys sign the value of one challenge, each in a slot of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_challenge_signs_in_once_whoever_brings_it() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let auth = DidAuth::new(Verifier::new("app"))
+        .with_store(store)
+        .with_bound_login(BoundLogin::required());
+    let challenge = auth.challenge().expect("a challenge");
+    let cookie = challenge.set_cookie().to_str().expect("ASCII").split(';').next().expect("one");
+    let app = Router::new().route("/", get(whoami)).layer(auth.layer());
+    let mut statuses = Vec::new();
+    for seed in ["alice", "bob", "alice"] {
+        let token = Wallet::from_seed(seed).token("app").attachment(challenge.value()).mint();
+        let request = Request::get("/").header(HOST, "example.com").header(COOKIE, cookie);
+        let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.body(Body::empty()).expect("a request");
+        statuses.push(app.clone().oneshot(request).await.expect("infallible").status());
+    }
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED]);
 }

@@ -19,6 +19,7 @@ mod faults;
 mod http;
 #[cfg(feature = "sealed")]
 mod ledger;
+mod lists;
 mod proxy;
 mod resharding;
 #[cfg(feature = "sealed")]

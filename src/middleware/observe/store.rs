@@ -24,7 +24,7 @@ impl SessionStore for Observed {
     }
 
     fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
-        observe("claim", Some(token.issuer), self.0.claim(token, now), |state| match state {
+        observe("claim", token.owner(), self.0.claim(token, now), |state| match state {
             TokenState::New => "claimed",
             TokenState::Used => "already_used",
             TokenState::Revoked => "revoked",

@@ -84,6 +84,14 @@ impl Inner {
         token: &TokenMark,
         now: Timestamp,
     ) -> Result<Result<Birth, TokenState>, Fault> {
+        // Nobody's session is born of it: nothing has to be remembered but that it was used.
+        #[cfg(feature = "layer")]
+        if token.owner().is_none() {
+            return Ok(match self.claim(token, now).await? {
+                TokenState::New => Ok(Birth::at(now)),
+                state => Err(state),
+            });
+        }
         let issuer = token.issuer;
         let keys = vec![
             self.keys.token(token),

@@ -69,12 +69,13 @@ local function read_into_index(s, count, now)
   if life > 0 then
     redis.call('PEXPIRE', KEYS[s + 1], life)
   end
-  if step[1] == '0' or life <= 0 then
+  local complete = unindexed(s) == 0
+  if complete or step[1] == '0' or life <= 0 then
     redis.call('DEL', KEYS[s + 2])
   else
     redis.call('SET', KEYS[s + 2], step[1], 'PX', life)
   end
-  return unindexed(s) == 0
+  return complete
 end
 ";
 

@@ -182,8 +182,8 @@ struct Case {
 }
 
 macro_rules! cases {
-    ($($rule:ident::$name:ident,)*) => {
-        &[$(Case { name: stringify!($name), run: |fixture| Box::pin($rule::$name(fixture)) },)*]
+    ($($(#[$only:meta])? $rule:ident::$name:ident,)*) => {
+        &[$($(#[$only])? Case { name: stringify!($name), run: |fixture| Box::pin($rule::$name(fixture)) },)*]
     };
 }
 
@@ -198,6 +198,8 @@ const CASES: &[Case] = cases![
     once::a_used_token_stays_used_until_it_is_refused_anyway,
     once::a_mint_with_a_used_token_changes_nothing,
     once::the_end_of_a_session_does_not_free_its_token,
+    #[cfg(feature = "layer")]
+    once::what_is_nobodys_is_used_up_whoever_brings_it,
     newest::a_newer_token_supersedes_older_ones,
     newest::a_token_from_the_future_locks_nobody_out,
     newest::the_newest_token_is_not_used_by_being_the_newest,

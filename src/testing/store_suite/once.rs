@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::fixture::{Fixture, Outcome, at_most, ensure};
 use super::races::race;
+#[cfg(feature = "layer")]
+use crate::session::TokenMark;
 use crate::{Minted, SessionData, TokenState};
 
 /// How many calls race for one token.
@@ -121,4 +123,25 @@ pub(super) async fn the_end_of_a_session_does_not_free_its_token(f: Fixture) -> 
     let live = f.mint(other.clone(), f.now).await?;
     f.store.revoke_all(live.record.issuer, f.now).await?;
     f.refuses(other, f.now).await
+}
+
+/// As the layer uses up the challenge of a bound login: it is good for one sign-in of anybody.
+#[cfg(feature = "layer")]
+pub(super) async fn what_is_nobodys_is_used_up_whoever_brings_it(f: Fixture) -> Outcome {
+    let challenge = || -> Outcome<TokenMark> {
+        let digest = *f.token("challenge")?.digest.as_bytes();
+        Ok(TokenMark::of_anybody(digest, f.now, f.at(600)))
+    };
+    let (one, other) = (challenge()?, challenge()?);
+    ensure(!f.is_used(one, f.now).await?, "a new challenge is used")?;
+    ensure(f.claims(one, f.now).await?, "a new challenge could not be used")?;
+    let alices = f.sign_in("alice").await?;
+    for user in ["alice", "bob"] {
+        ensure(f.is_used(one, f.now).await?, "a challenge that was used is new again")?;
+        ensure(!f.claims(one, f.now).await?, "a challenge was used twice")?;
+        f.store.revoke_all(f.issuer(user), f.now).await?;
+    }
+    f.is_gone(&alices).await?;
+    ensure(!f.claims(one, f.at(600)).await?, "a challenge was forgotten too early")?;
+    ensure(f.claims(other, f.now).await?, "a challenge is used because another is")
 }
