@@ -67,6 +67,10 @@ pub(crate) fn describe() {
     );
     describe_counter!("didt_request_timeouts_total", "Requests that were not answered in time.");
     describe_counter!(
+        "didt_unread_answers_total",
+        "Answers that were dropped because their client did not read, or the ones before them."
+    );
+    describe_counter!(
         "didt_log_lines_dropped_total",
         "Lines of the log that could not wait for the reader of standard error, by kind."
     );

@@ -1,5 +1,6 @@
 //! Puts everything together, and serves until it is told to stop.
 
+mod reload;
 mod servers;
 mod signals;
 mod start_error;
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tower_didt::SystemClock;
-use tracing::{error, info};
+use tracing::info;
 
+use self::reload::Reload;
 use self::servers::Servers;
 use self::signals::{Order, Signals};
 pub(crate) use self::start_error::StartError;
@@ -94,8 +96,8 @@ async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
     if let Some(redis) = redis {
         tasks.spawn(warnings::of_redis(redis));
     }
-    serve(public, private, &stoppers, signals, tls.as_deref(), config.limits.shutdown_timeout)
-        .await;
+    let reload = Reload::new(tls);
+    serve(public, private, &stoppers, signals, reload, config.limits.shutdown_timeout).await;
     Ok(())
 }
 
@@ -118,7 +120,7 @@ async fn serve(
     private: Option<Server>,
     stoppers: &Stoppers,
     mut signals: Signals,
-    tls: Option<&Tls>,
+    mut reload: Reload,
     shutdown_timeout: Duration,
 ) {
     let mut servers = Servers::default();
@@ -130,16 +132,13 @@ async fn serve(
     loop {
         let order = tokio::select! {
             order = signals.next() => order,
+            () = reload.done() => continue,
             // Nobody told it to.
             () = servers.end_of(None) => Order::Stop,
         };
         match order {
             Order::Stop => break,
-            Order::Reload => {
-                systemd::reloading();
-                reload(tls);
-                systemd::ready();
-            }
+            Order::Reload => reload.begin(),
         }
     }
     systemd::stopping();
@@ -147,14 +146,6 @@ async fn serve(
     servers.end(PUBLIC, &stoppers.public, &mut signals, shutdown_timeout).await;
     servers.end(PRIVATE, &stoppers.private, &mut signals, PRIVATE_FAREWELL).await;
     info!("stopped");
-}
-
-fn reload(tls: Option<&Tls>) {
-    match tls.map(Tls::reload) {
-        Some(Ok(())) => info!("the certificate was read again"),
-        Some(Err(error)) => error!(%error, "the certificate stays as it was"),
-        None => info!("there is no certificate to read again"),
-    }
 }
 
 /// Plain text, whatever the log's format: for people who started it and for tests.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually};
+use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually, file};
 use crate::http::{answer, connect, get};
 
 #[test]
@@ -88,4 +88,40 @@ fn it_serves_again_once_there_are_file_descriptors_again() {
             && text.starts_with("HTTP/1.1 200")
     });
     assert!(didt.is_running());
+}
+
+/// What takes the place of a certificate is checked as at the start, and signals are heard meanwhile.
+#[test]
+fn a_reload_of_what_is_no_file_changes_nothing_and_ends() {
+    let directory = Directory::new();
+    let pair = rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
+    let certificate = file(&directory, "tls.crt", &pair.cert.pem());
+    let key = file(&directory, "tls.key", &pair.signing_key.serialize_pem());
+    let tls = format!("tls = {{ certificate = {certificate:?}, key = {key:?} }}\n");
+    let mut didt = Didt::spawn(&mut command(&directory, &format!("{TOP}{LISTEN}{tls}")));
+    didt.listens("private");
+    let replacements: [(&str, fn(&std::path::Path)); 3] = [
+        ("a pipe", |path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.expect("mkfifo").success());
+        }),
+        ("a directory", |path| std::fs::create_dir(path).expect("a directory")),
+        ("a huge file", |path| {
+            std::fs::File::create(path).and_then(|file| file.set_len(1 << 40)).expect("a file");
+        }),
+    ];
+    for (name, replace) in replacements {
+        if certificate.is_dir() {
+            std::fs::remove_dir(&certificate).expect("an empty directory");
+        } else {
+            std::fs::remove_file(&certificate).expect("a file");
+        }
+        replace(&certificate);
+        didt.said.clear();
+        didt.signal("HUP");
+        let line = didt.line_with("the certificate stays as it was");
+        assert!(line.contains("cannot read"), "{name}: {line}");
+    }
+    didt.signal("TERM");
+    assert_eq!(didt.ended().code(), Some(0), "{:?}", didt.said);
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use crate::didt::{Didt, Directory, LISTEN, PATIENCE, TOP, command};
+use crate::didt::{Didt, Directory, LISTEN, PATIENCE, TOP, command, file};
 
 #[test]
 fn systemd_hears_of_the_start_a_reload_and_the_end() {
@@ -16,6 +16,21 @@ fn systemd_hears_of_the_start_a_reload_and_the_end() {
         String::from_utf8(bytes[..length].to_vec()).expect("text")
     };
     let mut didt = command(&directory, &format!("{TOP}{LISTEN}"));
+    let mut didt = Didt::spawn(didt.env("NOTIFY_SOCKET", &path));
+    assert_eq!(heard().trim_end(), "READY=1");
+    didt.signal("HUP");
+    let nothing = heard();
+    assert!(nothing.starts_with("STATUS=SIGHUP changed nothing"), "{nothing}");
+    didt.line_with("SIGHUP changed nothing");
+    didt.signal("TERM");
+    assert_eq!(heard().trim_end(), "STOPPING=1");
+    assert_eq!(didt.ended().code(), Some(0));
+
+    let pair = rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
+    let certificate = file(&directory, "tls.crt", &pair.cert.pem());
+    let key = file(&directory, "tls.key", &pair.signing_key.serialize_pem());
+    let tls = format!("tls = {{ certificate = {certificate:?}, key = {key:?} }}\n");
+    let mut didt = command(&directory, &format!("{TOP}{LISTEN}{tls}"));
     let mut didt = Didt::spawn(didt.env("NOTIFY_SOCKET", &path));
     assert_eq!(heard().trim_end(), "READY=1");
     didt.signal("HUP");

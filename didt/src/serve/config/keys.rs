@@ -1,7 +1,7 @@
 //! All settings that there are.
 
 /// In the order in which they are explained.
-pub(crate) const KEYS: [&str; 51] = [
+pub(crate) const KEYS: [&str; 52] = [
     "audiences",
     "default_access",
     "admit",
@@ -50,6 +50,7 @@ pub(crate) const KEYS: [&str; 51] = [
     "limits.header_bytes",
     "limits.header_timeout",
     "limits.request_timeout",
+    "limits.write_timeout",
     "limits.shutdown_timeout",
     "log.format",
     "log.level",

@@ -231,6 +231,8 @@ pub(crate) struct Limits {
     pub(crate) header_timeout: Duration,
     /// For an answer to be made. Defaults to 10 seconds.
     pub(crate) request_timeout: Duration,
+    /// For a client to read an answer. Defaults to 10 seconds.
+    pub(crate) write_timeout: Duration,
     /// For what is in flight when the server stops. Defaults to 30 seconds.
     pub(crate) shutdown_timeout: Duration,
 }
@@ -242,6 +244,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(30),
         }
     }

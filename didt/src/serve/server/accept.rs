@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::error;
 
 use super::connection::Connections;
+use super::crowd::Crowd;
 use super::stop::Stop;
 use super::{Server, http};
 
@@ -16,18 +17,21 @@ use super::{Server, http};
 /// moment either.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How often one that waits for a place looks for somebody who does nothing, where all were busy.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How many give way at a time, of a hundred: HTTP/2 clients take their time to leave.
+const PERCENT_THAT_GIVES_WAY: usize = 1;
+
 /// Takes connections until it is to stop, and stops listening then.
 pub(super) async fn accept(server: Server, room: &Arc<Semaphore>, mut stop: Stop) {
     let Server { name, bound, tls, router, limits } = server;
-    let connections = Arc::new(Connections { http: http::builder(&limits), tls, router, limits });
+    let crowd = Arc::new(Crowd::default());
+    let give_way = (limits.connections / 100 * PERCENT_THAT_GIVES_WAY).max(1);
+    let http = http::builder(&limits);
+    let connections =
+        Arc::new(Connections { http, tls, router, limits, crowd: Arc::clone(&crowd) });
     loop {
-        // First a place, then a connection: the others wait in the system's queue.
-        let place = tokio::select! {
-            biased;
-            () = stop.finishing() => return,
-            place = Arc::clone(room).acquire_owned() => place,
-        };
-        let Ok(place) = place else { return };
         let accepted = tokio::select! {
             biased;
             () = stop.finishing() => return,
@@ -35,6 +39,13 @@ pub(super) async fn accept(server: Server, room: &Arc<Semaphore>, mut stop: Stop
         };
         match accepted {
             Ok((stream, peer)) => {
+                // It has no place yet. Further ones wait in the system's queue.
+                let place = tokio::select! {
+                    biased;
+                    () = stop.finishing() => return,
+                    place = place(room, &crowd, give_way) => place,
+                };
+                let Some(place) = place else { return };
                 let open = Open::new(name, place);
                 let (connections, stop) = (Arc::clone(&connections), stop.clone());
                 tokio::spawn(async move {
@@ -50,6 +61,24 @@ pub(super) async fn accept(server: Server, room: &Arc<Semaphore>, mut stop: Stop
                     () = sleep(PAUSE) => {}
                 }
             }
+        }
+    }
+}
+
+/// A place, for which those who have been idle for longest give way. `None` if there is no room any more.
+async fn place(
+    room: &Arc<Semaphore>,
+    crowd: &Crowd,
+    give_way: usize,
+) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Ok(place) = Arc::clone(room).try_acquire_owned() {
+            return Some(place);
+        }
+        crowd.make_way(give_way);
+        let place = Arc::clone(room).acquire_owned();
+        if let Ok(place) = timeout(LOOK_AGAIN, place).await {
+            return place.ok();
         }
     }
 }

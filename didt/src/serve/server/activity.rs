@@ -4,6 +4,7 @@
 //! requests. Gateways keep those for a minute and more, and lose a request when they are
 //! closed under their hands. So heads and idleness are told apart here.
 
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,33 +13,61 @@ use std::task::{Context, Poll};
 use axum::http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How many bytes of answers may wait for a client that does not read, on one connection. An answer
+/// with nothing before it may be longer.
+pub(super) const MAX_UNREAD_BYTES: usize = 1024 * 1024;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
     /// The first head is awaited, or a part of one has arrived.
     ReadingHead,
-    /// A request is being answered.
+    /// A request is being answered, or its answer is on its way.
     Answering,
     /// Nothing. Of HTTP/2, whose clients send frames between requests too, a head that
     /// arrives slowly counts as this.
     Nothing,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     in_flight: usize,
     head: bool,
     http2: bool,
+    /// The answers that are made and not all handed over: since when, and their bytes. No more than
+    /// there may be requests at a time.
+    sending: BTreeMap<u64, (Instant, usize)>,
+    next: u64,
+    unread_bytes: usize,
+    /// Since when the transport takes no bytes.
+    stuck: Option<Instant>,
 }
 
 impl State {
-    const fn doing(&self) -> Doing {
-        match (self.in_flight, self.head) {
-            (1.., _) => Doing::Answering,
-            (0, true) => Doing::ReadingHead,
-            (0, false) => Doing::Nothing,
+    fn doing(&self) -> Doing {
+        let busy = self.in_flight > 0 || !self.sending.is_empty() || self.stuck.is_some();
+        match (busy, self.head) {
+            (true, _) => Doing::Answering,
+            (false, true) => Doing::ReadingHead,
+            (false, false) => Doing::Nothing,
         }
+    }
+
+    /// Since when the client has left an answer unread.
+    fn unread_since(&self) -> Option<Instant> {
+        let oldest = self.sending.first_key_value().map(|(_, (since, _))| *since);
+        oldest.into_iter().chain(self.stuck).min()
+    }
+
+    const fn has_room_for(&self, bytes: usize) -> bool {
+        self.unread_bytes == 0 || self.unread_bytes.saturating_add(bytes) <= MAX_UNREAD_BYTES
+    }
+
+    /// All that anybody waits for.
+    fn told(&self) -> (Doing, Option<Instant>, bool) {
+        (self.doing(), self.unread_since(), self.has_room_for(1))
     }
 }
 
@@ -48,7 +77,7 @@ pub(super) struct Activity(Arc<watch::Sender<State>>);
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(State { in_flight: 0, head: true, http2: false })))
+        Self(Arc::new(watch::Sender::new(State { head: true, ..State::default() })))
     }
 
     pub(super) fn watch(&self) -> Watch {
@@ -65,9 +94,23 @@ impl Activity {
         InFlight(self.clone())
     }
 
+    /// Waits until the client has read enough of the answers before.
+    pub(super) async fn room(&self) {
+        // An error would be that nobody is left who could make room; the sender is ours.
+        let _ = self.0.subscribe().wait_for(|state| state.has_room_for(1)).await;
+    }
+
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.0.borrow().has_room_for(bytes)
+    }
+
+    fn stuck(&self, stuck: bool) {
+        self.change(|state| state.stuck = stuck.then(Instant::now));
+    }
+
     fn bytes_arrived(&self) {
         self.change(|state| {
-            if state.in_flight == 0 && !state.http2 {
+            if state.doing() != Doing::Answering && !state.http2 {
                 state.head = true;
             }
         });
@@ -75,9 +118,9 @@ impl Activity {
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         self.0.send_if_modified(|state| {
-            let before = state.doing();
+            let before = state.told();
             change(state);
-            state.doing() != before
+            state.told() != before
         });
     }
 }
@@ -85,6 +128,38 @@ impl Activity {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(super) struct InFlight(Activity);
+
+impl InFlight {
+    /// The answer is made, and this long. It is being sent until the guard is dropped.
+    pub(super) fn sending(self, bytes: usize) -> Sending {
+        let activity = self.0.clone();
+        let mut number = 0;
+        activity.change(|state| {
+            number = state.next;
+            state.next = state.next.wrapping_add(1);
+            state.unread_bytes = state.unread_bytes.saturating_add(bytes);
+            state.sending.insert(number, (Instant::now(), bytes));
+        });
+        Sending { activity, number }
+    }
+}
+
+/// An answer that is being sent.
+#[derive(Debug)]
+pub(super) struct Sending {
+    activity: Activity,
+    number: u64,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.activity.change(|state| {
+            if let Some((_, bytes)) = state.sending.remove(&self.number) {
+                state.unread_bytes = state.unread_bytes.saturating_sub(bytes);
+            }
+        });
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -97,11 +172,23 @@ impl Drop for InFlight {
 pub(super) struct Watch(watch::Receiver<State>);
 
 impl Watch {
-    pub(super) fn doing(&mut self) -> Doing {
-        self.0.borrow_and_update().doing()
+    /// What it is at, and since when an answer is unread.
+    pub(super) fn look(&mut self) -> (Doing, Option<Instant>) {
+        let state = self.0.borrow_and_update();
+        (state.doing(), state.unread_since())
     }
 
-    /// Waits until it is something else than [`doing`](Self::doing) last said.
+    #[cfg(test)]
+    pub(super) fn doing(&mut self) -> Doing {
+        self.look().0
+    }
+
+    #[cfg(test)]
+    pub(super) fn nothing_waits(&mut self) -> bool {
+        self.look().1.is_none()
+    }
+
+    /// Waits until it is something else than [`look`](Self::look) last said.
     pub(super) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody is left who could change anything.
@@ -110,16 +197,28 @@ impl Watch {
     }
 }
 
-/// Bytes on their way, and a note that some have arrived.
+/// Bytes on their way, and a note that some have arrived, or that none can leave.
 #[derive(Debug)]
 pub(super) struct Noted<S> {
     stream: S,
     activity: Activity,
+    stuck: bool,
 }
 
 impl<S> Noted<S> {
     pub(super) const fn new(stream: S, activity: Activity) -> Self {
-        Self { stream, activity }
+        Self { stream, activity, stuck: false }
+    }
+}
+
+impl<S> Noted<S> {
+    /// Nothing leaves any more, until all that there is has left.
+    fn note<T>(&mut self, written: &Poll<io::Result<T>>, all: bool) {
+        let stuck = written.is_pending() || (self.stuck && !all);
+        if stuck != self.stuck {
+            self.stuck = stuck;
+            self.activity.stuck(stuck);
+        }
     }
 }
 
@@ -144,11 +243,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note(&written, false);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note(&flushed, true);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -160,7 +263,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.note(&written, false);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -8,12 +8,13 @@ use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::activity::{Activity, Doing, Noted};
 use super::bound::Transport;
+use super::crowd::{Crowd, Idle};
 use super::request::answer;
 use super::stop::Stop;
 use super::tls::Tls;
@@ -27,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(180);
 /// For a client to take note that its connection ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// The same where another connection waits for its place.
+const HASTY_FAREWELL: Duration = Duration::from_millis(250);
+
 /// What all connections of a listener have in common.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -34,6 +38,7 @@ pub(super) struct Connections {
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) router: Router,
     pub(super) limits: Limits,
+    pub(super) crowd: Arc<Crowd>,
 }
 
 impl Connections {
@@ -64,13 +69,18 @@ impl Connections {
         let mut connection = pin!(self.http.serve_connection(stream, service));
         let mut over = stop.clone();
         let mut ending = false;
+        let mut farewell = FAREWELL;
+        let (mut before, mut idle): (_, Option<Idle>) = (None, None);
         loop {
-            let doing = watch.doing();
+            let (doing, unread) = watch.look();
+            if before.replace(doing) != Some(doing) {
+                idle = (doing != Doing::Answering).then(|| self.crowd.enter());
+            }
             let patience = match doing {
                 Doing::ReadingHead => Some(self.limits.header_timeout),
                 // Each request has a limit of its own.
                 Doing::Answering => None,
-                Doing::Nothing if ending => Some(FAREWELL),
+                Doing::Nothing if ending => Some(farewell),
                 Doing::Nothing => Some(IDLE),
             };
             tokio::select! {
@@ -88,6 +98,20 @@ impl Connections {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = watch.changed() => {}
+                () = told_to_go(idle.as_ref()) => {
+                    if doing == Doing::ReadingHead {
+                        return;
+                    }
+                    idle = None;
+                    ending = true;
+                    farewell = HASTY_FAREWELL;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = read_until(unread.map(|since| since + self.limits.write_timeout)) => {
+                    metrics::counter!("didt_unread_answers_total").increment(1);
+                    debug!("a client did not read its answer in time");
+                    return;
+                }
                 () = sleep(patience.unwrap_or_default()), if patience.is_some() => {
                     if doing == Doing::ReadingHead || ending {
                         debug!(?doing, "a connection took too long");
@@ -98,5 +122,19 @@ impl Connections {
                 }
             }
         }
+    }
+}
+
+async fn told_to_go(idle: Option<&Idle>) {
+    match idle {
+        Some(idle) => idle.told_to_go().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn read_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

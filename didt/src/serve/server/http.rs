@@ -22,6 +22,10 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// about what RFC 9113 begins with (section 6.9.2). hyper's own number is a mebibyte, times all connections.
 const WINDOW: u32 = 64 * 1024;
 
+/// What of one answer waits in HTTP/2's own buffer for a client to read it; the pieces of
+/// [`unread`](super::unread) come on top. hyper's own number is 400 KiB, times all streams.
+const SEND_BUFFER: usize = 16 * 1024;
+
 /// HTTP/1.1, and HTTP/2 where TLS agreed on it or a client begins with its preface. A head
 /// that is too large, or has more than 100 fields, is answered with 431.
 ///
@@ -39,6 +43,7 @@ pub(super) fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_ERROR_RESETS)
+        .max_send_buf_size(SEND_BUFFER)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));

@@ -5,7 +5,8 @@
 //! bound ─► accept ─► connection ─► request ─► the router's answer, in time
 //!             │         ├ tls            what certificates there are now
 //!             │         └ activity       busy, reading a head, idle: how long each may last
-//!             └ room for so many connections
+//!             │         └ unread         answers that their clients do not read
+//!             └ room for so many connections, and crowd: who gives way
 //! ```
 //!
 //! What a client may take: [`Limits`], and the constants beside their use.
@@ -14,10 +15,12 @@ mod accept;
 mod activity;
 mod bound;
 mod connection;
+mod crowd;
 mod http;
 mod request;
 mod stop;
 mod tls;
+mod unread;
 
 #[cfg(test)]
 mod tests;

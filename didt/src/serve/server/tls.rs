@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::serve::config::TlsFiles;
+use crate::serve::config::{TlsFiles, read_file};
 
 /// What is spoken inside, best first (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -44,13 +44,17 @@ impl Tls {
 
 fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let TlsFiles { certificate, key } = files;
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    // As all files that settings name: regular ones, and no longer than those may be.
+    let contents = |path: &PathBuf| {
+        read_file(path).map_err(|cause| TlsError::Unreadable(path.clone(), pem::Error::Io(cause)))
+    };
+    let chain = CertificateDer::pem_slice_iter(&contents(certificate)?)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|cause| TlsError::Unreadable(certificate.clone(), cause))?;
     if chain.is_empty() {
         return Err(TlsError::Unreadable(certificate.clone(), pem::Error::NoItemsFound));
     }
-    let private = PrivateKeyDer::from_pem_file(key)
+    let private = PrivateKeyDer::from_pem_slice(&contents(key)?)
         .map_err(|cause| TlsError::Unreadable(key.clone(), cause))?;
     // The provider by name: the process's default may be missing or ambiguous,
     // and rustls panics then.

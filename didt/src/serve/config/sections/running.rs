@@ -29,6 +29,7 @@ pub(in crate::serve::config) fn limits(settings: &mut Settings<'_>) -> Result<Li
         header_bytes,
         header_timeout: span("limits.header_timeout", default.header_timeout)?,
         request_timeout: span("limits.request_timeout", default.request_timeout)?,
+        write_timeout: span("limits.write_timeout", default.write_timeout)?,
         shutdown_timeout: span("limits.shutdown_timeout", default.shutdown_timeout)?,
     })
 }

@@ -204,6 +204,7 @@ fn every_table_is_read() {
         header_bytes = 16384
         header_timeout = "5s"
         request_timeout = "6s"
+        write_timeout = "8s"
         shutdown_timeout = "7s"
 
         [log]
@@ -235,6 +236,7 @@ fn every_table_is_read() {
         header_bytes: 16_384,
         header_timeout: seconds(5),
         request_timeout: seconds(6),
+        write_timeout: seconds(8),
         shutdown_timeout: seconds(7),
     };
     assert_eq!(config.limits, limits);

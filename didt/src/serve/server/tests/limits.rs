@@ -87,24 +87,137 @@ async fn an_answer_that_is_not_made_in_time_is_503_and_never_a_yes() {
     assert_eq!(late.headers().get("content-type").expect("one"), "application/json");
 }
 
+/// Lets everything else go on for a while.
+async fn others() {
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn no_more_connections_are_served_at_a_time_than_allowed() {
     let limits = Limits { connections: 1, ..Limits::default() };
-    let server = Running::start(routes().0, limits, None).await;
+    let (router, mut held) = routes();
+    let server = Running::start(router, limits, None).await;
     let mut first = server.connect().await;
-    send(&mut first, &get_of("/peer")).await;
-    answer(&mut first).await;
+    send(&mut first, &get_of("/held")).await;
+    soon("the request", held.arrived.recv()).await;
 
     let mut second = server.connect().await;
     send(&mut second, &get_of("/peer")).await;
-    for _ in 0..50 {
-        send(&mut first, &get_of("/peer")).await;
-        answer(&mut first).await;
-    }
+    others().await;
     let nothing = second.try_read(&mut [0; 16]).expect_err("no answer yet");
     assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
-    drop(first);
+    held.go.add_permits(1);
+    assert!(answer(&mut first).await.starts_with("HTTP/1.1 200"), "who is busy is not cut off");
     assert!(answer(&mut second).await.starts_with("HTTP/1.1 200"), "its turn has come");
+}
+
+#[tokio::test]
+async fn connections_that_do_nothing_give_way_and_the_longest_idle_first() {
+    let limits = Limits { connections: 3, ..Limits::default() };
+    let (router, mut held) = routes();
+    let server = Running::start(router, limits, None).await;
+    let mut busy = server.connect().await;
+    send(&mut busy, &get_of("/held")).await;
+    soon("the request", held.arrived.recv()).await;
+    let mut old = server.connect().await;
+    send(&mut old, &get_of("/peer")).await;
+    answer(&mut old).await;
+    // One that never says anything is idle, too.
+    let mut silent = server.connect().await;
+    others().await;
+
+    let mut new = server.connect().await;
+    send(&mut new, &get_of("/peer")).await;
+    assert!(answer(&mut new).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(&mut old).await, "", "it gave way");
+    let mut newer = server.connect().await;
+    send(&mut newer, &get_of("/peer")).await;
+    assert!(answer(&mut newer).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(&mut silent).await, "", "it gave way next");
+    held.go.add_permits(1);
+    assert!(answer(&mut busy).await.starts_with("HTTP/1.1 200"));
+}
+
+const LARGE: usize = 100_000;
+
+fn large_answers() -> Router {
+    let large = get(async || {
+        tokio::task::yield_now().await;
+        vec![b'x'; LARGE]
+    });
+    let huge = get(async || vec![b'x'; 64 * 1024 * 1024]);
+    routes().0.route("/large", large).route("/huge", huge)
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_dropped_in_bounded_time_and_bytes() {
+    use futures_of::all;
+    let limits = Limits { write_timeout: SHORT, ..Limits::default() };
+    let server = Running::start(large_answers(), limits, None).await;
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let stream = hyper_util::rt::TokioIo::new(server.connect().await);
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(executor)
+        .initial_stream_window_size(1)
+        .handshake::<_, String>(stream)
+        .await
+        .expect("HTTP/2");
+    let ended = tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let asked = (0..60).map(|_| {
+        let mut sender = sender.clone();
+        tokio::spawn(async move { sender.send_request(request("/large")).await })
+    });
+    // The heads come; the bodies stay where they are until the connection is over.
+    let answers = all(asked.collect()).await;
+    let made = answers.iter().flatten().filter(|answer| answer.status() == 200).count();
+    assert!(made > 0, "some were answered");
+    assert!(made * LARGE <= super::super::activity::MAX_UNREAD_BYTES + LARGE, "{made} in memory");
+    soon("the end of the connection", ended).await.expect("no panic");
+    drop(answers);
+}
+
+/// The answers of tasks that the end of the connection ends.
+mod futures_of {
+    use super::*;
+
+    pub(super) async fn all<T>(tasks: Vec<JoinHandle<T>>) -> Vec<T> {
+        let mut answers = Vec::new();
+        for task in tasks {
+            answers.push(soon("an answer or an error", task).await.expect("no panic"));
+        }
+        answers
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_the_transport_cannot_get_rid_of_frees_its_place_in_time() {
+    let limits = Limits { connections: 1, write_timeout: SHORT, ..Limits::default() };
+    let server = Running::start(large_answers(), limits, None).await;
+    let mut stuck = server.connect().await;
+    send(&mut stuck, &get_of("/huge")).await;
+    stuck.readable().await.expect("the answer begins");
+    let mut next = server.connect().await;
+    send(&mut next, &get_of("/peer")).await;
+    assert!(answer(&mut next).await.starts_with("HTTP/1.1 200"));
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_gets_all_that_it_asked_for() {
+    let limits = Limits { write_timeout: SHORT, ..Limits::default() };
+    let server = Running::start(large_answers(), limits, None).await;
+    let (mut sender, _) = http2(server.connect().await).await;
+    for _ in 0..30 {
+        let answer = soon("an answer", sender.send_request(request("/large"))).await.expect("one");
+        assert_eq!(answer.status(), 200);
+        assert_eq!(text(answer).await.len(), LARGE);
+    }
+    let mut stream = server.connect().await;
+    send(&mut stream, &get_of("/large")).await;
+    assert!(answer(&mut stream).await.ends_with("xxx"));
 }
 
 #[tokio::test]
