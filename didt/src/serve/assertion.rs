@@ -243,7 +243,9 @@ mod tests {
             let question = || {
                 get("/check/nginx")
                     .header("x-original-method", "GET")
-                    .header("x-original-url", "https://app.example.com/app")
+                    .header("x-original-scheme", "https")
+                    .header("x-original-host", "app.example.com")
+                    .header("x-original-uri", "/app")
             };
             let cookie = gateway.sign_in(&alice()).await;
             let answer = gateway.send(PROXY, empty(with_cookie(question(), &cookie))).await;

@@ -146,6 +146,26 @@ pub(crate) fn claims_of_clients(gateway: &Gateway) {
         "X-Real-IP",
         "X-Forwarded-Host",
         "X-Forwarded-Proto",
+        "X-Forwarded-For",
+        "Proxy",
+        "True-Client-IP",
+        "X-Client-IP",
+        "X-Host",
+        "X-Original-Host",
+        "X-Original-Method",
+        "X-Original-Scheme",
+        "X-Original-URI",
+        "X-Forwarded-Email",
+        "X-Forwarded-Method",
+        "X-Forwarded-Path",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Server",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Uri",
+        "X-Forwarded-User",
+        "X-HTTP-Method-Override",
     ] {
         for target in ["/public/", "/orders"] {
             let reply = site.get(target, &[("Cookie", &*cookie), (name, SPOOFED)]);
@@ -207,6 +227,63 @@ pub(crate) fn two_credentials(gateway: &Gateway) {
     ] {
         refused_somehow(&site.get("/", headers));
     }
+}
+
+/// The host takes no part in the path: whatever a client writes into it, what is private stays private,
+/// also for somebody who is signed in and asks as another host.
+pub(crate) fn tricks_with_hosts(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let own = site.host();
+    for version in ["HTTP/1.1", "HTTP/1.0"] {
+        for host in [
+            "x/public/?",
+            "x/public/#",
+            "x?/public/",
+            "x#/public/",
+            "x\\public\\?",
+            "x@y",
+            "x;/public/",
+            "x%2fpublic%2f%3f",
+            "x,y",
+            "x y",
+            "x\ty",
+            "x\"y\"",
+            "'x'",
+            "",
+            ":80",
+            "x:/public/?",
+            "x/public/?:80",
+            "\u{e9}",
+            "[::1]/public/?",
+            "http://x/public/?",
+            "/public/?",
+        ] {
+            let lines =
+                format!("GET /orders {version}\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            never_passes(&site, &lines);
+            let lines = format!(
+                "GET /orders {version}\r\nHost: {own}\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            );
+            never_passes(&site, &lines);
+            let lines = format!(
+                "GET http://{own}/orders {version}\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            );
+            never_passes(&site, &lines);
+            let lines = format!(
+                "POST /orders {version}\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            never_passes(&site, &lines);
+        }
+        never_passes(&site, &format!("GET /orders {version}\r\nConnection: close\r\n\r\n"));
+    }
+}
+
+/// Sends these lines, as Latin-1, and nothing comes back from the application.
+fn never_passes(site: &Site, lines: &str) {
+    let raw: Vec<u8> =
+        lines.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect();
+    let reply = site.send(&raw);
+    assert!(reply.received().is_none(), "{lines:?}: {reply:?}");
 }
 
 /// A target that two readers could take for different ones is refused, or is for both the same.
@@ -363,7 +440,8 @@ pub(crate) fn other_upgrades(gateway: &Gateway) {
     }
 }
 
-/// A cookie that is renewed during a check gets to the browser beside the application's answer.
+/// A cookie that is renewed during a check gets to the browser beside the application's answer, which is
+/// then stored by nobody, however much the application would like it to be.
 pub(crate) fn renewed_cookies(gateway: &Gateway) {
     let site = Site::with(gateway, Store::Sealed, &[]);
     let cookie = site.sign_in("alice");
@@ -371,9 +449,26 @@ pub(crate) fn renewed_cookies(gateway: &Gateway) {
     let renewed = (0..1000).find_map(|_| {
         // A tenth of the idle timeout has to pass first.
         std::thread::sleep(Duration::from_millis(20));
-        let reply = site.get("/", &mine);
+        let reply = site.get("/?cache=60", &mine);
         passed(&site, &reply);
-        reply.session_cookie()
+        let renewed = reply.session_cookie();
+        // Where no cookie is added, the application's word about caches stays.
+        let stored_by = [
+            "cdn-cache-control",
+            "surrogate-control",
+            "cloudflare-cdn-cache-control",
+            "edge-control",
+            "expires",
+        ];
+        if renewed.is_some() {
+            assert_eq!(reply.header("cache-control"), Some("no-store"), "{reply:?}");
+            for name in stored_by {
+                assert_eq!(reply.header(name), None, "{reply:?}");
+            }
+        } else {
+            assert_eq!(reply.header("cache-control"), Some("public, max-age=60"), "{reply:?}");
+        }
+        renewed
     });
     let renewed = format!("__Host-didt={}", renewed.expect("it is renewed"));
     assert_ne!(renewed, cookie);
@@ -513,7 +608,7 @@ macro_rules! tests {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
             claims_of_clients, many_fields,
-            connection_names_a_header, two_credentials, tricks_with_paths, two_hosts, other_sites, upgrades,
+            connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
             other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {

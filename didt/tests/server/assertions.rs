@@ -76,7 +76,9 @@ fn others_verify_what_is_signed_with_a_key_of_openssls() {
         let headers = [
             ("Authorization", bearer.as_str()),
             ("X-Original-Method", "GET"),
-            ("X-Original-URL", "https://example.com/"),
+            ("X-Original-Scheme", "https"),
+            ("X-Original-Host", "example.com"),
+            ("X-Original-URI", "/"),
         ];
         let answer = ask(public, "GET", "/check/nginx", &headers);
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -30,8 +30,13 @@ fn logins_refusals_and_sign_outs_leave_a_line_each() {
     let bearer = format!("Bearer {token}");
     let authorization = ("Authorization", bearer.as_str());
     let check = |headers: &[(&str, &str)]| {
-        let told =
-            [CLIENT, ("X-Original-Method", "GET"), ("X-Original-URL", "https://example.com/")];
+        let told = [
+            CLIENT,
+            ("X-Original-Method", "GET"),
+            ("X-Original-Scheme", "https"),
+            ("X-Original-Host", "example.com"),
+            ("X-Original-URI", "/"),
+        ];
         ask(public, "GET", "/check/nginx", &[&told[..], headers].concat()).status
     };
 

@@ -31,8 +31,9 @@ local NOT_PASSED_ON = {
     ["accept-encoding"] = true, ["connection"] = true, ["content-length"] = true,
     ["expect"] = true, ["http2-settings"] = true, ["keep-alive"] = true,
     ["proxy-connection"] = true, ["te"] = true, ["trailer"] = true,
-    ["transfer-encoding"] = true, ["upgrade"] = true, ["x-original-method"] = true,
-    ["x-original-upgrade"] = true, ["x-original-url"] = true, ["x-forwarded-host"] = true,
+    ["transfer-encoding"] = true, ["upgrade"] = true, ["x-original-host"] = true,
+    ["x-original-method"] = true, ["x-original-scheme"] = true, ["x-original-upgrade"] = true,
+    ["x-original-uri"] = true, ["x-original-url"] = true, ["x-forwarded-host"] = true,
     ["x-forwarded-method"] = true, ["x-forwarded-proto"] = true, ["x-forwarded-uri"] = true,
 }
 
@@ -54,24 +55,29 @@ local function connection_is_harmless(values)
     return true
 end
 
--- The URL as the client sent it; nil if that cannot be told in one way.
-local function original_url(txn, host)
-    local scheme = txn.f:ssl_fc() == 1 and "https://" or "http://"
+-- A name or an address, and perhaps a port: nothing that could end the host and begin a path.
+local function is_host(host)
+    local name = host:match("^(.-):%d+$") or host
+    return #host <= 259 and (name:match("^[%w%.%-_]+$") or name:match("^%[[%x:%.]+%]$")) ~= nil
+end
+
+-- Path and query as the client sent them; nil if the request names two hosts.
+local function original_uri(txn, host)
     local target = txn.f:url()
     if target:sub(1, 1) == "/" then
-        return scheme .. host .. target
+        return target
     end
     -- HTTP/2, or a client that takes this for a forward proxy: the host is said twice.
     local authority, rest = target:match("^%a+://([^/?#]+)(/.*)$")
     if authority and authority:lower() == host:lower() then
-        return scheme .. host .. rest
+        return rest
     end
 end
 
 local function question(txn, headers)
     local host = one(headers["host"])
-    local url = host and original_url(txn, host)
-    if not url or not connection_is_harmless(headers["connection"]) then
+    local uri = host and is_host(host) and original_uri(txn, host)
+    if not uri or not connection_is_harmless(headers["connection"]) then
         return nil
     end
     -- Everything else that the client sent, look-alikes and duplicates included: didt refuses
@@ -89,7 +95,10 @@ local function question(txn, headers)
         return nil
     end
     asked["x-original-method"] = { txn.f:method() }
-    asked["x-original-url"] = { url }
+    -- In parts: glued to one URL, a host with a slash in it would make another path.
+    asked["x-original-scheme"] = { txn.f:ssl_fc() == 1 and "https" or "http" }
+    asked["x-original-host"] = { host }
+    asked["x-original-uri"] = { uri }
     asked["x-original-upgrade"] = headers["upgrade"]
     return asked
 end

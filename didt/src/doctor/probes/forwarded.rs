@@ -14,8 +14,8 @@ pub(super) const PROBE: Probe = Probe {
     mend: &[
         at(
             "nginx",
-            "set X-Original-URL, X-Original-Method, X-Original-Upgrade and all \
-                     X-Forwarded-* in the check's location: what is not set passes through",
+            "set X-Original-Method, -Scheme, -Host, -URI, -Upgrade, an empty \
+                     X-Original-URL and all X-Forwarded-* in the check's location: what is not set passes through",
         ),
         at("Traefik", "no `trustForwardHeader`, no `forwardedHeaders.insecure`"),
         at("Caddy", "`trusted_proxies` only for proxies that really stand in front"),
@@ -41,6 +41,18 @@ async fn run(bench: &Bench) -> Outcome {
         ("X-Original-URL", claimed),
         ("X-Original-URI", claimed),
         ("X-Original-Method", "OPTIONS"),
+        ("X-Original-Host", "didt-doctor.invalid"),
+        ("X-Original-Scheme", "http"),
+        ("X-Host", "didt-doctor.invalid"),
+        ("X-Forwarded-Server", "didt-doctor.invalid"),
+        ("X-Forwarded-Port", "80"),
+        ("X-Forwarded-Scheme", "http"),
+        ("X-Forwarded-Ssl", "off"),
+        ("X-Forwarded-User", "didt-doctor"),
+        ("X-Forwarded-Email", "didt-doctor@didt-doctor.invalid"),
+        ("True-Client-IP", "127.0.0.1"),
+        ("X-Client-IP", "127.0.0.1"),
+        ("Proxy", "http://didt-doctor.invalid"),
         ("X-Rewrite-URL", claimed),
         ("X-HTTP-Method-Override", "OPTIONS"),
         ("X-Auth-Request-Redirect", claimed),

@@ -47,5 +47,29 @@ async fn run(bench: &Bench) -> Outcome {
     for (what, request) in &rows {
         wrong.extend(bench.must_refuse(&format!("a request with {what}"), request).await?);
     }
-    Ok(Found::unless(wrong, format!("{} ways to name a host open nothing", rows.len())))
+    // A check that goes by `scheme://host/target`, glued, finds a public path in the host.
+    let public = bench.public().map_or("/", |public| public.path.as_str());
+    let tricks = in_hosts(host, public);
+    for trick in &tricks {
+        let what = format!("a request with Host: {trick:?}");
+        wrong.extend(bench.must_refuse(&what, &plain().hosts(&[trick])).await?);
+    }
+    let count = rows.len() + tricks.len();
+    Ok(Found::unless(wrong, format!("{count} ways to name a host open nothing")))
+}
+
+/// Hosts with something in them that ends a host, or that two readers read differently.
+fn in_hosts(own: &str, public: &str) -> Vec<String> {
+    let mut tricks = Vec::new();
+    for name in [own, "x"] {
+        for end in ["?", "#", ";", "\\", "%3f", "?:80"] {
+            tricks.push(format!("{name}{public}{end}"));
+        }
+        for begin in ["?", "#", "@", ";", "\\", "%2f", ",", " ", "\t", "\""] {
+            tricks.push(format!("{name}{begin}{public}"));
+        }
+        tricks.push(format!("http://{name}{public}?"));
+    }
+    tricks.extend(["", ":80", "x:", "x:y", "[::1", "\u{e9}"].map(str::to_owned));
+    tricks
 }

@@ -45,7 +45,7 @@ pub(super) const CASE: Probe = Probe {
 const MEND: &[Mend] = &[
     at(
         "nginx",
-        "`proxy_set_header X-Original-URL $scheme://$http_host$request_uri;` in the \
+        "`proxy_set_header X-Original-URI $request_uri;` in the \
                  check's location, not $uri; no regular expressions for public locations; \
                  `merge_slashes on`",
     ),

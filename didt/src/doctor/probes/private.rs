@@ -78,7 +78,9 @@ fn told(bench: &Bench, request: Request) -> Request {
     let about = bench.public().unwrap_or(&bench.guarded);
     request
         .header("X-Original-Method", "GET")
-        .header("X-Original-URL", about.to_string())
+        .header("X-Original-Scheme", if about.https { "https" } else { "http" })
+        .header("X-Original-Host", &about.authority)
+        .header("X-Original-URI", &about.path)
         .header("X-Forwarded-Method", "GET")
         .header("X-Forwarded-Proto", if about.https { "https" } else { "http" })
         .header("X-Forwarded-Host", &about.authority)

@@ -3,22 +3,22 @@
 use tower_didt::{Session, Timestamp};
 
 use super::super::policy::{Access, Rule};
-use super::refusal::Refusal;
+use super::denial::Denial;
 
 /// Checks what the layer does not know of: whom the rule admits, and how old a session may be.
-pub(super) fn admit(rule: &Rule, session: Option<&Session>, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn admit(rule: &Rule, session: Option<&Session>, now: Timestamp) -> Result<(), Denial> {
     if rule.access.asks_for_somebody() {
-        let session = session.ok_or(Refusal::Nobody)?;
+        let session = session.ok_or(Denial::Nobody)?;
         if !rule.admit.admits(&session.issuer()) {
-            return Err(Refusal::IssuerNotAllowed);
+            return Err(Denial::IssuerNotAllowed);
         }
     }
     if let Access::Fresh(max_age) = rule.access {
-        let session = session.ok_or(Refusal::Nobody)?;
+        let session = session.ok_or(Denial::Nobody)?;
         // A token without a session says when it was issued by its holder's word alone.
         let fresh = session.handle().is_some() && now.since(session.created_at()) < max_age;
         if !fresh {
-            return Err(Refusal::Stale { max_age: max_age.as_secs() });
+            return Err(Denial::Stale { max_age: max_age.as_secs() });
         }
     }
     Ok(())

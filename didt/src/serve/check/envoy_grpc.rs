@@ -17,8 +17,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tonic::{Request, Response, Status};
 
 use super::Checks;
+use super::denial::Denial;
 use super::question::{Kind, Original, Question};
-use super::refusal::Refusal;
+use super::stated::names_no_other_host;
 use crate::serve::config::IdentityHeaders;
 use crate::serve::peer::{Client, Peer};
 
@@ -44,7 +45,7 @@ impl Authorization for Service {
         let proxies = &self.0.config.trusted_proxies;
         let original = match peer {
             Some(_) => original(request.into_inner()),
-            None => Err(Refusal::UntrustedProxy),
+            None => Err(Denial::UntrustedProxy),
         };
         let peer = peer.unwrap_or(Peer::Unix);
         let client = match &original {
@@ -62,10 +63,11 @@ impl Authorization for Service {
 }
 
 /// The request that Envoy describes.
-fn original(question: CheckRequest) -> Result<Original, Refusal> {
+fn original(question: CheckRequest) -> Result<Original, Denial> {
     let request = question.attributes.and_then(|attributes| attributes.request);
-    let http = request.and_then(|request| request.http).ok_or(Refusal::Untold)?;
+    let http = request.and_then(|request| request.http).ok_or(Denial::NotStated)?;
     let headers = headers(&http)?;
+    names_no_other_host(&headers, http.host.as_bytes())?;
     Ok(Original {
         method: http.method.into(),
         scheme: http.scheme.into(),
@@ -80,7 +82,7 @@ fn original(question: CheckRequest) -> Result<Original, Refusal> {
 /// Envoy joins what came twice with commas in the one and keeps it apart in the other: the layer
 /// refuses credentials in both forms. A header that is none is a reason to refuse the request:
 /// leaving it out would be checking another request than the one that passes.
-fn headers(http: &HttpRequest) -> Result<HeaderMap, Refusal> {
+fn headers(http: &HttpRequest) -> Result<HeaderMap, Denial> {
     let joined = http.headers.iter().map(|(name, value)| (name, value.as_bytes()));
     let apart = http.header_map.iter().flat_map(|map| &map.headers).map(|header| {
         let raw = header.raw_value.as_slice();
@@ -91,9 +93,9 @@ fn headers(http: &HttpRequest) -> Result<HeaderMap, Refusal> {
         if name.starts_with(':') {
             continue;
         }
-        let name = HeaderName::try_from(name.as_str()).map_err(|_| Refusal::Untold)?;
-        let value = HeaderValue::try_from(value).map_err(|_| Refusal::Untold)?;
-        headers.try_append(name, value).map_err(|_| Refusal::Untold)?;
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| Denial::NotStated)?;
+        let value = HeaderValue::try_from(value).map_err(|_| Denial::NotStated)?;
+        headers.try_append(name, value).map_err(|_| Denial::NotStated)?;
     }
     Ok(headers)
 }

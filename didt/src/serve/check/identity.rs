@@ -5,7 +5,7 @@ use tower_didt::{Session, Timestamp};
 
 use super::super::assertion::Signer;
 use super::super::config::IdentityHeaders;
-use super::refusal::Refusal;
+use super::denial::Denial;
 
 /// Writes every identity header, empty where there is nothing to say: a header that is missing
 /// from the answer would let the client's own value through at some gateways (GHSA-7r4p-vjf4-gxv4,
@@ -16,13 +16,13 @@ pub(super) fn write(
     session: Option<&Session>,
     signer: Option<&Signer>,
     now: Timestamp,
-) -> Result<(), Refusal> {
+) -> Result<(), Denial> {
     for name in names.all() {
         headers.insert(name, HeaderValue::from_static(""));
     }
     let Some(session) = session else { return Ok(()) };
     let mut set = |name, value: String| {
-        let value = HeaderValue::try_from(value).map_err(|_| Refusal::Unsigned)?;
+        let value = HeaderValue::try_from(value).map_err(|_| Denial::Unsigned)?;
         headers.insert(name, value);
         Ok(())
     };
@@ -33,7 +33,7 @@ pub(super) fn write(
         set(&names.session, handle.to_string())?;
     }
     if let Some(signer) = signer {
-        set(&names.assertion, signer.sign(session, now).map_err(|_| Refusal::Unsigned)?)?;
+        set(&names.assertion, signer.sign(session, now).map_err(|_| Denial::Unsigned)?)?;
     }
     Ok(())
 }

@@ -1,27 +1,24 @@
 //! May this request pass? Asked by a gateway about somebody else's request.
 //!
 //! ```text
-//! original_url   nginx, HAProxy ─┐
-//! forwarded      Caddy, Traefik ─┤
-//! envoy_http     Envoy ──────────┼─► Question ─► Checks::check ─► 200 with identity, or a denial
-//! envoy_grpc     Envoy ──────────┘
+//! HTTP: nginx, HAProxy, Caddy, Traefik, Envoy ─ stated ─┐
+//! gRPC: Envoy ─ envoy_grpc ─────────────────────────────┴► Question ─► Checks::check
+//!                                                             ─► 200 with identity, or a denial
 //! ```
 //!
 //! The steps of a check, each in a file of its own, in the order in which a request meets them:
-//! is the asking proxy trusted (`peer`), did it tell the original request (`question`), is nothing
+//! is the asking proxy trusted (`peer`), did it state the original request in parts (`stated`), is nothing
 //! about the client's headers ambiguous (`screen`), which rule applies (`policy`), who is calling
 //! (the crate's own layer), does the rule admit them (`admit`), what the upstream is told
-//! (`identity`). Denials are written in `refusal`.
+//! (`identity`). Denials are written in `denial`.
 
 mod admit;
+mod denial;
 mod envoy_grpc;
-mod envoy_http;
-mod forwarded;
 mod identity;
-mod original_url;
 mod question;
-mod refusal;
 mod screen;
+mod stated;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,43 +26,43 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::routing::{MethodRouter, any};
+use axum::routing::any;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_didt::{Clock, DidAuth, Rejection, Session};
 
+use self::denial::Denial;
 use self::question::{Kind, Original, Question};
-use self::refusal::Refusal;
 use super::assertion::Signer;
 use super::audit;
 use super::config::Config;
 use super::policy::{Access, Rule, Target};
 
+/// The endpoints over HTTP, whatever the question's own method. Their own query takes no part: Caddy
+/// appends the client's to it. A wildcard means at least one character, so Envoy has two routes.
+const ENDPOINTS: [(&str, Kind); 6] = [
+    ("/check/nginx", Kind::Nginx),
+    ("/check/haproxy", Kind::Haproxy),
+    ("/check/caddy", Kind::Caddy),
+    ("/check/traefik", Kind::Traefik),
+    ("/check/envoy/", Kind::Envoy),
+    ("/check/envoy/{*original}", Kind::Envoy),
+];
+
 /// The endpoints, one per kind of gateway.
 pub(crate) fn router(checks: &Arc<Checks>) -> Router {
-    Router::new()
-        .merge(original_url::router())
-        .merge(forwarded::router())
-        .merge(envoy_http::router())
-        .with_state(Arc::clone(checks))
-        .merge(envoy_grpc::router(checks))
-}
-
-/// An endpoint for questions of this kind by HTTP, whatever their own method. `original` reads the
-/// request that is asked about.
-fn endpoint(
-    kind: Kind,
-    original: fn(Parts) -> Result<Original, Refusal>,
-) -> MethodRouter<Arc<Checks>> {
-    any(async move |State(checks): State<Arc<Checks>>, request: axum::extract::Request| {
-        let (head, _) = request.into_parts();
-        let question = Question::new(kind, head, original);
-        checks.check(question).await.map(Body::from)
-    })
+    let router = ENDPOINTS.into_iter().fold(Router::new(), |router, (path, kind)| {
+        let ask = async move |State(checks): State<Arc<Checks>>,
+                              request: axum::extract::Request| {
+            let (head, _) = request.into_parts();
+            checks.check(Question::new(kind, head)).await.map(Body::from)
+        };
+        router.route(path, any(ask))
+    });
+    router.with_state(Arc::clone(checks)).merge(envoy_grpc::router(checks))
 }
 
 /// Everything that a check needs.
@@ -81,28 +78,31 @@ impl Checks {
     /// The answer to a gateway's question: exactly 200 lets the request pass.
     pub(crate) async fn check(&self, question: Question) -> Response<Bytes> {
         let (kind, client) = (question.kind, question.client);
-        let mut response = self.consider(question).await.unwrap_or_else(|refusal| {
-            if let Some(mistake) = refusal.mistake() {
+        let mut response = self.consider(question).await.unwrap_or_else(|denial| {
+            if let Some(mistake) = denial.mistake() {
                 tracing::warn!(gateway = kind.name(), "{mistake}");
             }
-            refusal.response()
+            denial.response()
         });
         if let Some(reason) = reason(&response) {
             audit::refusal(reason, client, kind.name());
+        }
+        if response.status() == StatusCode::OK && !kind.forbids_storing() {
+            response.headers_mut().remove(SET_COOKIE);
         }
         *response.status_mut() = kind.status(response.status());
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
-    async fn consider(&self, question: Question) -> Result<Response<Bytes>, Refusal> {
+    async fn consider(&self, question: Question) -> Result<Response<Bytes>, Denial> {
         if !self.config.trusted_proxies.contain(question.peer) {
-            return Err(Refusal::UntrustedProxy);
+            return Err(Denial::UntrustedProxy);
         }
         let original = question.original?;
         screen::check(&original.headers, &self.config.identity)?;
         let Original { method, scheme, host, uri, .. } = &original;
-        let target = Target::new(method, scheme, host, uri).map_err(Refusal::NotCanonical)?;
+        let target = Target::new(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
         let rule = self.config.policy.rule_for(&target);
         if rule.access == Access::Public {
             return self.pass(None);
@@ -116,7 +116,7 @@ impl Checks {
         &self,
         request: Request<()>,
         rule: &Rule,
-    ) -> Result<Response<Bytes>, Refusal> {
+    ) -> Result<Response<Bytes>, Denial> {
         // No check signs anybody in: a gateway may drop the cookie, and the token would be used up.
         let layer = self.auth.layer().without_sign_in();
         let layer = if rule.access == Access::Optional { layer.optional() } else { layer };
@@ -137,7 +137,7 @@ impl Checks {
     }
 
     /// 200, with all that the upstream is told about the caller.
-    fn pass(&self, session: Option<&Session>) -> Result<Response<Bytes>, Refusal> {
+    fn pass(&self, session: Option<&Session>) -> Result<Response<Bytes>, Denial> {
         let mut response = Response::new(Bytes::new());
         let signer = self.signer.as_deref();
         identity::write(
@@ -155,7 +155,7 @@ impl Checks {
 fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     let extensions = response.extensions();
     let layer = extensions.get().map(Rejection::name);
-    let name = extensions.get().copied().map(Refusal::name).or(layer)?;
+    let name = extensions.get().copied().map(Denial::name).or(layer)?;
     (name != Rejection::MissingCredentials.name()).then_some(name)
 }
 

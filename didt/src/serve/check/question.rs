@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
 use super::super::peer::{Client, Peer};
 use super::super::policy::Target;
-use super::refusal::Refusal;
+use super::denial::Denial;
 
 /// What the crate's layer looks at. No other header of a client's takes part in its decision.
 const CREDENTIALS: [HeaderName; 5] =
@@ -23,20 +23,16 @@ pub(crate) struct Question {
     pub(super) peer: Peer,
     /// The address that the request comes from, as far as trusted proxies tell.
     pub(super) client: Option<IpAddr>,
-    pub(super) original: Result<Original, Refusal>,
+    pub(super) original: Result<Original, Denial>,
 }
 
 impl Question {
     /// A question that came by HTTP. A request without a known peer is nobody's.
-    pub(super) fn new(
-        kind: Kind,
-        head: Parts,
-        original: fn(Parts) -> Result<Original, Refusal>,
-    ) -> Self {
+    pub(super) fn new(kind: Kind, head: Parts) -> Self {
         let client = head.extensions.get::<Client>().and_then(|client| client.0);
         match head.extensions.get::<Peer>().copied() {
-            Some(peer) => Self { kind, peer, client, original: original(head) },
-            None => Self { kind, peer: Peer::Unix, client, original: Err(Refusal::UntrustedProxy) },
+            Some(peer) => Self { kind, peer, client, original: kind.read(head) },
+            None => Self { kind, peer: Peer::Unix, client, original: Err(Denial::UntrustedProxy) },
         }
     }
 }
@@ -61,6 +57,12 @@ impl Kind {
             Self::Traefik => "traefik",
             Self::Envoy => "envoy",
         }
+    }
+
+    /// Whether the sample configuration forbids caches to store the application's answer where it adds
+    /// a cookie of ours. Traefik has no way to do so, and is given no cookie to add.
+    pub(super) const fn forbids_storing(self) -> bool {
+        !matches!(self, Self::Traefik)
     }
 
     /// The status that says the same to this gateway. nginx understands 401 and 403 as denials and
@@ -90,10 +92,10 @@ pub(crate) struct Original {
 
 impl Original {
     /// The request for the crate's layer: its target in canonical form, and its credentials.
-    pub(super) fn request(&self, target: &Target) -> Result<Request<()>, Refusal> {
-        let host = HeaderValue::try_from(target.host.as_str()).map_err(|_| Refusal::Untold)?;
+    pub(super) fn request(&self, target: &Target) -> Result<Request<()>, Denial> {
+        let host = HeaderValue::try_from(target.host.as_str()).map_err(|_| Denial::NotStated)?;
         let builder = Request::builder().method(target.method.clone()).uri(target.path.as_str());
-        let mut request = builder.body(()).map_err(|_| Refusal::Untold)?;
+        let mut request = builder.body(()).map_err(|_| Denial::NotStated)?;
         let headers = request.headers_mut();
         headers.insert(HOST, host);
         for name in CREDENTIALS {
@@ -107,16 +109,6 @@ impl Original {
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         Ok(request)
-    }
-}
-
-/// The value of a header that the gateway sets. Twice is as bad as missing: one of the two may be
-/// the client's.
-pub(super) fn told(headers: &HeaderMap, name: &str) -> Result<Bytes, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => Ok(Bytes::copy_from_slice(value.as_bytes())),
-        _ => Err(Refusal::Untold),
     }
 }
 

@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, CONNECTION, COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderName};
 
 use super::super::config::IdentityHeaders;
-use super::refusal::Refusal;
+use super::denial::Denial;
 
 /// Refuses a request with headers that could pass for ours at the upstream, or that have a proxy
 /// drop a header on the way, or lead past all later checks.
@@ -18,22 +18,22 @@ use super::refusal::Refusal;
 ///   tunnel to an upstream that takes it: HTTP/2 in it, requests that nobody is asked about and
 ///   identity headers of the client's own. `HTTP2-Settings` comes with that upgrade alone (RFC 7540
 ///   section 3.2.1), and tells of it where the gateway hides `Upgrade`.
-pub(super) fn check(headers: &HeaderMap, identity: &IdentityHeaders) -> Result<(), Refusal> {
+pub(super) fn check(headers: &HeaderMap, identity: &IdentityHeaders) -> Result<(), Denial> {
     let is_identity = |name: &[u8]| identity.all().iter().any(|ours| looks_like(name, ours));
     if headers.keys().any(|name| is_identity(name.as_str().as_bytes())) {
-        return Err(Refusal::IdentityFromClient);
+        return Err(Denial::IdentityFromClient);
     }
     let protected = |name: &[u8]| {
         is_identity(name) || looks_like(name, &AUTHORIZATION) || looks_like(name, &COOKIE)
     };
     if listed(headers, &CONNECTION).any(protected) {
-        return Err(Refusal::ConnectionNamesHeader);
+        return Err(Denial::ConnectionNamesHeader);
     }
     let mut protocols = listed(headers, &UPGRADE);
     if protocols.any(|protocol| !protocol.eq_ignore_ascii_case(b"websocket"))
         || headers.contains_key("http2-settings")
     {
-        return Err(Refusal::OtherProtocol);
+        return Err(Denial::OtherProtocol);
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ mod tests {
     fn screened(name: &'static str, value: &'static str) -> Result<(), &'static str> {
         let mut headers = HeaderMap::new();
         headers.append(name, HeaderValue::from_static(value));
-        check(&headers, &IdentityHeaders::default()).map_err(Refusal::name)
+        check(&headers, &IdentityHeaders::default()).map_err(Denial::name)
     }
 
     /// CVE-2025-64484, CVE-2026-33433, GHSA-f59h-q822-g45g.
@@ -117,7 +117,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(UPGRADE, HeaderValue::from_static("websocket"));
         headers.append(UPGRADE, HeaderValue::from_static("h2c"));
-        assert_eq!(check(&headers, &IdentityHeaders::default()), Err(Refusal::OtherProtocol));
+        assert_eq!(check(&headers, &IdentityHeaders::default()), Err(Denial::OtherProtocol));
     }
 
     #[test]

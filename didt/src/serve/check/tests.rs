@@ -16,7 +16,9 @@ fn question(kind: &str, method: &str, uri: &str) -> http::request::Builder {
     match kind {
         "nginx" | "haproxy" => get(&format!("/check/{kind}"))
             .header("x-original-method", method)
-            .header("x-original-url", format!("https://app.example.com{uri}")),
+            .header("x-original-scheme", "https")
+            .header("x-original-host", "app.example.com")
+            .header("x-original-uri", uri),
         "caddy" | "traefik" => get(&format!("/check/{kind}?what=ever"))
             .header("x-forwarded-method", method)
             .header("x-forwarded-proto", "https")
@@ -182,8 +184,11 @@ async fn a_gateway_that_does_not_tell_or_tells_twice_is_refused() {
     let gateway = Gateway::new(config());
     let names = [
         ("nginx", "x-original-method"),
-        ("nginx", "x-original-url"),
-        ("haproxy", "x-original-url"),
+        ("nginx", "x-original-scheme"),
+        ("nginx", "x-original-host"),
+        ("nginx", "x-original-uri"),
+        ("haproxy", "x-original-host"),
+        ("haproxy", "x-original-uri"),
         ("caddy", "x-forwarded-method"),
         ("caddy", "x-forwarded-proto"),
         ("traefik", "x-forwarded-host"),
@@ -231,12 +236,74 @@ async fn a_url_that_could_be_read_in_two_ways_passes_no_public_rule() {
         assert_eq!(query.status, StatusCode::UNAUTHORIZED, "{kind}");
     }
     // A target with a fragment or 8-bit bytes is none for HTTP itself, but nginx tells it in a header.
-    for url in
-        [b"https://app.example.com/app#/public/".as_slice(), b"https://app.example.com/public/\xff"]
-    {
-        let request = get("/check/nginx").header("x-original-method", "GET");
-        let answer = ask(&gateway, request.header("x-original-url", url)).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{url:?}");
+    for uri in [b"/app#/public/".as_slice(), b"/public/\xff"] {
+        let mut request = empty(question("nginx", "GET", "/app"));
+        let value = http::HeaderValue::from_bytes(uri).expect("a value");
+        request.headers_mut().insert("x-original-uri", value);
+        assert_eq!(gateway.send(PROXY, request).await.status, StatusCode::FORBIDDEN, "{uri:?}");
+    }
+}
+
+/// Glued to a target of the client's, each of these hosts makes another URL.
+#[tokio::test]
+async fn a_host_with_anything_but_a_host_in_it_opens_nothing() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    let tricks = [
+        "x/public/?",
+        "x/public/#",
+        "x?/public/",
+        "x#/public/",
+        "x\\public\\",
+        "me@x",
+        "x;/public/",
+        "x%2fpublic%2f",
+        "x,app.example.com",
+        "x y",
+        "x\ty",
+        "x\"y\"",
+        "x'",
+        "",
+        ":443",
+        "x:",
+        "x:44a",
+        "x:0443",
+        "x..y",
+        ".x",
+        "x.",
+        "[::1",
+        "[x]",
+        "x\u{e9}",
+        "http://x/public/",
+        "x/..",
+        "/public/",
+    ];
+    for kind in ["nginx", "haproxy", "caddy", "traefik"] {
+        for host in tricks {
+            for uri in ["/app", "/public/x"] {
+                let mut request = empty(with_cookie(question(kind, "GET", uri), &cookie));
+                let name = if matches!(kind, "nginx" | "haproxy") {
+                    "x-original-host"
+                } else {
+                    "x-forwarded-host"
+                };
+                let Ok(value) = http::HeaderValue::from_bytes(host.as_bytes()) else { continue };
+                request.headers_mut().insert(name, value);
+                let answer = gateway.send(PROXY, request).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{kind} {host:?} {uri}");
+            }
+        }
+    }
+}
+
+/// A configuration of an older version sends one glued URL, and the client's own parts beside it.
+#[tokio::test]
+async fn the_glued_url_of_older_configurations_is_refused() {
+    let gateway = Gateway::new(config());
+    for kind in ["nginx", "haproxy"] {
+        let request = question(kind, "GET", "/public/x");
+        let request = request.header("x-original-url", "https://app.example.com/public/x");
+        assert_eq!(ask(&gateway, request).await.status, StatusCode::FORBIDDEN, "{kind}");
     }
 }
 

@@ -73,6 +73,9 @@ fn push_segment(segment: &[u8], canonical: &mut String) -> Result<(), PathFault>
     if text.chars().any(char::is_control) {
         return Err(PathFault::EncodedControl);
     }
+    if text.chars().any(is_look_alike) {
+        return Err(PathFault::LookAlike);
+    }
     Ok(())
 }
 
@@ -95,6 +98,24 @@ fn push_escaped(byte: u8, canonical: &mut String) -> Result<(), PathFault> {
 fn is_dots(decoded: &[u8]) -> bool {
     let name = decoded.split(|byte| *byte == b';').next().unwrap_or_default();
     matches!(name.trim_ascii(), b"." | b"..")
+}
+
+/// What services that convert to an 8-bit character set by "best fit" (Windows code pages; NFKC
+/// normalisation) make `/`, `\\`, `.`, `%`, `?`, `#`, `;` or `:` of: full-width and small forms, and other
+/// slashes and dots.
+const fn is_look_alike(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' // slashes
+            | '\u{ff3c}' | '\u{fe68}' | '\u{2216}' | '\u{29f5}' | '\u{29f9}' // backslashes
+            | '\u{ff0e}' | '\u{fe52}' | '\u{2024}'
+            ..='\u{2026}' | '\u{3002}' | '\u{ff61}' // dots
+            | '\u{ff05}' | '\u{fe6a}' // percent signs
+            | '\u{ff1f}' | '\u{fe56}' // question marks
+            | '\u{ff03}' | '\u{fe5f}' // number signs
+            | '\u{ff1b}' | '\u{fe54}' | '\u{37e}' // semicolons
+            | '\u{ff1a}' | '\u{fe55}' // colons
+    )
 }
 
 /// RFC 3986 section 2.3.
@@ -134,6 +155,8 @@ pub(crate) enum PathFault {
     EncodedSlash,
     EncodedBackslash,
     EncodedControl,
+    /// A character that some services convert to one of `/ \ . % ? # ; :`.
+    LookAlike,
     DoubleEncoding,
     /// An escaped letter, digit, `-`, `.`, `_` or `~`: no client writes them so by accident.
     NeedlessEscape,
@@ -160,6 +183,7 @@ impl PathFault {
             Self::EncodedSlash => "encoded_slash",
             Self::EncodedBackslash => "encoded_backslash",
             Self::EncodedControl => "encoded_control_character",
+            Self::LookAlike => "look_alike_character",
             Self::DoubleEncoding => "double_encoding",
             Self::NeedlessEscape => "needless_escape",
             Self::MalformedEscape => "malformed_escape",
@@ -190,6 +214,9 @@ impl fmt::Display for PathFault {
             Self::EncodedSlash => "has an encoded slash (%2F)",
             Self::EncodedBackslash => "has an encoded backslash (%5C)",
             Self::EncodedControl => "has an encoded control character",
+            Self::LookAlike => {
+                "has a character that some services read as a slash, a dot or the like"
+            }
             Self::DoubleEncoding => "has an encoded percent sign (%25)",
             Self::NeedlessEscape => "has an encoded character that needs no encoding",
             Self::MalformedEscape => "has a % without two hexadecimal digits after it",

@@ -39,7 +39,7 @@ fn paths_that_everybody_reads_alike_have_one_spelling() {
 
 #[test]
 fn paths_that_somebody_might_read_differently_are_refused() {
-    let rows: [(&str, &[u8], PathFault); 61] = [
+    let rows: [(&str, &[u8], PathFault); 71] = [
         ("empty", b"", PathFault::Empty),
         ("query alone", b"?a", PathFault::NotRooted),
         ("asterisk", b"*", PathFault::NotRooted),
@@ -93,6 +93,16 @@ fn paths_that_somebody_might_read_differently_are_refused() {
         ("encoded NUL", b"/a%00", PathFault::EncodedControl),
         ("encoded line end", b"/a%0d%0a", PathFault::EncodedControl),
         ("encoded control character beyond ASCII", b"/%C2%85", PathFault::EncodedControl),
+        ("full-width slash", b"/public/..%EF%BC%8Fprivate", PathFault::LookAlike),
+        ("full-width dots", b"/public/%EF%BC%8E%EF%BC%8E/private", PathFault::LookAlike),
+        ("full-width backslash", b"/a%EF%BC%BCb", PathFault::LookAlike),
+        ("full-width percent sign", b"/a%EF%BC%852fb", PathFault::LookAlike),
+        ("full-width question mark", b"/a%EF%BC%9Fb", PathFault::LookAlike),
+        ("full-width semicolon", b"/a%EF%BC%9Bb", PathFault::LookAlike),
+        ("fraction slash", b"/a%E2%81%84b", PathFault::LookAlike),
+        ("division slash", b"/a%E2%88%95b", PathFault::LookAlike),
+        ("ideographic full stop", b"/%E3%80%82%E3%80%82/b", PathFault::LookAlike),
+        ("two dot leader", b"/%E2%80%A5/b", PathFault::LookAlike),
         ("encoded twice", b"/%252e%252e/b", PathFault::DoubleEncoding),
         ("encoded letter", b"/%61dmin", PathFault::NeedlessEscape),
         ("encoded dot in a name", b"/a%2ehtml", PathFault::NeedlessEscape),

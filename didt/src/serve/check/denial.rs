@@ -8,11 +8,11 @@ use super::super::policy::NotCanonical;
 
 /// Why a check says no by itself. The client learns a status; the reason is for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum Denial {
     /// Whoever asks is not among the trusted proxies: what it tells is anybody's word.
     UntrustedProxy,
-    /// The gateway did not tell which request it asks about, or told it twice.
-    Untold,
+    /// The gateway did not state the request that it asks about, or stated a part of it twice.
+    NotStated,
     /// The original request's target could be read in two ways.
     NotCanonical(NotCanonical),
     /// The client sent a header that the upstream takes for ours.
@@ -31,12 +31,12 @@ pub(crate) enum Refusal {
     Unsigned,
 }
 
-impl Refusal {
+impl Denial {
     /// For logs, in snake case.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::UntrustedProxy => "untrusted_proxy",
-            Self::Untold => "original_request_untold",
+            Self::NotStated => "original_request_not_stated",
             Self::NotCanonical(fault) => fault.name(),
             Self::IdentityFromClient => "identity_from_client",
             Self::ConnectionNamesHeader => "connection_names_header",
@@ -54,8 +54,9 @@ impl Refusal {
             Self::UntrustedProxy => Some(
                 "a check was asked for by an address that is not in `trusted_proxies`: refused",
             ),
-            Self::Untold => Some(
-                "the gateway does not tell which request it asks about, or tells it twice: refused",
+            Self::NotStated => Some(
+                "the gateway does not state method, scheme, host and target of the request that it asks about, \
+                 each once, or still sends X-Original-URL: refused",
             ),
             Self::Unsigned => Some("the assertion could not be signed: refused"),
             _ => None,
@@ -104,24 +105,24 @@ mod tests {
     fn the_table_says_what_the_client_and_the_operator_are_told() {
         let path = Target::new(b"GET", b"https", b"example.com", b"/..").expect_err("none");
         let rows = [
-            (Refusal::UntrustedProxy, "untrusted_proxy", 403, false, true),
-            (Refusal::Untold, "original_request_untold", 403, false, true),
-            (Refusal::NotCanonical(path), "dot_segment", 403, false, false),
-            (Refusal::IdentityFromClient, "identity_from_client", 403, false, false),
-            (Refusal::ConnectionNamesHeader, "connection_names_header", 403, false, false),
-            (Refusal::OtherProtocol, "upgrade_not_websocket", 403, false, false),
-            (Refusal::Nobody, "missing_credentials", 401, true, false),
-            (Refusal::IssuerNotAllowed, "issuer_not_allowed", 403, false, false),
-            (Refusal::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),
-            (Refusal::Unsigned, "assertion_unsigned", 503, false, true),
+            (Denial::UntrustedProxy, "untrusted_proxy", 403, false, true),
+            (Denial::NotStated, "original_request_not_stated", 403, false, true),
+            (Denial::NotCanonical(path), "dot_segment", 403, false, false),
+            (Denial::IdentityFromClient, "identity_from_client", 403, false, false),
+            (Denial::ConnectionNamesHeader, "connection_names_header", 403, false, false),
+            (Denial::OtherProtocol, "upgrade_not_websocket", 403, false, false),
+            (Denial::Nobody, "missing_credentials", 401, true, false),
+            (Denial::IssuerNotAllowed, "issuer_not_allowed", 403, false, false),
+            (Denial::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),
+            (Denial::Unsigned, "assertion_unsigned", 503, false, true),
         ];
-        for (refusal, name, status, challenge, mistake) in rows {
-            let response = refusal.response();
-            assert_eq!(refusal.name(), name);
+        for (denial, name, status, challenge, mistake) in rows {
+            let response = denial.response();
+            assert_eq!(denial.name(), name);
             assert_eq!(response.status(), status, "{name}");
             assert_eq!(response.headers().contains_key(WWW_AUTHENTICATE), challenge, "{name}");
-            assert_eq!(refusal.mistake().is_some(), mistake, "{name}");
-            assert_eq!(response.extensions().get(), Some(&refusal), "{name}");
+            assert_eq!(denial.mistake().is_some(), mistake, "{name}");
+            assert_eq!(response.extensions().get(), Some(&denial), "{name}");
         }
     }
 }
