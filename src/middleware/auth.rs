@@ -120,24 +120,18 @@ impl DidAuth {
         Self(Arc::new(gate))
     }
 
-    /// Where sessions are kept. Defaults to [`MemoryStore`];
-    /// [`NoSessions`](crate::NoSessions) keeps none and sets no cookies. For a clone of a store
-    /// that others use too, [`with_shared_store`](Self::with_shared_store) says what must agree.
+    /// Where sessions are kept. Defaults to [`MemoryStore`]; [`NoSessions`](crate::NoSessions) keeps none
+    /// and sets no cookies. An `Arc<dyn SessionStore>` or `Box<dyn SessionStore>` is a store too, for one
+    /// that is shared, or chosen at run time.
+    ///
+    /// All `DidAuth`s that share a store must agree on the largest
+    /// [`max_token_age`](Self::with_max_token_age) and on the verifier's
+    /// [`expiry_leeway`](Verifier::with_expiry_leeway), which decide how long a used token is remembered:
+    /// otherwise a token can make one session with each. A session that one of them made opens all of
+    /// them, whatever their audiences and hooks.
     #[must_use]
     pub fn with_store(self, store: impl SessionStore) -> Self {
-        self.with_shared_store(Arc::new(store))
-    }
-
-    /// As [`with_store`](Self::with_store), for a store that others use too.
-    ///
-    /// Others that are no clones of this must agree with it on the largest
-    /// [`max_token_age`](Self::with_max_token_age) and on the verifier's
-    /// [`expiry_leeway`](Verifier::with_expiry_leeway): from both follows for how long
-    /// a token is remembered as used. Where they differ, a token can make a session by each. And a
-    /// session that one of them made opens all of them, whatever audience and hook the others have.
-    #[must_use]
-    pub fn with_shared_store(self, store: Arc<dyn SessionStore>) -> Self {
-        self.change(|gate| gate.store = observe::store(store))
+        self.change(|gate| gate.store = observe::store(Arc::new(store)))
     }
 
     /// How old (`now - iat`) a token may be. Defaults to the verifier's

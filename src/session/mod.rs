@@ -15,6 +15,7 @@ mod record;
 mod redis;
 #[cfg(feature = "sealed")]
 mod sealed;
+mod shared;
 mod store;
 mod ticket;
 mod used_tokens;

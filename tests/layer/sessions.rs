@@ -478,8 +478,7 @@ async fn a_replay_mode_that_nothing_remembered_could_keep_lets_nobody_in() {
         (Replay::SingleUse, &stores[1]),
         (Replay::NewestOnly, &stores[0]),
     ] {
-        let app =
-            App::new().with(|auth| auth.with_shared_store(Arc::clone(store)).with_replay(replay));
+        let app = App::new().with(|auth| auth.with_store(Arc::clone(store)).with_replay(replay));
         let token = app.token(&Wallet::from_seed("alice"));
         let answers =
             [app.send(bearer(&token)).await, app.send_without_sign_in(bearer(&token)).await];

@@ -13,8 +13,8 @@ use tower::ServiceExt;
 use tower_didt::magic::Magic;
 use tower_didt::testing::{self, Fault, FixedClock, TestUser, Wallet};
 use tower_didt::{
-    Clock, DidAuth, Lifetimes, Login, MagicSignIn, MagicUser, MemoryLedger, NoSessions, Refusal,
-    Rejection, SealedStore, SealingKeys, Session, Verifier,
+    Clock, DidAuth, Lifetimes, Login, MagicSignIn, MagicUser, MemoryLedger, NoSessions,
+    PageRequest, Refusal, Rejection, SealedStore, SealingKeys, Session, Verifier,
 };
 
 use super::support::{APP, NOW, ada, api, issuer, stub};
@@ -145,7 +145,14 @@ async fn a_made_up_key_is_refused_with_403_and_leaves_no_session() {
         assert_eq!(rejection, Some("unknown_user"));
         assert_eq!(text(response).await.trim(), r#"{"error":"unknown_user"}"#);
     }
-    assert!(site.auth.sessions_of(issuer("mallory")).await.expect("a list").is_empty());
+    assert!(
+        site.auth
+            .sessions_of(issuer("mallory"), PageRequest::first())
+            .await
+            .expect("a list")
+            .sessions
+            .is_empty()
+    );
     // The token was not used up: once she is a user, it signs in.
     stub.add_user(TestUser::new(issuer("mallory")));
     site.clock.advance(Duration::from_secs(11));

@@ -172,7 +172,7 @@ fn everything_at_once(new_store: impl Fn() -> Arc<dyn SessionStore>) {
 
 fn shared(store: Arc<dyn SessionStore>, cap: Option<usize>, single_use: bool) -> World {
     let mut world = World::new(tower_didt::NoSessions, cap, single_use);
-    world.auth = world.auth.with_shared_store(store);
+    world.auth = world.auth.with_store(store);
     world
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn did_auth(
 ) -> Result<DidAuth, ConfigError> {
     let sessions = &config.sessions;
     let mut auth = DidAuth::new(Verifier::new(config.audiences.clone()))
-        .with_shared_store(store)
+        .with_store(store)
         .with_max_token_age(sessions.max_token_age)
         .with_lifetimes(sessions.lifetimes)
         .with_replay(sessions.replay)

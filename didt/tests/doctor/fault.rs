@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     BelievesOriginalMethod,
     /// Other hosts are other sites, without rules.
     OpenHosts,
+    /// The host and the target are glued, and cut at the first slash.
+    GluesUrl,
+    /// A dead cookie is taken away on an answer that caches keep.
+    StoresCookie,
     /// Of two hosts the last counts.
     LastHost,
     /// The upstream is not told who is calling.

@@ -45,6 +45,7 @@ fn routes_that_are_not_guarded() {
         (Fault::BelievesForwardedUri, &["forwarded-headers"], "X-Forwarded-Uri: /public/page"),
         (Fault::BelievesOriginalMethod, &["forwarded-headers"], "X-Original-Method: OPTIONS"),
         (Fault::OpenHosts, &["hosts"], "a foreign Host reaches"),
+        (Fault::GluesUrl, &["hosts"], "/public"),
         (Fault::LastHost, &["hosts"], "two Host headers, the second foreign, reaches"),
     ]);
 }
@@ -126,6 +127,7 @@ fn answers_that_are_kept_for_too_long() {
             &["shared-cache", "kept-refusal", "sign-out"],
             "a session is refused what",
         ),
+        (Fault::StoresCookie, &["stored-cookie"], "Cache-Control: public, max-age=60"),
         (Fault::CacheForAllUsers, &["shared-cache"], "one user's answer is given to another"),
         (Fault::CachesDecisions, &["sign-out"], "the cookie of a session that was signed out"),
     ]);

@@ -146,8 +146,14 @@ impl Site {
         if let (Fault::CacheForAllUsers, Some(answer)) = (self.fault, kept) {
             return answer;
         }
+        let has_dead_cookie =
+            raw.all("cookie").iter().any(|cookie| cookie.contains("=didt-doctor"));
         self.change(&mut raw, issuer.as_deref());
-        let answer = self.forward(&raw).await;
+        let mut answer = self.forward(&raw).await;
+        if self.fault == Fault::StoresCookie && issuer.is_none() && has_dead_cookie {
+            let cookie = "\r\nSet-Cookie: __Host-didt=; Path=/; Secure; Max-Age=0\r\n";
+            answer = String::from_utf8_lossy(&answer).replacen("\r\n", cookie, 1).into_bytes();
+        }
         if String::from_utf8_lossy(&answer).contains("public, max-age=60") {
             self.answers.lock().expect("not poisoned").insert(raw.target.clone(), answer.clone());
         }
@@ -196,6 +202,10 @@ impl Site {
                 Fault::BelievesForwardedUri => claims("x-forwarded-uri", "/public/page"),
                 Fault::BelievesOriginalMethod => claims("x-original-method", "OPTIONS"),
                 Fault::OpenHosts | Fault::LastHost => !own_host,
+                Fault::GluesUrl => {
+                    let glued = format!("{}{}", raw.all("host").join(","), raw.target);
+                    glued.find('/').is_some_and(|slash| glued[slash..].starts_with("/public"))
+                }
                 _ => false,
             }
     }

@@ -15,6 +15,7 @@ mod private;
 mod sign_in;
 mod sign_out;
 mod spoofing;
+mod stored_cookie;
 mod tricks;
 mod upgrade;
 mod upstream;
@@ -60,6 +61,7 @@ pub(super) const PROBES: &[Probe] = &[
     cross_site::WEBSOCKET,
     cache::ANSWERS,
     cache::REFUSALS,
+    stored_cookie::PROBE,
     private::PROBE,
     sign_in::PROBE,
     sign_out::PROBE,
