@@ -501,6 +501,7 @@ mod reference {
             "store",
             "identity",
             "assertion",
+            "sign_in",
             "limits",
             "log",
         ];

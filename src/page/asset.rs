@@ -73,7 +73,7 @@ impl Asset {
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter();
     let codings = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
-    codings.map(|coding| coding.to_ascii_lowercase()).any(|coding| {
+    codings.map(str::to_ascii_lowercase).any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
         let refused = |part: &str| {
             part.strip_prefix("q=").is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty())

@@ -89,12 +89,13 @@ impl Target {
             let path = text.get(end + host.len()..)?;
             let https = text.starts_with("https://");
             let site = Site::parse(host, https).ok()?;
-            if !https && !(text.starts_with("http://") && site.is_loopback()) {
+            let plain = text.starts_with("http://") && site.is_loopback();
+            if !https && !plain {
                 return None;
             }
             site.origin().to_string() + &path::canonical(path).ok()?
         };
-        (checked == text).then(|| Self { url: checked, own })
+        (checked == text).then_some(Self { url: checked, own })
     }
 
     fn answer(&self, rejection: &Rejection, head: &Parts, scheme: Scheme) -> Option<Answer> {

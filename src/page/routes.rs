@@ -48,7 +48,7 @@ impl Route {
             "callback" => Self::Callback,
             "sign-out" => Self::SignOut,
             "challenge" => Self::Challenge,
-            "session" => Self::Session,
+            "signed-in" => Self::Session,
             _ => Self::File,
         }
     }

@@ -28,7 +28,7 @@ use crate::middleware::{AuthBody, ConfigError, DidAuth, TrustedOrigins};
 /// | `GET sign-in` | the page. Who is signed in already goes straight on. `?rd=` is the way back, `?again` asks even those who are signed in |
 /// | `GET callback` | where magic links and OAuth come back to |
 /// | `GET sign-out` | a page with one button; `POST` ends the session |
-/// | `POST sign-in`, `POST challenge`, `GET session` | what the page itself asks for |
+/// | `POST sign-in`, `POST challenge`, `GET signed-in` | what the page itself asks for |
 /// | `GET page.….js` and others | its files, named by their contents |
 ///
 /// Mount it at `/auth`, or set another path with [`with_prefix`](Self::with_prefix). It guards itself with

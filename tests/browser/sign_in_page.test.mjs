@@ -361,7 +361,7 @@ test("who may not use this site is told, and can use another account", async () 
 test("a browser that keeps no cookies is told so", async () => {
   const { page } = await magic();
   await open(page);
-  await page.route("**/auth/session", (route) => route.fulfill({ json: { signed_in: false } }));
+  await page.route("**/auth/signed-in", (route) => route.fulfill({ json: { signed_in: false } }));
   await submit(page);
   await fault(page, "no_cookie");
 });
@@ -463,7 +463,7 @@ test("a provider that says no, and a state that is not ours, sign nobody in", as
     await page.goto(`${demo.url}/auth/callback?${query}`);
     await page.waitForSelector("#page[data-fault]");
     assert.equal(await cookie(context), undefined, query);
-    await page.goto(`${demo.url}/auth/session`);
+    await page.goto(`${demo.url}/auth/signed-in`);
   }
 });
 

@@ -107,11 +107,11 @@ fn the_page_weighs_no_more_than_15_kilobytes() {
 #[tokio::test]
 async fn a_token_is_exchanged_for_the_cookie_and_who_is_signed_in_goes_straight_on() {
     let app = app(&auth());
-    let session = ask(&app, "GET", "/auth/session", SCRIPT).await;
+    let session = ask(&app, "GET", "/auth/signed-in", SCRIPT).await;
     assert_eq!(session.text(), r#"{"signed_in":false}"#);
     let cookie = sign_in(&app).await;
     let signed_in = [("cookie", cookie.as_str())];
-    let session = ask(&app, "GET", "/auth/session", &and(SCRIPT, &signed_in)).await;
+    let session = ask(&app, "GET", "/auth/signed-in", &and(SCRIPT, &signed_in)).await;
     assert_eq!(session.text(), r#"{"signed_in":true}"#);
     assert_eq!(session.header("cache-control"), "no-store");
     for (query, to) in [

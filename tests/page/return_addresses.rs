@@ -62,6 +62,8 @@ const KNOWN: &[&str] = &[
     "/\\/evil.example", // mod_auth_openidc, PR 453
     "javascript://app.good.example/%0aalert(1)",
     "https://app.good.example:443@evil.example/",
+    "/ok?\\evil.example",
+    "/ok?#//evil.example",
     "http://app.good.example/", // tinyauth does not look at the scheme
 ];
 

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tower_didt::page::SignInPage;
 use tower_didt::{Clock, DidAuth};
 
 use super::assertion::{InvalidKey, Signer};
@@ -24,6 +25,7 @@ use super::{auth, check};
 pub(crate) fn router(
     config: &Arc<Config>,
     auth: &DidAuth,
+    page: Option<SignInPage>,
     clock: Arc<dyn Clock>,
 ) -> Result<Router, InvalidKey> {
     let signer = config.assertion.as_ref().map(Signer::new).transpose()?.map(Arc::new);
@@ -34,7 +36,7 @@ pub(crate) fn router(
         clock,
     });
     let renews = config.policy.asks_for_fresh();
-    let auth = auth::router(auth, renews, signer.as_ref());
+    let auth = auth::router(auth, renews, signer.as_ref(), page);
     let routes = Router::new().merge(auth).merge(check::router(&checks));
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))
 }

@@ -65,6 +65,8 @@ async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
 
     let Opened { store, redis } = did_auth::open(&config).map_err(StartError::Redis)?;
     let auth = did_auth(&config, store).map_err(StartError::Auth)?;
+    let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth)).transpose();
+    let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
     let config = Arc::new(config);
     let tls = config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
     let tls = tls.map(Arc::new);
@@ -74,7 +76,7 @@ async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
         name: PUBLIC,
         bound: Bound::to(&config.public.listen).await.map_err(StartError::Bind)?,
         tls: tls.clone(),
-        router: public::router(&config, &auth, Arc::new(SystemClock))
+        router: public::router(&config, &auth, page, Arc::new(SystemClock))
             .map_err(StartError::Assertion)?,
         limits: config.limits.clone(),
     };

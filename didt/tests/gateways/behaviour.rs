@@ -101,6 +101,46 @@ pub(crate) fn strangers(gateway: &Gateway) {
     is_nobody(&received);
 }
 
+/// A person who opens a page is sent to sign in and back, whatever the gateway makes of the redirect.
+/// Everything else gets its 401.
+pub(crate) fn people_are_sent_to_sign_in(gateway: &Gateway) {
+    let site = Site::start(gateway);
+    let person = [
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+        ("Sec-Fetch-Site", "none"),
+        ("Accept", "text/html"),
+    ];
+    let sent = |reply: &Reply| {
+        assert_eq!(reply.status, 302, "{reply:?}");
+        assert_eq!(reply.header("location"), Some("/auth/sign-in?rd=/orders?page=2%26x=1"));
+        assert!(reply.header("cache-control").is_some_and(|value| value.contains("no-store")));
+        assert!(reply.received().is_none(), "the application is not asked");
+    };
+    let reply = site.get("/orders?page=2&x=1", &person);
+    sent(&reply);
+    assert_eq!(reply.header("set-cookie").filter(|value| !value.is_empty()), None);
+    let dead = [&person[..], &[("Cookie", "__Host-didt=0123456789abcdef")]].concat();
+    let reply = site.get("/orders?page=2&x=1", &dead);
+    sent(&reply);
+    let cleared = reply.header("set-cookie").is_some_and(|set| set.starts_with("__Host-didt=;"));
+    assert!(cleared, "the dead cookie is taken away: {reply:?}");
+
+    let script = [("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty"), ("Accept", "text/html")];
+    refused(&site, &site.get("/orders", &script), 401);
+    refused(&site, &site.request("POST", "/orders", &person), 401);
+    is_nobody(&passed(&site, &site.get("/public/logo.svg", &person)));
+
+    let page = site.get("/auth/sign-in?rd=/orders", &person);
+    assert_eq!(page.status, 200, "{page:?}");
+    assert!(page.header("content-security-policy").is_some(), "{page:?}");
+    let cookie = site.sign_in("alice");
+    let back = site.get("/auth/sign-in?rd=/orders", &[("Cookie", &*cookie)]);
+    assert_eq!((back.status, back.header("location")), (303, Some("/orders")), "{back:?}");
+    let evil = site.get("/auth/sign-in?rd=https://evil.example/", &[("Cookie", &*cookie)]);
+    assert_eq!((evil.status, evil.header("location")), (303, Some("/")), "{evil:?}");
+}
+
 /// What clients say of themselves is refused or replaced, however it is spelled.
 pub(crate) fn spoofed_identities(gateway: &Gateway) {
     let site = Site::start(gateway);
@@ -606,7 +646,7 @@ fn is_not_spoofed(received: &Received) {
 macro_rules! tests {
     ($gateway:ident) => {
         behaviour::tests!($gateway:
-            signing_in_and_out, a_token_alone_passes, strangers, spoofed_identities,
+            signing_in_and_out, a_token_alone_passes, strangers, people_are_sent_to_sign_in, spoofed_identities,
             claims_of_clients, many_fields,
             connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
             other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);

@@ -168,6 +168,10 @@ core.register_action("didt", { "http-req" }, function(txn, didt)
         allow(txn, headers, answer)
     elseif answer.status == 400 or answer.status == 403 then
         txn:set_var("txn.didt", tostring(answer.status))
+    elseif answer.status == 302 and one(answer.headers["location"]) then
+        -- A person who opens a page, if didt has one to sign in on.
+        txn:set_var("txn.didt_location", one(answer.headers["location"]))
+        txn:set_var("txn.didt", "302")
     elseif answer.status == 401 then
         txn:set_var("txn.didt_challenge", one(answer.headers["www-authenticate"]) or "Bearer")
         txn:set_var("txn.didt", "401")

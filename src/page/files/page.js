@@ -189,7 +189,7 @@
   }
 
   async function isSignedIn() {
-    const answer = await ask("GET", "session");
+    const answer = await ask("GET", "signed-in");
     if (answer.status >= 500) throw new Fault("unavailable");
     return answer.signed_in === true;
   }

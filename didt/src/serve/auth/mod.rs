@@ -9,6 +9,7 @@
 //! | `DELETE /auth/sessions/{handle}` | ends one of them |
 //! | `POST /auth/challenge` | a challenge for bound login |
 //! | `GET /auth/jwks.json` | the public key of assertions |
+//! | `GET /auth/sign-in`, `/auth/callback`, `/auth/sign-out` | the library's pages, where `[sign_in]` is set |
 
 mod jwks;
 mod login;
@@ -25,6 +26,7 @@ use axum::routing::{delete, get, post};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tower_didt::page::SignInPage;
 use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
 
 use super::assertion::Signer;
@@ -33,7 +35,12 @@ use super::peer::Client;
 
 /// Where `renews`, who signs in again gets a new session, which rules may ask for. Else the one
 /// that there is stays: requests on their way with its cookie would be refused.
-pub(crate) fn router(auth: &DidAuth, renews: bool, signer: Option<&Arc<Signer>>) -> Router {
+pub(crate) fn router(
+    auth: &DidAuth,
+    renews: bool,
+    signer: Option<&Arc<Signer>>,
+    page: Option<SignInPage>,
+) -> Router {
     // Nobody is signed in by asking who they are, or by signing out; nor by the wrong method:
     // the layers stand around the handlers alone.
     let known = || auth.layer().without_sign_in();
@@ -49,6 +56,12 @@ pub(crate) fn router(auth: &DidAuth, renews: bool, signer: Option<&Arc<Signer>>)
     if let Some(signer) = signer {
         let keys = get(jwks::serve).with_state(Arc::clone(signer));
         router = router.route("/auth/jwks.json", keys);
+    }
+    if let Some(page) = page {
+        for name in ["sign-in", "callback", "sign-out", "signed-in"] {
+            router = router.route_service(&format!("/auth/{name}"), page.clone());
+        }
+        router = router.route_service("/auth/{file}", page);
     }
     router.layer(middleware::from_fn(watch))
 }

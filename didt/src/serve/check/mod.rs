@@ -28,7 +28,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::header::{CACHE_CONTROL, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
@@ -51,6 +51,12 @@ const ENDPOINTS: [(&str, Kind); 6] = [
     ("/check/envoy/", Kind::Envoy),
     ("/check/envoy/{*original}", Kind::Envoy),
 ];
+
+/// Where people sign in: below the gateway's `/auth/`, on the host that they came to.
+const SIGN_IN: &str = "/auth/sign-in";
+
+/// The challenge of those who sent nothing (RFC 6750 section 3).
+const PLAIN_CHALLENGE: &str = "Bearer realm=\"magic\"";
 
 /// The endpoints, one per kind of gateway.
 pub(crate) fn router(checks: &Arc<Checks>) -> Router {
@@ -90,7 +96,13 @@ impl Checks {
         if response.status() == StatusCode::OK && !kind.forbids_storing() {
             response.headers_mut().remove(SET_COOKIE);
         }
-        *response.status_mut() = kind.status(response.status());
+        let status = kind.status(response.status());
+        // A redirect that this gateway cannot pass on by itself: its configuration makes one of it.
+        if status == StatusCode::UNAUTHORIZED && response.status() != status {
+            let challenge = HeaderValue::from_static(PLAIN_CHALLENGE);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        *response.status_mut() = status;
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
@@ -120,6 +132,11 @@ impl Checks {
         // No check signs anybody in: a gateway may drop the cookie, and the token would be used up.
         let layer = self.auth.layer().without_sign_in();
         let layer = if rule.access == Access::Optional { layer.optional() } else { layer };
+        // A constant that the library accepts; were it refused, people would get their 401.
+        let layer = match &self.config.sign_in {
+            Some(_) => layer.clone().redirecting_to(SIGN_IN).unwrap_or(layer),
+            None => layer,
+        };
         let Ok(answer) = layer.layer(service_fn(introduce)).oneshot(request).await;
         let (head, body) = answer.into_parts();
         let Some(Caller(session)) = head.extensions.get::<Caller>() else {

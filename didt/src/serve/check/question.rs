@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 
 use super::super::peer::{Client, Peer};
 use super::super::policy::Target;
@@ -14,6 +14,18 @@ use super::denial::Denial;
 /// What the crate's layer looks at. No other header of a client's takes part in its decision.
 const CREDENTIALS: [HeaderName; 5] =
     [AUTHORIZATION, COOKIE, ORIGIN, HeaderName::from_static("sec-fetch-site"), UPGRADE];
+
+/// What says whether a person opens a page with this request. It decides how a denial looks, and
+/// never whether there is one.
+const NAVIGATION: [HeaderName; 7] = [
+    ACCEPT,
+    HeaderName::from_static("sec-fetch-mode"),
+    HeaderName::from_static("sec-fetch-dest"),
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-moz"),
+    HeaderName::from_static("x-requested-with"),
+];
 
 /// A question as it came in.
 #[derive(Debug)]
@@ -70,6 +82,7 @@ impl Kind {
     pub(super) fn status(self, status: StatusCode) -> StatusCode {
         match (self, status) {
             (Self::Nginx, StatusCode::UNAUTHORIZED) => status,
+            (Self::Nginx, StatusCode::FOUND) => StatusCode::UNAUTHORIZED,
             (Self::Nginx, status) if status.is_client_error() => StatusCode::FORBIDDEN,
             _ => status,
         }
@@ -94,11 +107,11 @@ impl Original {
     /// The request for the crate's layer: its target in canonical form, and its credentials.
     pub(super) fn request(&self, target: &Target) -> Result<Request<()>, Denial> {
         let host = HeaderValue::try_from(target.host.as_str()).map_err(|_| Denial::NotStated)?;
-        let builder = Request::builder().method(target.method.clone()).uri(target.path.as_str());
+        let builder = Request::builder().method(target.method.clone()).uri(self.way_back(target));
         let mut request = builder.body(()).map_err(|_| Denial::NotStated)?;
         let headers = request.headers_mut();
         headers.insert(HOST, host);
-        for name in CREDENTIALS {
+        for name in CREDENTIALS.into_iter().chain(NAVIGATION) {
             for value in self.headers.get_all(&name) {
                 headers.append(&name, value.clone());
             }
@@ -109,6 +122,18 @@ impl Original {
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
         Ok(request)
+    }
+}
+
+impl Original {
+    /// The canonical path, and the query as it came: the layer looks at neither, but a person who
+    /// is sent to sign in comes back to them. A query that no URI has is left out.
+    fn way_back(&self, target: &Target) -> Uri {
+        let query = self.uri.iter().position(|byte| *byte == b'?');
+        let query = query.and_then(|at| self.uri.get(at..)).unwrap_or_default();
+        let whole = [target.path.as_str().as_bytes(), query].concat();
+        let path = || Uri::try_from(target.path.as_str()).unwrap_or_default();
+        Uri::try_from(whole).unwrap_or_else(|_| path())
     }
 }
 

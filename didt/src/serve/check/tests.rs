@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use axum::body::Body;
 use http::{Request, StatusCode};
 
-use super::super::config::IdentityHeaders;
+use super::super::config::{Config, IdentityHeaders, SignIn};
 use super::super::peer::Peer;
 use super::super::test_support::{
     Answer, Down, Gateway, PROXY, alice, bearer, bob, config, empty, get, post, with_cookie,
@@ -541,4 +541,91 @@ mod grpc {
         };
         headers.into_iter().map(pair).collect()
     }
+}
+
+/// With a sign-in page.
+fn signing_in() -> Config {
+    let page = SignIn {
+        key: "pk_live_test".to_owned(),
+        title: None,
+        links: false,
+        providers: Vec::new(),
+        home: "/".to_owned(),
+        return_origins: Vec::new(),
+        magic: None,
+        texts: None,
+    };
+    Config { sign_in: Some(page), ..config() }
+}
+
+fn navigation(request: http::request::Builder) -> http::request::Builder {
+    let request = request.header("sec-fetch-mode", "navigate");
+    request.header("sec-fetch-dest", "document").header("accept", "text/html")
+}
+
+#[tokio::test]
+async fn a_person_who_opens_a_page_is_sent_to_sign_in_as_each_kind_understands_it() {
+    let gateway = Gateway::new(signing_in());
+    for kind in KINDS {
+        let asked = navigation(question(kind, "GET", "/app?a=b&c=d"));
+        let answer = ask(&gateway, asked).await;
+        let (status, challenge) = match kind {
+            "nginx" => (StatusCode::UNAUTHORIZED, Some("Bearer realm=\"magic\"")),
+            _ => (StatusCode::FOUND, None),
+        };
+        assert_eq!(answer.status, status, "{kind}: {answer:?}");
+        assert_eq!(answer.header("www-authenticate"), challenge, "{kind}");
+        assert_eq!(answer.header("location"), Some("/auth/sign-in?rd=/app?a=b%26c=d"), "{kind}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{kind}");
+        assert_eq!(answer.header("set-cookie"), None, "{kind}");
+        let dead = with_cookie(navigation(question(kind, "GET", "/app")), "__Host-didt=dead");
+        let answer = ask(&gateway, dead).await;
+        assert_eq!(answer.status, status, "{kind}");
+        assert!(answer.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_is_sent_anywhere() {
+    let (with, without) = (Gateway::new(signing_in()), Gateway::new(config()));
+    for kind in KINDS {
+        let script = question(kind, "GET", "/app").header("sec-fetch-mode", "cors");
+        let token = bearer(navigation(question(kind, "GET", "/app")), "nonsense");
+        let websocket = navigation(question(kind, "GET", "/app")).header("sec-websocket-key", "x");
+        for asked in [
+            script.header("sec-fetch-dest", "empty"),
+            token,
+            websocket,
+            question(kind, "GET", "/app"),
+            navigation(question(kind, "POST", "/app")),
+        ] {
+            let answer = ask(&with, asked).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind}: {answer:?}");
+            assert_eq!(answer.header("location"), None, "{kind}");
+        }
+        let answer = ask(&without, navigation(question(kind, "GET", "/app"))).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind}: no page is configured");
+        assert_eq!(answer.header("location"), None, "{kind}");
+    }
+    let public = ask(&with, navigation(question("nginx", "GET", "/public/x"))).await;
+    assert_eq!(public.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_sign_in_page_is_served_beside_the_endpoints_for_programs() {
+    let (with, without) = (Gateway::new(signing_in()), Gateway::new(config()));
+    for path in ["/auth/sign-in", "/auth/callback", "/auth/sign-out"] {
+        let answer = with.send(PROXY, empty(get(path))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        let answer = without.send(PROXY, empty(get(path))).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let session = with.send(PROXY, empty(get("/auth/session"))).await;
+    assert_eq!(session.status, StatusCode::UNAUTHORIZED, "as ever");
+    assert_eq!(with.send(PROXY, empty(get("/auth/signed-in"))).await.status, StatusCode::OK);
+    let token = with.token(&alice());
+    let signed_in = with.send(PROXY, empty(bearer(post("/auth/sign-in"), &token))).await;
+    assert_eq!(signed_in.status, StatusCode::OK);
+    assert!(signed_in.header("set-cookie").is_some());
 }

@@ -1,7 +1,7 @@
 //! All settings that there are.
 
 /// In the order in which they are explained.
-pub(crate) const KEYS: [&str; 52] = [
+pub(crate) const KEYS: [&str; 60] = [
     "audiences",
     "default_access",
     "admit",
@@ -45,6 +45,14 @@ pub(crate) const KEYS: [&str; 52] = [
     "assertion.audience",
     "assertion.lifetime",
     "assertion.key_file",
+    "sign_in.publishable_key",
+    "sign_in.title",
+    "sign_in.method",
+    "sign_in.providers",
+    "sign_in.home",
+    "sign_in.return_origins",
+    "sign_in.magic_file",
+    "sign_in.texts_file",
     "admin.secret_file",
     "limits.connections",
     "limits.header_bytes",

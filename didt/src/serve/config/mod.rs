@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderName;
+use tower_didt::page::Texts;
 use tower_didt::{
     Audiences, BoundLogin, Lifetimes, RedisStoreBuilder, Replay, SealingKeys, SessionCookie,
     SessionLimit,
@@ -84,6 +85,7 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     pub(crate) identity: IdentityHeaders,
     pub(crate) assertion: Option<Assertion>,
+    pub(crate) sign_in: Option<SignIn>,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
@@ -101,6 +103,7 @@ impl Config {
         sections::check_together(settings, &sessions, &store)?;
         let identity = sections::identity(settings)?;
         let assertion = sections::assertion(settings)?;
+        let sign_in = sections::sign_in(settings)?;
         let limits = sections::limits(settings)?;
         let log = sections::log(settings)?;
         let policy = rules::policy(settings, document, sessions.lifetimes.absolute())?;
@@ -115,11 +118,28 @@ impl Config {
             store,
             identity,
             assertion,
+            sign_in,
             policy,
             limits,
             log,
         })
     }
+}
+
+/// A page to sign in, for people who come without a session.
+#[derive(Debug)]
+pub(crate) struct SignIn {
+    /// Of the application at Magic.
+    pub(crate) key: String,
+    pub(crate) title: Option<String>,
+    /// Links in place of codes.
+    pub(crate) links: bool,
+    pub(crate) providers: Vec<String>,
+    pub(crate) home: String,
+    pub(crate) return_origins: Vec<String>,
+    /// Magic's script, if this server hands it out.
+    pub(crate) magic: Option<Vec<u8>>,
+    pub(crate) texts: Option<Texts>,
 }
 
 /// Where browsers and gateways connect.

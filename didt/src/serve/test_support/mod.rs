@@ -84,6 +84,7 @@ pub(crate) fn config() -> Config {
         store: Store::Memory,
         identity: IdentityHeaders::default(),
         assertion: None,
+        sign_in: None,
         policy: Policy::new(rules, Rule::otherwise(Access::Required, Admit::AnyKey)),
         limits: Limits::default(),
         log: Log::default(),
@@ -109,7 +110,8 @@ impl Gateway {
         let clock = FixedClock::at(START);
         let auth = DidAuth::new(Verifier::new(AUDIENCE)).with_clock(clock.clone());
         let auth = change(auth);
-        let router = public::router(&Arc::new(config), &auth, Arc::new(clock.clone()));
+        let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth).expect("a page"));
+        let router = public::router(&Arc::new(config), &auth, page, Arc::new(clock.clone()));
         Self { router: router.expect("valid settings"), clock }
     }
 

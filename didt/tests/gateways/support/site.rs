@@ -79,6 +79,8 @@ impl Site {
         let echo = Process::start("echo", echo, &directory.0, echo_port);
         let mut didt = Command::new(env!("CARGO_BIN_EXE_didt"));
         didt.args(["serve", "--config", "didt.toml"]).current_dir(&directory.0);
+        // Whatever holds of a gateway holds with the page too.
+        didt.env("DIDT__SIGN_IN__PUBLISHABLE_KEY", "pk_live_test");
         if let Some((_, redis_port)) = &redis {
             didt.env("DIDT__STORE__KIND", "redis");
             didt.env("DIDT__STORE__URL", format!("redis://127.0.0.1:{redis_port}"));
