@@ -1,5 +1,6 @@
 //! What holds behind every gateway.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -315,6 +316,17 @@ pub(crate) fn tricks_with_hosts(gateway: &Gateway) {
             never_passes(&site, &lines);
         }
         never_passes(&site, &format!("GET /orders {version}\r\nConnection: close\r\n\r\n"));
+    }
+    // HTTP/2, where a gateway speaks it without TLS. curl makes `:authority` of `Host`.
+    for host in ["x/public/?", "x?/public/", "x#/public/", "x@y", "x,y", "x;/public/", "x%2fpublic"]
+    {
+        let output = Command::new("curl")
+            .args(["--silent", "--include", "--max-time", "20", "--http2-prior-knowledge"])
+            .args(["--header", &format!("Host: {host}"), &format!("http://{own}/orders")])
+            .output()
+            .expect("curl");
+        let answer = String::from_utf8_lossy(&output.stdout).to_ascii_lowercase();
+        assert!(!answer.contains("x-didt-echo"), "{host:?}: {answer}");
     }
 }
 

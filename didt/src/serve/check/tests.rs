@@ -296,6 +296,35 @@ async fn a_host_with_anything_but_a_host_in_it_opens_nothing() {
     }
 }
 
+/// Traefik cannot forbid caches to store the application's answer beside a cookie; the others can.
+#[tokio::test]
+async fn only_traefik_gets_no_cookie_to_add_to_an_answer() {
+    let gateway = Gateway::new(config());
+    for kind in KINDS {
+        let dead = "__Host-didt=0123456789abcdef";
+        let answer = ask(&gateway, question(kind, "GET", "/optional").header("cookie", dead)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{kind}");
+        let has_cookie = answer.header("set-cookie").is_some();
+        assert_eq!(has_cookie, kind != "traefik", "{kind}: {answer:?}");
+    }
+}
+
+/// HTTP/2 from Envoy has `:authority`, and a `Host` field beside it names the same host or is refused.
+#[tokio::test]
+async fn an_authority_and_another_host_are_refused() {
+    let gateway = Gateway::new(config());
+    for (host, status) in
+        [("app.example.com", StatusCode::OK), ("other.example.com", StatusCode::FORBIDDEN)]
+    {
+        let request = get("http://app.example.com/check/envoy/public/x")
+            .header("x-forwarded-proto", "https")
+            .header("host", host);
+        assert_eq!(ask(&gateway, request).await.status, status, "{host}");
+        let checked = grpc::check(&gateway, Some(PROXY), "/public/x", &[("host", host)]).await;
+        assert_eq!(checked.status, status.as_u16(), "{host} over gRPC");
+    }
+}
+
 /// A configuration of an older version sends one glued URL, and the client's own parts beside it.
 #[tokio::test]
 async fn the_glued_url_of_older_configurations_is_refused() {
