@@ -103,7 +103,7 @@ where
                 let instead = instead.filter(|_| session.is_none());
                 let needed = instead.is_some() || gate.responder.needs_head();
                 let head = needed.then(|| Box::new(parts.clone()));
-                introduce(gate, session.clone(), &mut parts);
+                introduce(gate, session.clone(), instead.is_some(), &mut parts);
                 let inner = service.call(Request::from_parts(parts, body));
                 Self::Passed {
                     inner,
@@ -197,7 +197,7 @@ where
 }
 
 /// Tells handlers who is calling: this gate's word, and nobody else's.
-fn introduce(gate: &Arc<Gate>, session: Option<Session>, request: &mut Parts) {
+fn introduce(gate: &Arc<Gate>, session: Option<Session>, redirects: bool, request: &mut Parts) {
     let extensions = &mut request.extensions;
     gate.people.introduce(session.as_ref(), extensions, || gate.clock.now());
     match session {
@@ -206,7 +206,7 @@ fn introduce(gate: &Arc<Gate>, session: Option<Session>, request: &mut Parts) {
         }
         None => {
             extensions.remove::<Session>();
-            extensions.insert(Anonymous(Arc::clone(gate)));
+            extensions.insert(Anonymous { gate: Arc::clone(gate), redirects });
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
 use tower_didt::testing::FixedClock;
-use tower_didt::{ConfigError, Lifetimes, SessionCookie, Timestamp};
+use tower_didt::{ConfigError, Lifetimes, Refusal, Session, SessionCookie, Timestamp};
 
 use crate::support::{BROWSER, SCRIPT, and, app, ask, auth, sign_in};
 
@@ -127,5 +127,49 @@ fn a_sign_in_page_is_a_path_or_an_https_url_in_canonical_form() {
     ] {
         let refused = layer().redirecting_to(bad);
         assert_eq!(refused.err(), Some(ConfigError::InvalidSignInPage), "{bad}");
+    }
+}
+
+/// An extractor behind an optional layer rejects too.
+#[tokio::test]
+async fn a_handler_that_needs_a_session_sends_people_too_and_a_shown_session_nobody() {
+    let auth = auth();
+    let app: Router = Router::new()
+        .route("/me", get(async |session: Session| session.issuer().to_string()))
+        .layer(auth.layer().optional().redirecting_to("/auth/sign-in").unwrap());
+    let sent = ask(&app, "GET", "/me", BROWSER).await;
+    assert_eq!((sent.status, sent.header("location")), (StatusCode::FOUND, "/auth/sign-in?rd=/me"));
+    assert_eq!(ask(&app, "GET", "/me", SCRIPT).await.status, StatusCode::UNAUTHORIZED);
+    let alice = tower_didt::testing::Wallet::from_seed("alice");
+    let cookie = tower_didt::testing::sign_in(&auth, &alice).await;
+    let signed_in = and(BROWSER, &[("cookie", cookie.to_str().unwrap())]);
+    assert_eq!(ask(&app, "GET", "/me", &signed_in).await.status, StatusCode::OK);
+}
+
+/// The store knows nothing of them: they may well be signed in.
+#[tokio::test]
+async fn nobody_is_sent_away_while_the_store_is_down_or_by_a_hook_that_refuses() {
+    let refusing = auth().with_on_login(async |_| Err::<(), _>(Refusal::unavailable()));
+    let app = app(&refusing);
+    let token =
+        tower_didt::testing::Wallet::from_seed("alice").token(crate::support::AUDIENCE).mint();
+    let bearer = format!("Bearer {token}");
+    let answer = ask(&app, "GET", "/me", &and(BROWSER, &[("authorization", &bearer)])).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("location"), "");
+}
+
+#[tokio::test]
+async fn a_nested_router_does_not_shorten_the_way_back_of_the_layer_around_it() {
+    let members =
+        Router::new().route("/list", get(async |session: Session| session.issuer().to_string()));
+    let app = Router::new().nest("/admin", members);
+    let required: Router =
+        app.clone().layer(auth().layer().redirecting_to("/auth/sign-in").unwrap());
+    let optional: Router =
+        app.layer(auth().layer().optional().redirecting_to("/auth/sign-in").unwrap());
+    for app in [required, optional] {
+        let sent = ask(&app, "GET", "/admin/list?x", BROWSER).await;
+        assert_eq!(sent.header("location"), "/auth/sign-in?rd=/admin/list?x");
     }
 }

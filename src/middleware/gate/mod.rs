@@ -66,16 +66,22 @@ pub(super) struct Asked {
 /// Put into the extensions of a request that passes without credentials, so that
 /// an extractor can tell it from a request that no layer has seen.
 #[derive(Clone)]
-pub(crate) struct Anonymous(
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only an extractor asks"))]
-    pub(super) Arc<Gate>,
-);
+#[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only an extractor asks"))]
+pub(crate) struct Anonymous {
+    pub(super) gate: Arc<Gate>,
+    /// The layer has answers of its own, which take the request's head as it saw it: a router
+    /// further in may have shortened the path.
+    pub(super) redirects: bool,
+}
 
 impl Anonymous {
     /// The response that a rejection by this gate gets.
     #[cfg(feature = "axum")]
     pub(crate) fn respond(&self, rejection: Rejection, request: &Parts) -> Answer {
-        self.0.responder.respond(rejection, request)
+        if self.redirects {
+            return rejection.into_answer();
+        }
+        self.gate.responder.respond(rejection, request)
     }
 }
 
