@@ -26,7 +26,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let text = "audiences = ['a']\nadmit = 'any_key'\n[[rules]]\nname = 'public'\naccess = 'public'\n\
                 paths = ['/public/**']\n";
     let file = Some(("policy.toml", text));
-    let sources = Sources { file, variables: Vec::new(), flags: Vec::new(), read };
+    let sources = Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read };
     Loaded::new(&sources).expect("a policy").config.policy
 });
 
@@ -85,11 +85,11 @@ pub fn policy_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let load = |text: &str| {
         let file = Some(("policy.toml", text));
-        Loaded::new(&Sources { file, variables: Vec::new(), flags: Vec::new(), read })
+        Loaded::new(&Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read })
     };
     let told = match load(text) {
         Ok(loaded) => {
-            assert_eq!(loaded.settings.len(), 48);
+            assert_eq!(loaded.settings.len(), 60);
             assert!(load(&format!("unheard_of = 1\n{text}")).is_err());
             format!("{loaded:?}")
         }

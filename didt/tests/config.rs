@@ -252,6 +252,58 @@ mod check_config {
     }
 
     #[test]
+    fn serve_and_check_config_take_the_file_in_the_same_ways() {
+        let folder = Folder::new();
+        let file = folder.file("bad.toml", format!("{AUDIENCES}[log]\nlevel = \"loud\"\n"));
+        for command in ["check-config", "serve"] {
+            for args in [vec![command, &file], vec![command, "--config", &file]] {
+                let output = didt(&args);
+                assert!(complaint(&output).contains("\"loud\" is none of"), "{args:?}");
+            }
+            assert_eq!(code(&didt(&[command, &file, "--config", &file])), 2);
+        }
+    }
+
+    #[test]
+    fn secrets_need_not_be_there_to_check_and_explain() {
+        let folder = Folder::new();
+        let tables = "[listen]\nprivate = \"127.0.0.1:1\"\ntls = { certificate = \"/none/a\", key = \"/none/b\" }\n\
+                      [admin]\nsecret_file = \"/none/c\"\n\
+                      [sessions]\nbound_login = \"required\"\nbound_login_key_file = \"/none/d\"\n\
+                      [store]\nkind = \"sealed\"\nkeys_file = \"/none/e\"\nurl_file = \"/none/f\"\n\
+                      root_certificates = \"/none/g\"\nclient_certificate = \"/none/h\"\nclient_key = \"/none/i\"\n\
+                      [assertion]\nissuer = \"a\"\naudience = \"b\"\nkey_file = \"/none/j\"\n";
+        let file = folder.file("gateway.toml", format!("{AUDIENCES}{tables}"));
+        complaint(&didt(&["check-config", &file]));
+        let output = didt(&["check-config", "--without-files", &file]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("were not read"));
+        let output = didt(&["explain", "--config", &file, "GET", "https://example.com/"]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let bad = folder.file("bad.toml", format!("{AUDIENCES}{tables}lifetime = \"1y\"\n"));
+        complaint(&didt(&["check-config", "--without-files", &bad]));
+    }
+
+    #[test]
+    fn a_laxer_rule_before_a_stricter_one_is_warned_of_with_a_request() {
+        let folder = Folder::new();
+        let rule = |name: &str, more: &str| format!("[[rules]]\nname = \"{name}\"\n{more}\n");
+        let assets = rule("assets", "paths = [\"/static/**\"]\naccess = \"public\"");
+        let admin =
+            rule("admin", "hosts = [\"admin.example.com\"]\npaths = [\"/**\"]\nfresh = \"5m\"");
+        let warned = |rules: String| {
+            let file = folder.file("gateway.toml", format!("{AUDIENCES}{rules}"));
+            let output = didt(&["check-config", &file]);
+            assert_eq!(code(&output), 0);
+            text(&output.stderr).to_owned()
+        };
+        let told = warned(format!("{assets}{admin}"));
+        let parts = ["\"assets\"", "\"admin\"", "GET https://admin.example.com/static/x"];
+        assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+        assert_eq!(warned(format!("{admin}{assets}")), "");
+    }
+
+    #[test]
     fn no_output_holds_a_secret() {
         let folder = Folder::new();
         let secret = folder.file("secret", format!("{NEEDLE}-0123456789-0123456789-0123456789\n"));
@@ -448,6 +500,7 @@ mod reference {
             let file = etc.file("example.toml", example);
             let output = didt(&["check-config", &file]);
             assert_eq!(code(&output), 0, "{block}\n{}", text(&output.stderr));
+            assert_eq!(text(&output.stderr), "", "{block}");
         }
     }
 

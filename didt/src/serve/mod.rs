@@ -14,6 +14,7 @@ pub(crate) mod auth;
 pub(crate) mod check;
 pub(crate) mod commands;
 pub(crate) mod config;
+mod cors;
 mod did_auth;
 mod log;
 mod measures;

@@ -1,7 +1,7 @@
 //! Who is at the other end of a connection, and whose forwarded headers are believed.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use http::HeaderMap;
@@ -62,7 +62,7 @@ impl Client {
         let mut client = direct;
         for hop in hops {
             let hop = std::str::from_utf8(hop.trim_ascii()).ok();
-            let Some(address) = hop.and_then(|hop| hop.parse::<IpAddr>().ok()) else { break };
+            let Some(address) = hop.and_then(hop_address) else { break };
             client = Some(address.to_canonical());
             if !trusted.contain(Peer::Ip(address)) {
                 break;
@@ -70,6 +70,38 @@ impl Client {
         }
         Self(client)
     }
+}
+
+/// An address as proxies write it: alone, in brackets, or with the client's port, as Azure's gateway does.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let alone = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    alone.parse().ok().or_else(with_port)
+}
+
+/// The shortest prefixes that a network of proxies has: `10.0.0.0/8` and `fc00::/7` are the largest that
+/// are private. Whoever trusts more trusts strangers.
+const SHORTEST_PREFIX_4: u8 = 8;
+const SHORTEST_PREFIX_6: u8 = 7;
+
+/// Where IPv6 writes IPv4 addresses. Peers are compared as IPv4 there.
+const MAPPED: &str = "::ffff:0:0/96";
+
+fn check(net: IpNet) -> Result<IpNet, InvalidProxy> {
+    let shortest = match net {
+        IpNet::V4(_) => SHORTEST_PREFIX_4,
+        IpNet::V6(_) => SHORTEST_PREFIX_6,
+    };
+    if net.prefix_len() < shortest {
+        return Err(InvalidProxy::Everybody(net));
+    }
+    if net.trunc() != net {
+        return Err(InvalidProxy::HostBits(net));
+    }
+    if MAPPED.parse::<IpNet>().is_ok_and(|mapped| mapped.contains(&net)) {
+        return Err(InvalidProxy::Mapped(net));
+    }
+    Ok(net)
 }
 
 impl FromStr for TrustedProxy {
@@ -82,17 +114,45 @@ impl FromStr for TrustedProxy {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::Net(IpNet::from(address.to_canonical())));
         }
-        text.parse().map(Self::Net).map_err(|_| InvalidProxy(text.to_owned()))
+        let net = text.parse().map_err(|_| InvalidProxy::Unknown(text.to_owned()))?;
+        check(net).map(Self::Net)
     }
 }
 
-/// A trusted proxy that is no address, no network and not `unix`.
+/// What cannot be a trusted proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InvalidProxy(String);
+pub(crate) enum InvalidProxy {
+    /// Neither an address nor a network nor `unix`.
+    Unknown(String),
+    /// A network of strangers.
+    Everybody(IpNet),
+    /// An address with a prefix, where a network was meant, or the address only.
+    HostBits(IpNet),
+    /// IPv4 in IPv6's spelling, which no peer has.
+    Mapped(IpNet),
+}
 
 impl fmt::Display for InvalidProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no IP address, no network such as 10.0.0.0/8, and not \"unix\"", self.0)
+        match self {
+            Self::Unknown(text) => write!(
+                f,
+                "{text:?} is no IP address, no network such as \"10.0.0.0/8\", and not \"unix\""
+            ),
+            Self::Everybody(net) => write!(
+                f,
+                "\"{net}\" has strangers in it, and whoever is listed can name any URL; list your \
+                 gateways, such as \"10.1.2.3\" or \"10.1.2.0/24\""
+            ),
+            Self::HostBits(net) => write!(
+                f,
+                "\"{net}\" is an address within a network; write \"{}\" for the network, or \"{}\" \
+                 for the address only",
+                net.trunc(),
+                net.addr()
+            ),
+            Self::Mapped(net) => write!(f, "\"{net}\" is IPv4; write it as such, \"10.0.0.0/8\""),
+        }
     }
 }
 
@@ -133,7 +193,11 @@ mod tests {
         let trusted = TrustedProxies::new(["10.0.0.0/8", "unix"]).expect("valid");
         let proxy = Peer::Ip(IpAddr::from([10, 0, 0, 1]));
         let stranger = Peer::Ip(IpAddr::from([192, 0, 2, 1]));
-        let rows: [(&str, Peer, &[&str], Option<&str>); 8] = [
+        let rows: [(&str, Peer, &[&str], Option<&str>); 12] = [
+            ("a port", proxy, &["203.0.113.9:51234"], Some("203.0.113.9")),
+            ("a port of IPv6", proxy, &["[2001:db8::9]:51234"], Some("2001:db8::9")),
+            ("brackets", proxy, &["[2001:db8::9]"], Some("2001:db8::9")),
+            ("a port of a trusted hop", proxy, &["203.0.113.9, 10.1.1.1:80"], Some("203.0.113.9")),
             (
                 "a stranger is the client, whatever it says",
                 stranger,
@@ -168,5 +232,24 @@ mod tests {
         for bad in ["", "localhost", "10.0.0.0/33", "*", "Unix", "10.0.0.1 "] {
             assert!(TrustedProxies::new([bad]).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn networks_of_strangers_and_half_networks_are_refused_with_what_is_right() {
+        let rows = [
+            ("0.0.0.0/0", "strangers"),
+            ("::/0", "strangers"),
+            ("128.0.0.0/1", "strangers"),
+            ("2000::/3", "strangers"),
+            ("10.1.2.3/8", "\"10.0.0.0/8\" for the network, or \"10.1.2.3\""),
+            ("fd00::1/8", "\"fd00::/8\" for the network"),
+            ("::ffff:10.0.0.0/104", "is IPv4"),
+        ];
+        for (text, expected) in rows {
+            let told = TrustedProxies::new([text]).expect_err(text).to_string();
+            assert!(told.contains(expected), "{told}");
+        }
+        let good = ["10.0.0.0/8", "fc00::/7", "10.1.2.3/32", "::1/128", "192.168.0.0/16"];
+        assert!(TrustedProxies::new(good).is_ok());
     }
 }

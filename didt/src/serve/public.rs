@@ -12,6 +12,7 @@ use tower_didt::{Clock, DidAuth};
 use super::assertion::{InvalidKey, Signer};
 use super::check::Checks;
 use super::config::Config;
+use super::cors::{self, Cors};
 use super::peer::{Client, Peer};
 use super::{auth, check};
 
@@ -29,7 +30,9 @@ pub(crate) fn router(
     clock: Arc<dyn Clock>,
 ) -> Result<Router, InvalidKey> {
     let signer = config.assertion.as_ref().map(Signer::new).transpose()?.map(Arc::new);
+    let cors = Cors::new(&config.trusted_origins);
     let checks = Arc::new(Checks {
+        cors: cors.clone(),
         config: Arc::clone(config),
         auth: auth.clone(),
         signer: signer.clone(),
@@ -37,6 +40,7 @@ pub(crate) fn router(
     });
     let renews = config.policy.asks_for_fresh();
     let auth = auth::router(auth, renews, signer.as_ref(), page);
+    let auth = auth.layer(middleware::from_fn_with_state(cors, cors::share));
     let routes = Router::new().merge(auth).merge(check::router(&checks));
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))
 }

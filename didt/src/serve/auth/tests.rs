@@ -318,3 +318,63 @@ async fn a_sign_out_that_the_store_was_not_told_of_is_none() {
     }
     assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 200);
 }
+
+fn cors_gateway() -> Gateway {
+    let trusted = vec!["https://app.example.org".to_owned()];
+    let settings = Config { trusted_origins: trusted.clone(), ..config() };
+    Gateway::with(settings, |auth| auth.with_trusted_origins(trusted).expect("origins"))
+}
+
+fn preflight(path: &str, origin: &str) -> http::Request<axum::body::Body> {
+    let request = get(path).method("OPTIONS").header("origin", origin);
+    let request = request.header("access-control-request-method", "POST");
+    empty(request.header("access-control-request-headers", "authorization"))
+}
+
+/// No browser sends `Authorization` to another origin without this.
+#[tokio::test]
+async fn pages_of_trusted_origins_and_no_others_get_cors() {
+    let gateway = cors_gateway();
+    let (page, other) = ("https://app.example.org", "https://evil.example.org");
+    for path in
+        ["/auth/login", "/auth/logout", "/auth/session", "/auth/sessions", "/auth/challenge"]
+    {
+        let allowed = gateway.send(PROXY, preflight(path, page)).await;
+        assert_eq!(allowed.status, StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(allowed.header("access-control-allow-origin"), Some(page), "{path}");
+        assert_eq!(allowed.header("access-control-allow-credentials"), Some("true"), "{path}");
+        let headers = allowed.header("access-control-allow-headers").expect("headers");
+        assert!(headers.contains("authorization"), "{path}: {headers}");
+        assert_eq!(allowed.header("vary"), Some("origin"), "{path}");
+        let refused = gateway.send(PROXY, preflight(path, other)).await;
+        assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(refused.header("access-control-allow-origin"), None, "{path}");
+        assert_eq!(refused.header("vary"), Some("origin"), "{path}");
+    }
+    for (origin, expected) in [(page, Some(page)), (other, None), ("null", None)] {
+        // What is answered, and what is refused.
+        let denied =
+            gateway.send(PROXY, empty(get("/auth/session").header("origin", origin))).await;
+        assert_eq!(denied.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(denied.header("access-control-allow-origin"), expected, "{origin}");
+        let token = gateway.token(&alice());
+        let request = bearer(post("/auth/login").header("origin", origin), &token);
+        let answer = gateway.send(PROXY, empty(request)).await;
+        let signed_in = if origin == page { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
+        assert_eq!(answer.status, signed_in, "{origin}");
+        assert_eq!(answer.header("access-control-allow-origin"), expected, "{origin}");
+        // A gateway passes denials of its checks on.
+        let question = get("/check/traefik")
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-host", "api.example.com")
+            .header("x-forwarded-uri", "/private")
+            .header("origin", origin);
+        let denied = gateway.send(PROXY, empty(question)).await;
+        assert_eq!(denied.status, StatusCode::UNAUTHORIZED, "{denied:?}");
+        assert_eq!(denied.header("access-control-allow-origin"), expected, "{origin}");
+    }
+    let none = Gateway::new(config()).send(PROXY, preflight("/auth/login", page)).await;
+    assert_eq!(none.header("access-control-allow-origin"), None);
+    assert_eq!(none.header("vary"), None);
+}

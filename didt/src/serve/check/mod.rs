@@ -39,6 +39,7 @@ use self::question::{Kind, Original, Question};
 use super::assertion::Signer;
 use super::audit;
 use super::config::Config;
+use super::cors::Cors;
 use super::policy::{Access, Rule, Target};
 
 /// The endpoints over HTTP, whatever the question's own method. Their own query takes no part: Caddy
@@ -78,12 +79,15 @@ pub(crate) struct Checks {
     pub(crate) auth: DidAuth,
     pub(crate) signer: Option<Arc<Signer>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cors: Cors,
 }
 
 impl Checks {
     /// The answer to a gateway's question: exactly 200 lets the request pass.
     pub(crate) async fn check(&self, question: Question) -> Response<Bytes> {
         let (kind, client) = (question.kind, question.client);
+        let asked_by = question.original.as_ref().ok();
+        let origin = asked_by.and_then(|original| self.cors.allowed(&original.headers));
         let mut response = self.consider(question).await.unwrap_or_else(|denial| {
             if let Some(mistake) = denial.mistake() {
                 tracing::warn!(gateway = kind.name(), "{mistake}");
@@ -95,6 +99,10 @@ impl Checks {
         }
         if response.status() == StatusCode::OK && !kind.forbids_storing() {
             response.headers_mut().remove(SET_COOKIE);
+        }
+        // What passes is answered by the application, with CORS of its own.
+        if response.status() != StatusCode::OK {
+            self.cors.write(origin, response.headers_mut());
         }
         let status = kind.status(response.status());
         // A redirect that this gateway cannot pass on by itself: its configuration makes one of it.

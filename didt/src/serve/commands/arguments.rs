@@ -7,11 +7,31 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::serve::config::{
-    Invalid, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file,
+    self, Invalid, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file,
 };
+use crate::serve::policy::Policy;
 
 /// The environment variable that names the policy file.
 const FILE_VARIABLE: &str = "DIDT_CONFIG";
+
+/// The policy file, named in either way, and what overrides it.
+#[derive(Args)]
+pub(crate) struct FileArgs {
+    /// The policy file, as with --config
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    named: ConfigArgs,
+}
+
+impl FileArgs {
+    /// Reads and checks the settings; with or without the files that they name.
+    pub(crate) fn load(&self, files: bool) -> Result<Loaded, Invalid> {
+        let file = self.file.as_deref().or(self.named.config.as_deref());
+        self.named.overrides.read(file, files, Loaded::new)
+    }
+}
 
 /// The policy file and what overrides it.
 #[derive(Args)]
@@ -36,22 +56,28 @@ pub(crate) struct Overrides {
 }
 
 impl ConfigArgs {
-    /// Reads and checks the settings.
-    pub(crate) fn load(&self) -> Result<Loaded, Invalid> {
-        self.overrides.load(self.config.as_deref())
+    /// Reads and checks the rules.
+    pub(crate) fn policy(&self) -> Result<Policy, Invalid> {
+        self.overrides.read(self.config.as_deref(), false, config::policy)
     }
 }
 
 impl Overrides {
-    /// Reads and checks the settings of this file, or of the one that the environment names.
-    pub(crate) fn load(&self, file: Option<&Path>) -> Result<Loaded, Invalid> {
+    /// Reads this file, or the one that the environment names.
+    fn read<T>(
+        &self,
+        file: Option<&Path>,
+        files: bool,
+        read: impl FnOnce(&Sources<'_>) -> Result<T, Invalid>,
+    ) -> Result<T, Invalid> {
         let variable = env::var_os(FILE_VARIABLE).map(PathBuf::from);
         let path = file.or(variable.as_deref());
         let file = path.map(|path| Ok((path.display().to_string(), text(path)?))).transpose()?;
-        Loaded::new(&Sources {
+        read(&Sources {
             file: file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())),
             variables: variables(env::vars_os())?,
             flags: self.flags.clone(),
+            files,
             read: read_file,
         })
     }

@@ -1,15 +1,14 @@
 //! `didt check-config`: what `didt serve` would do with its settings.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::arguments::Overrides;
+use super::arguments::FileArgs;
 use crate::complain;
 use crate::serve::config::Loaded;
-use crate::serve::policy::{Policy, Rule};
+use crate::serve::policy::{Overlap, Policy, Rule, Target};
 use crate::serve::run;
 
 /// Check the settings of `didt serve` and explain them
@@ -19,19 +18,21 @@ use crate::serve::run;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct CheckConfig {
-    /// The policy file [default: what the environment variable DIDT_CONFIG names; without both, no
-    /// file]
-    file: Option<PathBuf>,
-
     #[command(flatten)]
-    overrides: Overrides,
+    settings: FileArgs,
+
+    /// Read no file that settings name: for a machine without the secrets, such as one that tests
+    /// changes. All else is checked
+    #[arg(long)]
+    without_files: bool,
 }
 
 const HELP: &str = "\
 Examples:
   didt check-config gateway.toml
   didt check-config gateway.toml --set store.kind=memory
-  DIDT__AUDIENCES=did:magic:my-app didt check-config
+  didt check-config --without-files gateway.toml
+  DIDT__AUDIENCES=did:magic:my-app DIDT__ADMIT=any_key didt check-config
 
 Exit codes:
   0  the settings are good
@@ -40,14 +41,16 @@ Exit codes:
 
 impl CheckConfig {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
-        let loaded = match self.overrides.load(self.file.as_deref()) {
+        let loaded = match self.settings.load(!self.without_files) {
             Ok(loaded) => loaded,
             Err(invalid) => {
                 complain(invalid);
                 return Ok(ExitCode::from(2));
             }
         };
-        if let Err(error) = run::check(&loaded.config) {
+        if self.without_files {
+            complain("the files that the settings name were not read");
+        } else if let Err(error) = run::check(&loaded.config) {
             complain(error);
             return Ok(ExitCode::from(2));
         }
@@ -55,7 +58,26 @@ impl CheckConfig {
         write_settings(&mut out, &loaded)?;
         write_rules(&mut out, &loaded.config.policy)?;
         out.flush()?;
+        warn_of_overlaps(&loaded.config.policy);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// As many as anybody reads.
+const MAX_WARNINGS: usize = 20;
+
+/// The first rule that matches applies: what a later one is meant to guard may be open.
+fn warn_of_overlaps(policy: &Policy) {
+    for Overlap { earlier, later, request } in policy.overlaps().take(MAX_WARNINGS) {
+        let Target { method, host, path, .. } = &request;
+        complain(format_args!(
+            "warning: the rule {:?} cuts into {:?}, which is stricter and comes later: {method} \
+             https://{host}{path} asks for {}, not for {}; put the stricter rule first",
+            earlier.name,
+            later.name,
+            earlier.asks_for(),
+            later.asks_for()
+        ));
     }
 }
 

@@ -13,7 +13,8 @@ use crate::token::verdict::write_line;
 
 /// Tell which rule applies to a request, and why
 ///
-/// Matches the request as `didt serve` does, and asks nobody for a session.
+/// Matches the request as `didt serve` does, and asks nobody for a session. Reads the rules only: no
+/// secret has to be there.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Explain {
@@ -51,8 +52,8 @@ Exit codes:
 
 impl Explain {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
-        let loaded = match self.config.load() {
-            Ok(loaded) => loaded,
+        let policy = &match self.config.policy() {
+            Ok(policy) => policy,
             Err(invalid) => {
                 complain(invalid);
                 return Ok(ExitCode::from(2));
@@ -64,7 +65,6 @@ impl Explain {
         };
         let target =
             Target::new(self.method.as_bytes(), scheme.as_bytes(), host.as_bytes(), uri.as_bytes());
-        let policy = &loaded.config.policy;
         let mut out = io::stdout().lock();
         match (&target, self.json) {
             (Ok(target), true) => write_line(&mut out, &Explained::new(policy, target))?,

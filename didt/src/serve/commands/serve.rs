@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::arguments::ConfigArgs;
+use super::arguments::FileArgs;
 use crate::complain;
 use crate::serve::run;
 
@@ -24,7 +24,7 @@ const LEFTOVERS: Duration = Duration::from_millis(100);
 #[command(after_help = HELP)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    settings: ConfigArgs,
+    settings: FileArgs,
 }
 
 const HELP: &str = "\
@@ -36,7 +36,7 @@ Exit codes:
 impl Serve {
     /// Serves until it is told to stop.
     pub(crate) fn run(self) -> io::Result<ExitCode> {
-        let config = match self.settings.load() {
+        let config = match self.settings.load(true) {
             Ok(loaded) => loaded.config,
             Err(error) => {
                 complain(error);

@@ -16,6 +16,7 @@ mod readers;
 mod rules;
 mod sections;
 mod settings;
+mod stand_in;
 mod value;
 
 use std::io;
@@ -50,6 +51,9 @@ pub(crate) struct Sources<'a> {
     pub(crate) variables: Vec<(String, String)>,
     /// Keys and values of `--set`; the last word counts.
     pub(crate) flags: Vec<(String, String)>,
+    /// Whether the files that settings name are read. Without them all else is checked, and nothing can be
+    /// served.
+    pub(crate) files: bool,
     /// Reads the files that settings name: [`read_file`], but in tests.
     pub(crate) read: fn(&Path) -> io::Result<Zeroizing<Vec<u8>>>,
 }
@@ -70,6 +74,15 @@ impl Loaded {
         let config = Config::read(&mut settings, document)?;
         Ok(Self { config, settings: settings.into_explained() })
     }
+}
+
+/// The rules only: what other settings say is not looked at, and no file that they name is read.
+pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
+    let document = sources.file.map(|(name, text)| Document::parse(name, text));
+    let mut document = document.transpose()?;
+    let mut settings = Settings::new(sources, document.as_mut())?;
+    let lifetime = sections::lifetime(&mut settings)?;
+    rules::policy(&mut settings, document, lifetime)
 }
 
 /// The settings of a gateway, all of them checked.

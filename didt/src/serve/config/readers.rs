@@ -15,7 +15,7 @@ use super::value::Raw;
 impl<'a> Settings<'a> {
     /// A text that is not explained yet.
     pub(super) fn bare_text(&self, key: &str) -> Result<Option<String>, Invalid> {
-        self.read(key, Raw::text, "a text in quotes")
+        self.read(key, Raw::text, "a text in quotes, such as \"…\"")
     }
 
     pub(super) fn list(&mut self, key: &'static str) -> Result<Vec<String>, Invalid> {

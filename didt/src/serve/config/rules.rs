@@ -69,6 +69,11 @@ pub(super) fn policy(
 fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<Vec<Rule>, Invalid> {
     let Some(value) = document.rules.take() else { return Ok(Vec::new()) };
     let start = value.span().start;
+    if value.get_ref().is_table() {
+        let problem = "is one table; expected a list of them: each rule begins with [[rules]], in double \
+                       brackets";
+        return Err(Invalid::new(document.origin(start), "rules", problem));
+    }
     let texts = Vec::<Spanned<RuleText>>::deserialize(ValueDeserializer::from(value))
         .map_err(|error| document.invalid(&error, "rules"))?;
     if texts.len() > MAX_RULES {

@@ -82,9 +82,17 @@ impl<'a> Settings<'a> {
 
     /// What stands in a file that a setting names.
     pub(super) fn contents(&self, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Invalid> {
+        if !self.sources.files {
+            return Ok(super::stand_in::contents(key));
+        }
         (self.sources.read)(path).map_err(|error| {
             self.invalid(key, format_args!("the file that it names cannot be read: {error}"))
         })
+    }
+
+    /// Whether files are read; where not, something stands for what is in them.
+    pub(super) const fn reads_files(&self) -> bool {
+        self.sources.files
     }
 
     pub(super) fn is_given(&self, key: &str) -> bool {
@@ -113,7 +121,16 @@ impl<'a> Settings<'a> {
     ) -> Result<Option<T>, Invalid> {
         debug_assert!(KEYS.contains(&key), "{key} is not in the list of keys");
         let Some((raw, _)) = self.given.get(key) else { return Ok(None) };
-        read(raw).map(Some).ok_or_else(|| self.invalid(key, format_args!("expected {expected}")))
+        read(raw).map(Some).ok_or_else(|| {
+            let problem = match raw.shown() {
+                // Somebody may have put the secret itself there.
+                _ if key.contains("url") || key.ends_with("_file") => {
+                    format!("expected {expected}")
+                }
+                shown => format!("expected {expected}, not {shown}"),
+            };
+            self.invalid(key, problem)
+        })
     }
 }
 

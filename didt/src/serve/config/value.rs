@@ -12,6 +12,23 @@ pub(super) enum Raw<'a> {
 }
 
 impl Raw<'_> {
+    /// As it was given, for a message.
+    pub(super) fn shown(&self) -> String {
+        let value = match self {
+            Self::Text(text) => return format!("{text:?}"),
+            Self::Toml(value) => value.get_ref(),
+        };
+        match value {
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => format!("the number {}", number.as_str()),
+            DeValue::Float(number) => format!("the number {}", number.as_str()),
+            DeValue::Boolean(value) => format!("{value} without quotes"),
+            DeValue::Datetime(_) => "a date".to_owned(),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        }
+    }
+
     pub(super) fn text(&self) -> Option<String> {
         match self {
             Self::Toml(value) => value.get_ref().as_str().map(str::to_owned),

@@ -178,6 +178,23 @@ impl HostPattern {
         }
     }
 
+    /// A host that it matches.
+    pub(crate) fn example(&self) -> String {
+        match self {
+            Self::Exact(name) => name.clone(),
+            Self::Below(suffix) => format!("x{suffix}"),
+        }
+    }
+
+    /// A host that both match, if there is one.
+    pub(crate) fn meet(&self, other: &Self) -> Option<String> {
+        if self.covers(other) {
+            Some(other.example())
+        } else {
+            other.covers(self).then(|| self.example())
+        }
+    }
+
     /// Whether this matches whatever `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match other {

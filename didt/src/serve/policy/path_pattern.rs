@@ -64,6 +64,30 @@ impl PathPattern {
         path.next().is_none()
     }
 
+    /// A path that both match, if there is one.
+    pub(crate) fn meet(&self, other: &Self) -> Option<String> {
+        let mut path = String::new();
+        let (mut ones, mut others) = (self.segments.iter(), other.segments.iter());
+        loop {
+            let segment = match (ones.next(), others.next()) {
+                (None, None) => return Some(path),
+                (Some(Segment::Rest), Some(first)) => return Some(all(path, first, others)),
+                (Some(first), Some(Segment::Rest)) => return Some(all(path, first, ones)),
+                (Some(Segment::Any), Some(Segment::Any)) => EXAMPLE,
+                (Some(Segment::Any), Some(Segment::Exactly(text)))
+                | (Some(Segment::Exactly(text)), Some(Segment::Any))
+                    if !text.is_empty() =>
+                {
+                    text
+                }
+                (Some(Segment::Exactly(one)), Some(Segment::Exactly(other))) if one == other => one,
+                _ => return None,
+            };
+            path.push('/');
+            path.push_str(segment);
+        }
+    }
+
     /// Whether this matches whatever `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let mut others = other.segments.iter();
@@ -79,6 +103,24 @@ impl PathPattern {
         }
         others.next().is_none()
     }
+}
+
+/// Stands for a segment that may be anything.
+const EXAMPLE: &str = "x";
+
+fn all<'a>(
+    mut path: String,
+    first: &'a Segment,
+    others: impl Iterator<Item = &'a Segment>,
+) -> String {
+    for segment in std::iter::once(first).chain(others) {
+        path.push('/');
+        path.push_str(match segment {
+            Segment::Exactly(text) => text,
+            Segment::Any | Segment::Rest => EXAMPLE,
+        });
+    }
+    path
 }
 
 impl fmt::Display for PathPattern {

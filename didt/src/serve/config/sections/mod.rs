@@ -20,7 +20,7 @@ pub(super) use self::cookie::cookie;
 pub(super) use self::identity::identity;
 pub(super) use self::listen::listen;
 pub(super) use self::running::{limits, log};
-pub(super) use self::sessions::sessions;
+pub(super) use self::sessions::{lifetime, sessions};
 pub(super) use self::sign_in::sign_in;
 pub(super) use self::store::store;
 pub(super) use self::trust::{audiences, trusted_origins, trusted_proxies};

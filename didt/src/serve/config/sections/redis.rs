@@ -67,10 +67,11 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     .with_timeout(timeout)
     .with_ping_interval(ping)
     .with_local_copies(copies);
-    if let Some((_, pem)) = roots {
+    let reads_files = settings.reads_files();
+    if let Some((_, pem)) = roots.filter(|_| reads_files) {
         builder = builder.with_root_certificates(pem.as_slice());
     }
-    if let Some((chain, key)) = client {
+    if let Some((chain, key)) = client.filter(|_| reads_files) {
         builder = builder.with_client_certificate(chain.as_slice(), key.as_slice());
     }
     check(&builder).map_err(|error| {
@@ -78,7 +79,13 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
             RedisConfigError::InvalidPrefix => "store.prefix",
             _ => place,
         };
-        settings.invalid(key, error)
+        // What may be read by everybody is quoted; a file's contents never are.
+        match settings.bare_text(key).ok().flatten() {
+            Some(url) if key == "store.url" => {
+                settings.invalid(key, format_args!("{url:?}: {error}"))
+            }
+            _ => settings.invalid(key, error),
+        }
     })?;
     Ok(Some(builder))
 }
@@ -115,6 +122,15 @@ fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>,
 /// A URL that everybody may read. A user and a password stand before an `@`, or behind a `?`
 /// where the URL names a socket; whoever reads the settings should not find them.
 fn public(settings: &Settings<'_>, key: &str, file: &str, url: &str) -> Result<(), Invalid> {
+    if !url.contains("://") && !url.contains(['@', '?', '#']) {
+        let right = if url.starts_with('/') { "unix://" } else { "redis://" };
+        return Err(settings.invalid(
+            key,
+            format_args!(
+                "{url:?} has no scheme; expected redis://, rediss:// or unix://, such as \"{right}{url}\""
+            ),
+        ));
+    }
     if url.contains(['@', '?', '#']) {
         return Err(settings.invalid(key, format_args!(
             "must hold no user, password or options; put the whole URL into a file, and name that with {file}"

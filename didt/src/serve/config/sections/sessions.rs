@@ -33,7 +33,7 @@ enum Binding {
 }
 
 pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<Sessions, Invalid> {
-    let lifetime = settings.span_or("sessions.lifetime", DEFAULT_LIFETIME, SECOND..=LONGEST)?;
+    let lifetime = lifetime(settings)?;
     let mut lifetimes = Lifetimes::new(lifetime);
     match settings.span("sessions.idle_timeout", SECOND..=LONGEST)? {
         Some(idle) if idle > lifetime => {
@@ -61,6 +61,11 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
         settings.span_or("sessions.max_token_age", DEFAULT_MAX_TOKEN_AGE, SECOND..=LONGEST)?;
     let bound_login = bound_login(settings)?;
     Ok(Sessions { lifetimes, max_per_issuer, replay, max_token_age, bound_login })
+}
+
+/// From signing in to the end.
+pub(in crate::serve::config) fn lifetime(settings: &mut Settings<'_>) -> Result<Duration, Invalid> {
+    settings.span_or("sessions.lifetime", DEFAULT_LIFETIME, SECOND..=LONGEST)
 }
 
 fn max_per_issuer(settings: &mut Settings<'_>) -> Result<SessionLimit, Invalid> {

@@ -23,8 +23,25 @@ pub(in crate::serve::config) fn audiences(
     if audiences.iter().any(|one| one.is_empty() || one.contains(char::is_whitespace)) {
         return Err(settings.invalid(KEY, "an audience must not be empty or have blanks"));
     }
+    if let Some(problem) = audiences.iter().find_map(|audience| api_key(audience)) {
+        return Err(settings.invalid(KEY, problem));
+    }
     no_duplicates(settings, KEY, &audiences)?;
     Ok(audiences.into())
+}
+
+/// What is wrong with an audience that is a key of Magic's API. No token names one.
+fn api_key(audience: &str) -> Option<String> {
+    const EXPECTED: &str = "expected your application's client id, such as \
+                            \"did:magic:f54168e9-9ce9-47f2-81c8-7cb2a96b26ba\"";
+    let key = |kind| audience.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    if key("sk_") {
+        // It is a secret, and stays out of what is printed.
+        return Some(format!(
+            "has a secret API key of Magic's, which must not stand in settings; {EXPECTED}"
+        ));
+    }
+    key("pk_").then(|| format!("{audience:?} is a publishable API key of Magic's; {EXPECTED}"))
 }
 
 pub(in crate::serve::config) fn trusted_proxies(
@@ -43,11 +60,14 @@ pub(in crate::serve::config) fn trusted_origins(
     const KEY: &str = "trusted_origins";
     let origins = settings.list(KEY)?;
     no_duplicates(settings, KEY, &origins)?;
-    if !origins.is_empty() {
+    for origin in &origins {
         // The layer's own judgement, so that the server cannot fail on them later.
-        DidAuth::new(Verifier::new(""))
-            .with_trusted_origins(&origins)
-            .map_err(|error| settings.invalid(KEY, error))?;
+        DidAuth::new(Verifier::new("")).with_trusted_origins([origin]).map_err(|error| {
+            settings.invalid(
+                KEY,
+                format_args!("{origin:?}: {error}, such as \"https://app.example.com\""),
+            )
+        })?;
     }
     Ok(origins)
 }

@@ -52,6 +52,7 @@ fn load(
         file: file.map(|text| ("gateway.toml", text)),
         variables: variables.iter().map(pair).collect(),
         flags: flags.iter().map(pair).collect(),
+        files: true,
         read,
     })
 }
@@ -304,7 +305,14 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
             "\n\n[listen]\npublc = 1\n",
             "gateway.toml:6: listen.publc: unknown key; those of [listen]",
         ),
-        ("[listen]\npublic = 1\n", "gateway.toml:4: listen.public: expected a text in quotes"),
+        (
+            "[listen]\npublic = 1\n",
+            "gateway.toml:4: listen.public: expected a text in quotes, such as \"…\", not the number 1",
+        ),
+        (
+            "[rules]\nname = \"a\"\n",
+            "gateway.toml:3: rules: is one table; expected a list of them: each rule begins with [[rules]]",
+        ),
         (
             "[limits]\nconnections = \"10\"\n",
             "gateway.toml:4: limits.connections: expected a whole number",
