@@ -25,12 +25,12 @@ use crate::session::StoreError;
 
 /// Why a [`Session`] could not be extracted.
 #[derive(Debug)]
-pub struct SessionRejection(Answer);
+pub struct SessionRejection(Box<Answer>);
 
 impl SessionRejection {
     /// No layer has seen the request: a mistake in the program.
     fn no_layer() -> Self {
-        Self(Rejection::NoLayer.into_answer())
+        Self(Box::new(Rejection::NoLayer.into_answer()))
     }
 }
 
@@ -48,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         extract(parts)?.map_err(|anonymous| {
-            SessionRejection(anonymous.respond(Rejection::MissingCredentials, parts))
+            SessionRejection(Box::new(anonymous.respond(Rejection::MissingCredentials, parts)))
         })
     }
 }
@@ -83,12 +83,12 @@ impl<S: Sync> FromRequestParts<S> for MagicUser {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let session = extract(parts)?.map_err(|anonymous| {
-            SessionRejection(anonymous.respond(Rejection::MissingCredentials, parts))
+            SessionRejection(Box::new(anonymous.respond(Rejection::MissingCredentials, parts)))
         })?;
         match parts.extensions.get::<Self>() {
             Some(user) => Ok(user.clone()),
             None if session.is_looked_up() => {
-                Err(SessionRejection(Rejection::NoProfile.into_answer()))
+                Err(SessionRejection(Box::new(Rejection::NoProfile.into_answer())))
             }
             None => Err(SessionRejection::no_layer()),
         }

@@ -77,7 +77,7 @@ impl Lifetimes {
 
     /// When a session that begins `now` ends.
     #[must_use]
-    pub fn end_of_session(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn end_of_session(&self, now: Timestamp) -> Timestamp {
         now.plus(self.absolute)
     }
 
@@ -87,7 +87,11 @@ impl Lifetimes {
     ///
     /// [`SessionExpired`] with the limit that has passed. A record may carry an
     /// end that an earlier, longer setting gave it: the sooner one counts.
-    pub fn check(&self, record: &SessionRecord, now: Timestamp) -> Result<(), SessionExpired> {
+    pub(crate) fn check(
+        &self,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<(), SessionExpired> {
         let end = record.expires_at.min(self.end_of_session(record.created_at));
         if end <= now {
             return Err(SessionExpired::Absolute);
@@ -100,7 +104,7 @@ impl Lifetimes {
 
     /// Whether a request `now` is worth writing down.
     #[must_use]
-    pub fn refresh_due(&self, record: &SessionRecord, now: Timestamp) -> bool {
+    pub(crate) fn refresh_due(&self, record: &SessionRecord, now: Timestamp) -> bool {
         record.last_seen.plus(self.refresh_interval()) <= now
     }
 

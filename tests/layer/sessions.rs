@@ -562,16 +562,12 @@ async fn all_layers_of_one_auth_share_sessions_and_used_tokens() {
 #[tokio::test]
 async fn a_used_token_is_remembered_for_the_expiry_leeway_too() {
     let leeway = Duration::from_secs(600);
-    let verifier = Verifier::new(crate::support::AUDIENCE).with_expiry_leeway(leeway);
+    let verifier = Verifier::new(AUDIENCE).with_expiry_leeway(leeway);
     let app = App::new();
-    let auth = tower_didt::DidAuth::new(verifier).with_clock(app.clock.clone());
+    let auth = DidAuth::new(verifier).with_clock(app.clock.clone());
     let app = app.with(|_| auth);
     let alice = Wallet::from_seed("alice");
-    let token = alice
-        .token(crate::support::AUDIENCE)
-        .issued_at(crate::support::START)
-        .lifespan(Duration::from_secs(60))
-        .mint();
+    let token = alice.token(AUDIENCE).issued_at(START).lifespan(Duration::from_secs(60)).mint();
     assert!(app.send(bearer(&token)).await.ticket().is_some());
     for seconds in [59, 2, 300, 200] {
         app.advance(seconds);
@@ -589,12 +585,8 @@ async fn a_used_token_is_remembered_for_the_expiry_leeway_too() {
 async fn the_cap_on_the_age_of_tokens_counts_whichever_way_it_is_set() {
     let alice = Wallet::from_seed("alice");
     let aged = |seconds| {
-        let at = crate::support::START.minus(Duration::from_secs(seconds));
-        alice
-            .token(crate::support::AUDIENCE)
-            .issued_at(at)
-            .lifespan(Duration::from_secs(9_000))
-            .mint()
+        let at = START.minus(Duration::from_secs(seconds));
+        alice.token(AUDIENCE).issued_at(at).lifespan(Duration::from_secs(9_000)).mint()
     };
     for (max, accepted, refused) in
         [(None, 900, 901), (Some(60), 60, 61), (Some(3_600), 3_600, 3_601)]

@@ -53,7 +53,7 @@ async fn compare(sdk: impl Fn(&str, &str) -> Command) {
             "phone_number": user.phone_number(),
             "oauth_provider": user.oauth_provider(),
             "username": user.username(),
-            "wallet": user.wallets().first().map(|wallet| wallet.public_address()),
+            "wallet": user.wallets().first().map(UserWallet::public_address),
         });
         assert_eq!(theirs, ours);
         assert_eq!(theirs["client_id"], APP);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{
     Issuer, Minted, NewSession, RedisStore, SealedStore, SealingKeys, SessionStore, StoreError,
-    Timestamp, TokenState,
+    Timestamp,
 };
 
 use crate::proxy::Proxy;

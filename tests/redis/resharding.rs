@@ -221,7 +221,7 @@ async fn a_redirect_drops_the_copies_of_its_slot_at_once() {
     warm(&store, &ticket).await;
     cluster.force_move(&slot, from, to);
     eventually(async || cluster.master_of(issuer("alice")) == to).await;
-    eventually(async || cluster.nodes[from].cli(&["hlen", "x"]) != "").await;
+    eventually(async || !cluster.nodes[from].cli(&["hlen", "x"]).is_empty()).await;
     eventually(async || {
         let key = format!("didt:{{{}}}:s", issuer("alice").address().to_string().to_lowercase());
         cluster.nodes[from].cli(&["hlen", &key]).starts_with("MOVED")

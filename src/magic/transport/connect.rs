@@ -75,7 +75,7 @@ impl Connect {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let (tls, proxy) = (self.tls.clone(), self.proxies.intercept(&to));
         let tcp = self.tcp(to, proxy).await?;
-        Ok(Stream::Tls(TokioIo::new(tls.connect(name, tcp).await?)))
+        Ok(Stream::Tls(Box::new(TokioIo::new(tls.connect(name, tcp).await?))))
     }
 }
 

@@ -23,7 +23,10 @@ done
 [ -z "$pids" ] || kill -KILL $pids 2>/dev/null
 "#;
 
-static WATCH: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
+static WATCH: LazyLock<Mutex<ChildStdin>> = LazyLock::new(watchman);
+
+#[expect(clippy::zombie_processes, reason = "it has to outlive the test process, to see it end")]
+fn watchman() -> Mutex<ChildStdin> {
     let mut shell = Command::new("sh")
         .args(["-c", WATCHMAN])
         .stdin(Stdio::piped())
@@ -34,7 +37,7 @@ static WATCH: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
         .spawn()
         .expect("a shell");
     Mutex::new(shell.stdin.take().expect("piped"))
-});
+}
 
 fn note(sign: char, pid: u32) {
     let mut watch = WATCH.lock().unwrap_or_else(PoisonError::into_inner);

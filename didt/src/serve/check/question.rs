@@ -131,7 +131,7 @@ impl Original {
     fn way_back(&self, target: &Target) -> Uri {
         let query = self.uri.iter().position(|byte| *byte == b'?');
         let query = query.and_then(|at| self.uri.get(at..)).unwrap_or_default();
-        let whole = [target.path.as_str().as_bytes(), query].concat();
+        let whole = [target.path.as_bytes(), query].concat();
         let path = || Uri::try_from(target.path.as_str()).unwrap_or_default();
         Uri::try_from(whole).unwrap_or_else(|_| path())
     }
