@@ -1,7 +1,8 @@
 //! The command line of `didt doctor`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use http::HeaderName;
 use tower_didt::testing::Wallet;
 
-use super::bench::Bench;
+use super::examination::Examination;
 use super::session::Tokens;
 use super::wire::{Connector, Roots, Url};
 use crate::token::arguments;
@@ -25,13 +26,21 @@ const MAX_TOKEN_FILE: u64 = 64 * 1024;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Doctor {
-    /// A route that needs a session
-    #[arg(value_name = "URL")]
-    guarded: Url,
+    /// Routes that need a session, each of them probed
+    #[arg(value_name = "URL", required_unless_present = "routes")]
+    guarded: Vec<Url>,
 
-    /// A route that everybody may reach, under a rule `public`, at the same gateway
+    /// A route that everybody may reach, under a rule `public`, at the same gateway; can be repeated
     #[arg(long, value_name = "URL")]
-    public: Option<Url>,
+    public: Vec<Url>,
+
+    /// More routes: a file with `guarded URL` or `public URL` on each line
+    #[arg(long, value_name = "FILE")]
+    routes: Option<PathBuf>,
+
+    /// Wait that long for a sealed session's cookie to be renewed, to see whether caches may store it
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = renewal_wait)]
+    renewal_wait: Duration,
 
     /// Where sign-in is: PREFIX/login, PREFIX/logout, PREFIX/session
     #[arg(long, value_name = "PREFIX", default_value = "/auth", value_parser = prefix)]
@@ -50,7 +59,7 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// One JSON object in place of the list
+    /// In place of the list one JSON object a line: one for each examination
     #[arg(long)]
     pub(super) json: bool,
 
@@ -89,6 +98,7 @@ Examples:
   didt echo --listen 127.0.0.1:3000                  the upstream, for as long as you look
   didt doctor https://example.org/private --public https://example.org/public --token token.txt
   didt doctor http://127.0.0.1:8080/private --seed alice --audience did:magic:my-app
+  didt doctor https://example.org/a https://example.org/b --public https://example.org/public
 
 Exit codes:
   0  all passed; warnings and what was skipped do not count
@@ -96,22 +106,88 @@ Exit codes:
   2  the command line is wrong, or nothing answers at the URL"#;
 
 impl Doctor {
-    pub(super) fn bench(self) -> Result<Bench, String> {
-        if let Some(public) = &self.public
-            && !self.guarded.is_beside(public)
-        {
-            return Err("--public must be at the same gateway: same scheme, host and port".into());
+    /// One examination for each guarded route, and for each public one.
+    pub(super) fn examinations(mut self) -> Result<Vec<Examination>, String> {
+        if let Some(file) = &self.routes {
+            read_routes(file, &mut self.guarded, &mut self.public)?;
+        }
+        let first = self.guarded.first().ok_or("there is no guarded route to look at")?;
+        if !self.guarded.iter().chain(&self.public).all(|url| first.is_beside(url)) {
+            return Err(
+                "all routes, --public too, must be at the same gateway: same scheme, host \
+                        and port"
+                    .into(),
+            );
+        }
+        let count = self.guarded.len().max(self.public.len());
+        if count > MAX_ROUTES {
+            return Err(format!("more than {MAX_ROUTES} routes: examine them in several runs"));
         }
         let roots = self.ca.as_deref().map_or(Roots::System, Roots::File);
-        let connector = Connector::new(&roots, self.timeout)?;
+        let connector = Arc::new(Connector::new(&roots, self.timeout)?);
         let names = self.identity.iter().map(|name| name.as_str().to_owned());
         let mut identity: Vec<_> = names.collect();
         if identity.is_empty() {
             identity = IDENTITY.map(str::to_owned).to_vec();
         }
-        let tokens = self.session.tokens()?;
-        Ok(Bench::new(self.guarded, self.public, self.auth, identity, tokens, connector))
+        let mut tokens = self.session.tokens()?;
+        let mut examinations = Vec::with_capacity(count);
+        // Where one kind has fewer routes, its last one stands in for the rest.
+        let guarded =
+            self.guarded.iter().chain(std::iter::repeat(self.guarded.last().unwrap_or(first)));
+        let mut public = self.public.iter().chain(self.public.last().into_iter().cycle());
+        for guarded in guarded.take(count) {
+            examinations.push(Examination::new(
+                guarded.clone(),
+                public.next().cloned(),
+                self.auth.clone(),
+                identity.clone(),
+                tokens.clone(),
+                Arc::clone(&connector),
+                self.renewal_wait,
+            ));
+            tokens = tokens.after_use();
+        }
+        Ok(examinations)
     }
+}
+
+/// The most routes of one run, each of them some hundreds of requests.
+const MAX_ROUTES: usize = 100;
+
+/// Longer than a file with so many routes is.
+const MAX_ROUTES_FILE: u64 = 1024 * 1024;
+
+fn read_routes(file: &Path, guarded: &mut Vec<Url>, public: &mut Vec<Url>) -> Result<(), String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let length = std::fs::metadata(file).map_err(|error| wrong(&error))?.len();
+    if length > MAX_ROUTES_FILE {
+        return Err(wrong(&"it is longer than 1 MiB"));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let at = |error: &dyn std::fmt::Display| wrong(&format!("line {}: {error}", number + 1));
+        let (kind, url) = line.split_once([' ', '\t']).ok_or_else(|| at(&EXPECTED))?;
+        let url = url.trim().parse().map_err(|error: &str| at(&error))?;
+        match kind {
+            "guarded" => guarded.push(url),
+            "public" => public.push(url),
+            _ => return Err(at(&EXPECTED)),
+        }
+    }
+    Ok(())
+}
+
+const EXPECTED: &str = "expected `guarded URL` or `public URL`";
+
+/// Reads seconds, 0 for none. Sessions are renewed after a minute, or a tenth of the idle timeout.
+fn renewal_wait(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 600);
+    seconds.map(Duration::from_secs).ok_or("expected whole seconds, 600 at most")
 }
 
 const IDENTITY: [&str; 5] =
@@ -120,9 +196,9 @@ const IDENTITY: [&str; 5] =
 impl SignIn {
     fn tokens(self) -> Result<Tokens, String> {
         if let (Some(seed), Some(audience)) = (&self.seed, self.audience) {
-            let other = Box::new(Wallet::from_seed(format!("{seed}, another user")));
+            let other = Arc::new(Wallet::from_seed(format!("{seed}, another user")));
             return Ok(Tokens::Minted {
-                wallet: Box::new(Wallet::from_seed(seed)),
+                wallet: Arc::new(Wallet::from_seed(seed)),
                 other,
                 audience,
             });

@@ -10,7 +10,7 @@ pub(super) struct Finding {
 }
 
 /// What a probe says.
-pub(super) type Outcome = Result<Found, Stop>;
+pub(super) type Outcome = Result<Found, Inconclusive>;
 
 /// A probe that got to its end.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) enum Found {
 
 /// A probe that did not. Never taken for a pass.
 #[derive(Clone, Debug)]
-pub(super) enum Stop {
+pub(super) enum Inconclusive {
     /// It needs what the command line does not have.
     Skipped(String),
     /// It got an answer that says nothing, or none.
@@ -37,7 +37,7 @@ impl Found {
     }
 }
 
-impl Stop {
+impl Inconclusive {
     pub(super) fn skipped(reason: impl Into<String>) -> Self {
         Self::Skipped(reason.into())
     }
@@ -47,7 +47,7 @@ impl Stop {
     }
 }
 
-impl From<wire::Error> for Stop {
+impl From<wire::Error> for Inconclusive {
     fn from(error: wire::Error) -> Self {
         Self::Unknown(error.to_string())
     }

@@ -1,14 +1,14 @@
 //! `didt doctor`: looks at a running gateway from the client's side.
 //!
 //! ```text
-//! arguments ─► bench ─┬─ probes   one file for each mistake that gateways allow
+//! arguments ─► examination ─┬─ probes   one file for each mistake that gateways allow
 //!                     │     └─► finding
 //!                     └─ wire     bytes to a socket, an answer back
 //! report ◄─ findings
 //! ```
 
 mod arguments;
-mod bench;
+mod examination;
 mod finding;
 mod probes;
 mod report;
@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) use self::arguments::Doctor;
-use self::bench::Bench;
-use self::finding::{Finding, Stop};
+use self::examination::Examination;
+use self::finding::{Finding, Inconclusive};
 use self::probes::{PROBES, Probe};
 use self::report::Report;
 use crate::complain;
@@ -40,38 +40,46 @@ impl Doctor {
 
     async fn examine(self) -> io::Result<ExitCode> {
         let json = self.json;
-        let bench = match self.bench() {
-            Ok(bench) => bench,
+        let examinations = match self.examinations() {
+            Ok(examinations) => examinations,
             Err(wrong) => {
                 complain(wrong);
                 return Ok(ExitCode::from(WRONG));
             }
         };
-        if let Err(error) = bench.knock().await {
-            complain(format_args!("nothing answers at {}: {error}", bench.guarded));
-            return Ok(ExitCode::from(WRONG));
+        for examination in &examinations {
+            if let Err(error) = examination.knock().await {
+                complain(format_args!("nothing answers at {}: {error}", examination.guarded));
+                return Ok(ExitCode::from(WRONG));
+            }
         }
-        let mut findings = Vec::with_capacity(PROBES.len());
-        for probe in PROBES {
-            findings.push(look(probe, &bench).await);
-        }
-        let report = Report::new(&bench, findings);
+        let mut clean = true;
         let mut out = io::stdout().lock();
-        if json {
-            report.write_json(&mut out)?;
-        } else {
-            let colour = io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            report.write_text(&mut out, colour)?;
+        let colour = io::stdout().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        for (number, examination) in examinations.iter().enumerate() {
+            let mut findings = Vec::with_capacity(PROBES.len());
+            for probe in PROBES {
+                findings.push(look(probe, examination).await);
+            }
+            let report = Report::new(examination, findings);
+            clean &= report.is_clean();
+            if json {
+                report.write_json(&mut out)?;
+            } else {
+                let last = number + 1 == examinations.len();
+                report.write_text(&mut out, colour, last)?;
+            }
+            out.flush()?;
         }
-        out.flush()?;
-        Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
 /// Runs one probe, which may neither hang nor end the others.
-async fn look(probe: &'static Probe, bench: &Bench) -> Finding {
-    let outcome = tokio::time::timeout(PROBE_TIMEOUT, (probe.run)(bench)).await;
-    let late = || Stop::unknown(format!("it took longer than {} s", PROBE_TIMEOUT.as_secs()));
+async fn look(probe: &'static Probe, examination: &Examination) -> Finding {
+    let limit = PROBE_TIMEOUT + examination.renewal_wait;
+    let outcome = tokio::time::timeout(limit, (probe.run)(examination)).await;
+    let late = || Inconclusive::unknown(format!("it took longer than {} s", limit.as_secs()));
     Finding { probe, outcome: outcome.unwrap_or_else(|_| Err(late())) }
 }

@@ -4,8 +4,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::bench::Bench;
-use super::finding::{Finding, Found, Severity, Stop};
+use super::examination::Examination;
+use super::finding::{Finding, Found, Inconclusive, Severity};
+
+/// What no examination tells anything about.
+const NEVER_LOOKED_AT: [&str; 3] = [
+    "paths and hosts other than the ones named: each location has rules of its own",
+    "HTTP/2 and HTTP/3: every request here is HTTP/1",
+    "ways to the application around the gateway",
+];
 
 /// What is shown to people of one probe.
 const MAX_FOUND: usize = 8;
@@ -14,8 +21,10 @@ const MAX_FOUND: usize = 8;
 #[derive(Serialize)]
 pub(super) struct Report {
     url: String,
+    public: Option<String>,
     probes: Vec<Line>,
     summary: Summary,
+    not_looked_at: Vec<&'static str>,
 }
 
 /// What came of one probe.
@@ -59,9 +68,9 @@ struct Summary {
 }
 
 impl Report {
-    pub(super) fn new(bench: &Bench, findings: Vec<Finding>) -> Self {
+    pub(super) fn new(examination: &Examination, findings: Vec<Finding>) -> Self {
         let probes: Vec<_> =
-            findings.into_iter().map(|finding| Line::new(bench, finding)).collect();
+            findings.into_iter().map(|finding| Line::new(examination, finding)).collect();
         let mut summary = Summary::default();
         for line in &probes {
             *match line.outcome {
@@ -72,7 +81,21 @@ impl Report {
                 Word::Unknown => &mut summary.unknown,
             } += 1;
         }
-        Self { url: bench.guarded.to_string(), probes, summary }
+        let public = examination.public().ok();
+        let mut not_looked_at = NEVER_LOOKED_AT.to_vec();
+        if public.is_none() {
+            not_looked_at.push("public routes: name some by --public");
+        }
+        if examination.renewal_wait.is_zero() {
+            not_looked_at.push("answers that renew a sealed session: --renewal-wait 90");
+        }
+        Self {
+            url: examination.guarded.to_string(),
+            public: public.map(ToString::to_string),
+            probes,
+            summary,
+            not_looked_at,
+        }
     }
 
     /// What could not be told is not taken for good.
@@ -85,8 +108,16 @@ impl Report {
         writeln!(out)
     }
 
-    pub(super) fn write_text(&self, out: &mut impl Write, colour: bool) -> io::Result<()> {
-        writeln!(out, "{}\n", self.url)?;
+    pub(super) fn write_text(
+        &self,
+        out: &mut impl Write,
+        colour: bool,
+        last: bool,
+    ) -> io::Result<()> {
+        match &self.public {
+            Some(public) => writeln!(out, "{}, public: {public}\n", self.url)?,
+            None => writeln!(out, "{}\n", self.url)?,
+        }
         for line in &self.probes {
             line.write(out, colour)?;
         }
@@ -95,20 +126,25 @@ impl Report {
             out,
             "\n{passed} passed, {failed} failed, {warnings} warnings, {skipped} skipped, \
              {unknown} could not be told"
-        )
+        )?;
+        if !last {
+            return writeln!(out);
+        }
+        writeln!(out, "\nNot looked at:")?;
+        self.not_looked_at.iter().try_for_each(|what| writeln!(out, "  {what}"))
     }
 }
 
 impl Line {
-    fn new(bench: &Bench, Finding { probe, outcome }: Finding) -> Self {
+    fn new(examination: &Examination, Finding { probe, outcome }: Finding) -> Self {
         let (outcome, found) = match outcome {
             Ok(Found::Passed(detail)) => (Word::Passed, vec![detail]),
             Ok(Found::Failed(wrong)) if probe.severity == Severity::Warning => {
                 (Word::Warning, wrong)
             }
             Ok(Found::Failed(wrong)) => (Word::Failed, wrong),
-            Err(Stop::Skipped(reason)) => (Word::Skipped, vec![reason]),
-            Err(Stop::Unknown(reason)) => (Word::Unknown, vec![reason]),
+            Err(Inconclusive::Skipped(reason)) => (Word::Skipped, vec![reason]),
+            Err(Inconclusive::Unknown(reason)) => (Word::Unknown, vec![reason]),
         };
         let wrong = matches!(outcome, Word::Failed | Word::Warning);
         Self {
@@ -116,7 +152,7 @@ impl Line {
             severity: probe.severity.name(),
             outcome,
             claim: probe.claim,
-            found: found.iter().map(|text| bench.redacted(text)).collect(),
+            found: found.iter().map(|text| examination.redacted(text)).collect(),
             why: wrong.then_some(probe.why),
             mend: if wrong { probe.mend } else { &[] },
         }

@@ -1,5 +1,7 @@
 //! Signing in, out, and who one is in between.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use tower_didt::testing::Wallet;
 
@@ -7,10 +9,27 @@ use super::seen::Seen;
 use super::wire::Answer;
 
 /// Where tokens for signing in come from.
+#[derive(Clone)]
 pub(super) enum Tokens {
     None,
     One(String),
-    Minted { wallet: Box<Wallet>, other: Box<Wallet>, audience: String },
+    /// The one token was used for another URL.
+    Spent,
+    Minted {
+        wallet: Arc<Wallet>,
+        other: Arc<Wallet>,
+        audience: String,
+    },
+}
+
+impl Tokens {
+    /// What is left for the next URL: a token signs in once.
+    pub(super) fn after_use(&self) -> Self {
+        match self {
+            Self::One(_) => Self::Spent,
+            others => others.clone(),
+        }
+    }
 }
 
 /// A session at the gateway.

@@ -51,10 +51,16 @@ pub(crate) enum Fault {
     BelievesOriginalMethod,
     /// Other hosts are other sites, without rules.
     OpenHosts,
-    /// The host and the target are glued, and cut at the first slash.
-    GluesUrl,
-    /// A dead cookie is taken away on an answer that caches keep.
+    /// The path is looked for behind the first slash of scheme, host and target in one text.
+    GluesHost,
+    /// It renews the cookie and forbids to store the answer.
+    RenewsCookie,
+    /// A dead cookie is removed on an answer that caches may store.
+    StoresRemoval,
+    /// It renews the cookie on answers that caches may store.
     StoresCookie,
+    /// It renews the cookie, and the fields for particular caches stay.
+    StoresCookieInCdn,
     /// Of two hosts the last counts.
     LastHost,
     /// The upstream is not told who is calling.

@@ -45,7 +45,7 @@ fn routes_that_are_not_guarded() {
         (Fault::BelievesForwardedUri, &["forwarded-headers"], "X-Forwarded-Uri: /public/page"),
         (Fault::BelievesOriginalMethod, &["forwarded-headers"], "X-Original-Method: OPTIONS"),
         (Fault::OpenHosts, &["hosts"], "a foreign Host reaches"),
-        (Fault::GluesUrl, &["hosts"], "/public"),
+        (Fault::GluesHost, &["hosts"], r#"Host: "x/public/page?" reaches"#),
         (Fault::LastHost, &["hosts"], "two Host headers, the second foreign, reaches"),
     ]);
 }
@@ -127,9 +127,18 @@ fn answers_that_are_kept_for_too_long() {
             &["shared-cache", "kept-refusal", "sign-out"],
             "a session is refused what",
         ),
-        (Fault::StoresCookie, &["stored-cookie"], "Cache-Control: public, max-age=60"),
         (Fault::CacheForAllUsers, &["shared-cache"], "one user's answer is given to another"),
         (Fault::CachesDecisions, &["sign-out"], "the cookie of a session that was signed out"),
+    ]);
+}
+
+#[test]
+fn session_cookies_that_caches_may_store() {
+    expect(&[
+        (Fault::RenewsCookie, &[], ""),
+        (Fault::StoresRemoval, &["stored-cookie"], "an answer to a dead cookie carries the cookie"),
+        (Fault::StoresCookie, &["stored-cookie"], "no Cache-Control forbids to store it"),
+        (Fault::StoresCookieInCdn, &["stored-cookie"], "cdn-cache-control lets caches store it"),
     ]);
 }
 

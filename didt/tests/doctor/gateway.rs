@@ -146,18 +146,47 @@ impl Site {
         if let (Fault::CacheForAllUsers, Some(answer)) = (self.fault, kept) {
             return answer;
         }
-        let has_dead_cookie =
-            raw.all("cookie").iter().any(|cookie| cookie.contains("=didt-doctor"));
+        let has_cookie = !raw.all("cookie").is_empty();
         self.change(&mut raw, issuer.as_deref());
         let mut answer = self.forward(&raw).await;
-        if self.fault == Fault::StoresCookie && issuer.is_none() && has_dead_cookie {
-            let cookie = "\r\nSet-Cookie: __Host-didt=; Path=/; Secure; Max-Age=0\r\n";
-            answer = String::from_utf8_lossy(&answer).replacen("\r\n", cookie, 1).into_bytes();
+        if issuer.is_some() || self.fault == Fault::StoresRemoval && has_cookie {
+            answer = self.renew(answer);
         }
         if String::from_utf8_lossy(&answer).contains("public, max-age=60") {
             self.answers.lock().expect("not poisoned").insert(raw.target.clone(), answer.clone());
         }
         answer
+    }
+
+    /// Adds a renewed cookie to the upstream's answer.
+    fn renew(&self, answer: Vec<u8>) -> Vec<u8> {
+        let added = match self.fault {
+            Fault::RenewsCookie | Fault::StoresCookie | Fault::StoresCookieInCdn => {
+                "\r\nset-cookie: __Host-didt=renewed; Path=/; Secure; HttpOnly; SameSite=Lax\r\n"
+            }
+            Fault::StoresRemoval => "\r\nset-cookie: __Host-didt=; Path=/; Secure; Max-Age=0\r\n",
+            _ => return answer,
+        };
+        let text = String::from_utf8(answer).expect("didt echo answers with text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let kept = |line: &&str| {
+            let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            match self.fault {
+                Fault::StoresCookie | Fault::StoresRemoval => true,
+                Fault::StoresCookieInCdn => name != "cache-control",
+                _ => {
+                    let targeted = ["surrogate-control", "edge-control", "x-accel-expires"];
+                    name != "expires"
+                        && !name.ends_with("cache-control")
+                        && !targeted.contains(&name.as_str())
+                }
+            }
+        };
+        let mut lines: Vec<_> = head.split("\r\n").filter(kept).collect();
+        if !matches!(self.fault, Fault::StoresCookie | Fault::StoresRemoval) {
+            lines.push("cache-control: no-store");
+        }
+        format!("{}{added}\r\n{body}", lines.join("\r\n")).into_bytes()
     }
 
     /// Whether a request can be read in one way only.
@@ -202,9 +231,9 @@ impl Site {
                 Fault::BelievesForwardedUri => claims("x-forwarded-uri", "/public/page"),
                 Fault::BelievesOriginalMethod => claims("x-original-method", "OPTIONS"),
                 Fault::OpenHosts | Fault::LastHost => !own_host,
-                Fault::GluesUrl => {
-                    let glued = format!("{}{}", raw.all("host").join(","), raw.target);
-                    glued.find('/').is_some_and(|slash| glued[slash..].starts_with("/public"))
+                Fault::GluesHost => {
+                    let glued = format!("{}{}", raw.all("host").concat(), raw.target);
+                    glued.find('/').is_some_and(|slash| glued[slash..].starts_with("/public/"))
                 }
                 _ => false,
             }

@@ -1,8 +1,8 @@
 //! Credentials that two readers could read differently.
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 
 pub(super) const PROBE: Probe = Probe {
     name: "ambiguous-credentials",
@@ -22,16 +22,16 @@ pub(super) const PROBE: Probe = Probe {
                     serve` refuses duplicates",
         ),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let plain = || bench.fresh("GET");
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let plain = || examination.fresh("GET");
     let mut wrong = Vec::new();
 
     // Of a living session and a cookie that opens nothing the former counts; of two living ones none.
-    let cookies = match (&session.cookie, bench.other_user().await?) {
+    let cookies = match (&session.cookie, examination.other_user().await?) {
         (one, Some(two)) => vec![
             plain().header("Cookie", format!("{one}; {two}")),
             plain().header("Cookie", format!("{two}; {one}")),
@@ -41,15 +41,17 @@ async fn run(bench: &Bench) -> Outcome {
         (_, None) => Vec::new(),
     };
     for request in &cookies {
-        wrong.extend(bench.must_refuse("a request with the cookies of two users", request).await?);
+        wrong.extend(
+            examination.must_refuse("a request with the cookies of two users", request).await?,
+        );
     }
 
-    let bearer = || bench.token().map(|token| format!("Bearer {token}"));
+    let bearer = || examination.token().map(|token| format!("Bearer {token}"));
     let single = plain().header("Authorization", bearer()?);
-    if !matches!(bench.ask(&single).await?, Reply::Upstream(_)) {
+    if !matches!(examination.ask(&single).await?, Reply::Upstream(_)) {
         wrong.dedup();
         return if wrong.is_empty() {
-            Err(Stop::unknown(
+            Err(Inconclusive::unknown(
                 "the cookies of two users are refused; two tokens were not tried, as even one \
                                token does not pass",
             ))
@@ -67,7 +69,7 @@ async fn run(bench: &Bench) -> Outcome {
         plain().header("Authorization", format!("Basic YTpi, {token}")),
     ];
     for request in &tokens {
-        wrong.extend(bench.must_refuse("a request with two credentials", request).await?);
+        wrong.extend(examination.must_refuse("a request with two credentials", request).await?);
     }
     wrong.dedup();
     Ok(Found::unless(wrong, format!("{} doubles are refused", cookies.len() + tokens.len())))

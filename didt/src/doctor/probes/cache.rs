@@ -1,8 +1,8 @@
 //! Is what one caller was answered given to another?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 
@@ -22,7 +22,7 @@ pub(super) const ANSWERS: Probe = Probe {
         at("Varnish, CDN", "`Cache-Control: private` from the upstream, and no rule against it"),
         everywhere("never cache the check's answers"),
     ],
-    run: |bench| Box::pin(answers(bench)),
+    run: |examination| Box::pin(answers(examination)),
 };
 
 pub(super) const REFUSALS: Probe = Probe {
@@ -35,51 +35,53 @@ pub(super) const REFUSALS: Probe = Probe {
         at("nginx", "no `proxy_cache` in the check's location"),
         everywhere("never cache the check's answers"),
     ],
-    run: |bench| Box::pin(refusals(bench)),
+    run: |examination| Box::pin(refusals(examination)),
 };
 
-async fn refusals(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let plain = bench.fresh("GET");
-    if let Some(wrong) = bench.must_refuse("a stranger", &plain).await? {
-        return Err(Stop::unknown(wrong));
+async fn refusals(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let plain = examination.fresh("GET");
+    if let Some(wrong) = examination.must_refuse("a stranger", &plain).await? {
+        return Err(Inconclusive::unknown(wrong));
     }
-    let wrong = match bench.ask(&plain.header("Cookie", &session.cookie)).await? {
+    let wrong = match examination.ask(&plain.header("Cookie", &session.cookie)).await? {
         Reply::Upstream(_) => None,
         _ => Some("a session is refused what a stranger has just asked for".to_owned()),
     };
     Ok(Found::unless(wrong.into_iter().collect(), "a session passes where a stranger was refused"))
 }
 
-async fn answers(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let other = bench.other_user().await?;
+async fn answers(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let other = examination.other_user().await?;
     let (mut wrong, mut untold) = (Vec::new(), false);
     for cache in ["", "&cache=60"] {
-        let target = format!("{}?{}{cache}", bench.guarded.path, bench.unique());
-        let plain = Request::get(&bench.guarded).target(target);
-        let first = pass(bench, &plain, &session.cookie).await?;
+        let target = format!("{}?{}{cache}", examination.guarded.path, examination.unique());
+        let plain = Request::get(&examination.guarded).target(target);
+        let first = pass(examination, &plain, &session.cookie).await?;
         // Whether a cache that answers knows users takes two of them to tell.
         match &other {
             Some(other) => {
-                if pass(bench, &plain, other).await?.request == first.request {
+                if pass(examination, &plain, other).await?.request == first.request {
                     wrong.push("one user's answer is given to another".to_owned());
                 }
             }
-            None => untold |= pass(bench, &plain, &session.cookie).await?.request == first.request,
+            None => {
+                untold |= pass(examination, &plain, &session.cookie).await?.request == first.request
+            }
         }
         let stranger = format!("{}=another", session.cookie_name);
         let cacheable = if cache.is_empty() { "" } else { " (Cache-Control: public)" };
         let what = format!("without a cookie, what a session has just asked for{cacheable}");
-        wrong.extend(bench.must_refuse(&what, &plain).await?);
+        wrong.extend(examination.must_refuse(&what, &plain).await?);
         let what = format!("with another cookie, what a session has just asked for{cacheable}");
-        wrong.extend(bench.must_refuse(&what, &plain.header("Cookie", stranger)).await?);
+        wrong.extend(examination.must_refuse(&what, &plain.header("Cookie", stranger)).await?);
     }
     if let Some(other) = &other {
-        bench.sign_out(other).await?;
+        examination.sign_out(other).await?;
     }
     if untold && wrong.is_empty() {
-        return Err(Stop::unknown(
+        return Err(Inconclusive::unknown(
             "a cache answers; whether it knows one user from another takes two users to tell: \
              --seed and --audience",
         ));
@@ -88,11 +90,15 @@ async fn answers(bench: &Bench) -> Outcome {
 }
 
 /// What the upstream saw of a request with this cookie, now or before.
-async fn pass(bench: &Bench, plain: &Request, cookie: &str) -> Result<Seen, Stop> {
-    match bench.ask(&plain.clone().header("Cookie", cookie)).await? {
+async fn pass(
+    examination: &Examination,
+    plain: &Request,
+    cookie: &str,
+) -> Result<Seen, Inconclusive> {
+    match examination.ask(&plain.clone().header("Cookie", cookie)).await? {
         Reply::Upstream(answer) => {
-            Seen::read(&answer).ok_or_else(|| Stop::unknown("an answer came garbled"))
+            Seen::read(&answer).ok_or_else(|| Inconclusive::unknown("an answer came garbled"))
         }
-        _ => Err(Stop::unknown("a session does not pass with a query")),
+        _ => Err(Inconclusive::unknown("a session does not pass with a query")),
     }
 }

@@ -1,8 +1,8 @@
 //! Can a client have the identity removed on its way?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::probes::identity;
 use crate::doctor::seen::Seen;
 
@@ -24,30 +24,31 @@ pub(super) const PROBE: Probe = Probe {
                     an identity or credential header",
         ),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let mut values: Vec<_> = bench.identity.clone();
-    values.extend(bench.identity.first().map(|name| format!("close, {name}")));
-    values.extend(bench.identity.first().map(|name| name.to_ascii_uppercase()));
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let mut values: Vec<_> = examination.identity.clone();
+    values.extend(examination.identity.first().map(|name| format!("close, {name}")));
+    values.extend(examination.identity.first().map(|name| name.to_ascii_uppercase()));
     values.extend(["Authorization", "Cookie", "close, Cookie"].map(str::to_owned));
     let mut wrong = Vec::new();
     for value in &values {
-        let request = bench.signed("GET", session).header("Connection", value);
-        let Reply::Upstream(answer) = bench.ask(&request).await? else { continue };
-        let seen = Seen::read(&answer).ok_or_else(|| Stop::unknown("an answer came garbled"))?;
-        let mut faults = identity::faults(bench, session, &seen);
-        faults.extend(removed(bench, &session.seen, &seen));
+        let request = examination.signed("GET", session).header("Connection", value);
+        let Reply::Upstream(answer) = examination.ask(&request).await? else { continue };
+        let seen =
+            Seen::read(&answer).ok_or_else(|| Inconclusive::unknown("an answer came garbled"))?;
+        let mut faults = identity::faults(examination, session, &seen);
+        faults.extend(removed(examination, &session.seen, &seen));
         wrong.extend(faults.into_iter().map(|fault| format!("with Connection: {value}, {fault}")));
     }
     Ok(Found::unless(wrong, format!("{} values of Connection remove nothing", values.len())))
 }
 
 /// The identity headers that a plain request has at the upstream, and this one has not.
-fn removed(bench: &Bench, plain: &Seen, seen: &Seen) -> Vec<String> {
-    let rest = bench.identity.iter().skip(1);
+fn removed(examination: &Examination, plain: &Seen, seen: &Seen) -> Vec<String> {
+    let rest = examination.identity.iter().skip(1);
     let gone = rest.filter(|name| !plain.all(name).is_empty() && seen.all(name).is_empty());
     gone.map(|name| format!("{name} does not reach the upstream")).collect()
 }

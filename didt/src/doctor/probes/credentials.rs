@@ -1,7 +1,7 @@
 //! Does the upstream get to see credentials that it has no use for?
 
 use super::{Probe, at};
-use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::seen::Seen;
 
@@ -21,17 +21,19 @@ pub(super) const PROBE: Probe = Probe {
         at("HAProxy", "`http-request del-header Authorization`, and `replace-header Cookie`"),
         at("Envoy", "`request_headers_to_remove: [authorization]`; the cookie by Lua"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
     let mut wrong = Vec::new();
     if session.seen.all("cookie").iter().any(|cookie| cookie.contains(&session.cookie)) {
         wrong.push(format!("the upstream sees the cookie {}", session.cookie_name));
     }
-    let token = bench.fresh("GET").header("Authorization", format!("Bearer {}", bench.token()?));
-    if let Reply::Upstream(answer) = bench.ask(&token).await?
+    let token = examination
+        .fresh("GET")
+        .header("Authorization", format!("Bearer {}", examination.token()?));
+    if let Reply::Upstream(answer) = examination.ask(&token).await?
         && Seen::read(&answer).is_some_and(|seen| !seen.all("authorization").is_empty())
     {
         wrong.push("the upstream sees Authorization".to_owned());

@@ -1,7 +1,7 @@
 //! May another site's page use the visitor's cookie?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
@@ -29,13 +29,15 @@ pub(super) const UNSAFE_METHOD: Probe = Probe {
                     `allowed_headers`)",
         ),
     ],
-    run: |bench| {
+    run: |examination| {
         Box::pin(async {
-            let session = bench.session().await?;
+            let session = examination.session().await?;
             let mut wrong = Vec::new();
             for method in ["POST", "PUT", "DELETE"] {
-                for (what, request) in foreign(&bench.signed(method, session)) {
-                    wrong.extend(bench.must_refuse(&format!("{method} {what}"), &request).await?);
+                for (what, request) in foreign(&examination.signed(method, session)) {
+                    wrong.extend(
+                        examination.must_refuse(&format!("{method} {what}"), &request).await?,
+                    );
                 }
             }
             Ok(Found::unless(wrong, "POST, PUT and DELETE from another site are refused"))
@@ -60,12 +62,12 @@ pub(super) const WEBSOCKET: Probe = Probe {
                     where no WebSocket is served",
         ),
     ],
-    run: |bench| Box::pin(websocket(bench)),
+    run: |examination| Box::pin(websocket(examination)),
 };
 
-async fn websocket(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let handshake = bench
+async fn websocket(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let handshake = examination
         .signed("GET", session)
         .header("Connection", "Upgrade")
         .header("Upgrade", "websocket")
@@ -73,7 +75,7 @@ async fn websocket(bench: &Bench) -> Outcome {
         .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     let (mut wrong, mut plain) = (Vec::new(), false);
     for (what, request) in foreign(&handshake) {
-        match bench.ask(&request).await? {
+        match examination.ask(&request).await? {
             // Without Upgrade it is a GET, as any link makes one.
             Reply::Upstream(answer)
                 if Seen::read(&answer).is_some_and(|seen| seen.all("upgrade").is_empty()) =>

@@ -1,8 +1,8 @@
 //! Does a refusal say what it is, and to nobody else?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::wire::{Answer, Request};
 
 pub(super) const PROBE: Probe = Probe {
@@ -27,12 +27,12 @@ pub(super) const PROBE: Probe = Probe {
                     itself; redirect with 302 or 303, never 301 or 308",
         ),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let Reply::Refused(answer) = bench.ask(&Request::get(&bench.guarded)).await? else {
-        return Err(Stop::unknown("the route did not refuse"));
+async fn run(examination: &Examination) -> Outcome {
+    let Reply::Refused(answer) = examination.ask(&Request::get(&examination.guarded)).await? else {
+        return Err(Inconclusive::unknown("the route did not refuse"));
     };
     let mut wrong = Vec::new();
     if answer.status == 401 && !answer.has("www-authenticate") {

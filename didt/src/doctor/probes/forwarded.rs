@@ -1,7 +1,7 @@
 //! Is a client believed that claims to ask for something else?
 
 use super::{Probe, at};
-use crate::doctor::bench::Bench;
+use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::wire::Request;
 
@@ -21,13 +21,13 @@ pub(super) const PROBE: Probe = Probe {
         at("Caddy", "`trusted_proxies` only for proxies that really stand in front"),
         at("HAProxy", "let the script send its own values only"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let claimed = bench.public().map_or("/", |public| public.path.as_str());
-    let host = &bench.guarded.authority;
-    let url = format!("{}{claimed}", bench.guarded.origin());
+async fn run(examination: &Examination) -> Outcome {
+    let claimed = examination.public().map_or("/", |public| public.path.as_str());
+    let host = &examination.guarded.authority;
+    let url = format!("{}{claimed}", examination.guarded.origin());
     let claims: Vec<(&str, &str)> = vec![
         ("X-Forwarded-Uri", claimed),
         ("X-Forwarded-Path", claimed),
@@ -58,18 +58,18 @@ async fn run(bench: &Bench) -> Outcome {
         ("X-Auth-Request-Redirect", claimed),
         ("Forwarded", "for=127.0.0.1;proto=https"),
     ];
-    let plain = || Request::get(&bench.guarded);
+    let plain = || Request::get(&examination.guarded);
     let mut wrong = Vec::new();
     for (name, value) in &claims {
         let what = format!("a request with {name}: {value}");
-        wrong.extend(bench.must_refuse(&what, &plain().header(*name, *value)).await?);
+        wrong.extend(examination.must_refuse(&what, &plain().header(*name, *value)).await?);
     }
     let all = claims.iter().fold(plain(), |request, (name, value)| request.header(*name, *value));
-    wrong.extend(bench.must_refuse("a request with all of them", &all).await?);
+    wrong.extend(examination.must_refuse("a request with all of them", &all).await?);
     let one = plain()
         .header("X-Forwarded-Uri", claimed)
         .header("X-Forwarded-Host", host)
         .header("X-Forwarded-Method", "GET");
-    wrong.extend(bench.must_refuse("a request that claims to be another", &one).await?);
+    wrong.extend(examination.must_refuse("a request that claims to be another", &one).await?);
     Ok(Found::unless(wrong, format!("{} claims open nothing", claims.len() + 2)))
 }

@@ -1,8 +1,8 @@
 //! Does anything pass without a session?
 
 use super::{Probe, at};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {
@@ -33,29 +33,29 @@ pub(super) const PROBE: Probe = Probe {
             "no `failure_mode_allow`, no per-route `disabled`; CORS filter after ext_authz",
         ),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
 /// `BREW` is nobody's method (RFC 2324 aside): what is not known must not pass either.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
 
-async fn run(bench: &Bench) -> Outcome {
+async fn run(examination: &Examination) -> Outcome {
     let mut wrong = Vec::new();
     for method in METHODS {
-        let request = Request::to(method, &bench.guarded);
-        wrong.extend(judge(method, bench.ask(&request).await?));
+        let request = Request::to(method, &examination.guarded);
+        wrong.extend(judge(method, examination.ask(&request).await?));
     }
-    let old = Request::get(&bench.guarded).http_1_0();
-    wrong.extend(judge("GET over HTTP/1.0", bench.ask(&old).await?));
+    let old = Request::get(&examination.guarded).http_1_0();
+    wrong.extend(judge("GET over HTTP/1.0", examination.ask(&old).await?));
     let nameless = old.hosts(&[]);
-    wrong.extend(bench.must_refuse("GET over HTTP/1.0 without a Host", &nameless).await?);
-    match bench.ask(&Request::get(&bench.guarded)).await? {
+    wrong.extend(examination.must_refuse("GET over HTTP/1.0 without a Host", &nameless).await?);
+    match examination.ask(&Request::get(&examination.guarded)).await? {
         Reply::Refused(answer) if matches!(answer.status, 300..=399 | 401 | 403) => {}
         Reply::Refused(answer) => {
             let status = answer.status;
-            return Err(Stop::unknown(format!(
+            return Err(Inconclusive::unknown(format!(
                 "{} answers {status}, which is neither 401, 403 nor a redirect: is it there?",
-                bench.guarded
+                examination.guarded
             )));
         }
         _ => {}

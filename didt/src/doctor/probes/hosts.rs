@@ -1,7 +1,7 @@
 //! Two names for the host in one request.
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::Bench;
+use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::wire::Request;
 
@@ -19,15 +19,15 @@ pub(super) const PROBE: Probe = Probe {
         ),
         everywhere("list the hosts that are served; refuse all others"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
 const ELSEWHERE: &str = "didt-doctor.invalid";
 
-async fn run(bench: &Bench) -> Outcome {
-    let host = bench.guarded.authority.as_str();
-    let path = bench.guarded.path.as_str();
-    let plain = || Request::get(&bench.guarded);
+async fn run(examination: &Examination) -> Outcome {
+    let host = examination.guarded.authority.as_str();
+    let path = examination.guarded.path.as_str();
+    let plain = || Request::get(&examination.guarded);
     let rows = [
         ("a foreign Host", plain().hosts(&[ELSEWHERE])),
         ("Host: localhost", plain().hosts(&["localhost"])),
@@ -35,24 +35,24 @@ async fn run(bench: &Bench) -> Outcome {
         ("two Host headers, the first foreign,", plain().hosts(&[ELSEWHERE, host])),
         ("two equal Host headers", plain().hosts(&[host, host])),
         ("no Host", plain().hosts(&[])),
-        ("an absolute target", plain().target(format!("{}{path}", bench.guarded.origin()))),
+        ("an absolute target", plain().target(format!("{}{path}", examination.guarded.origin()))),
         ("an absolute target elsewhere", plain().target(format!("http://{ELSEWHERE}{path}"))),
         (
             "an absolute target and a foreign Host",
-            plain().target(format!("{}{path}", bench.guarded.origin())).hosts(&[ELSEWHERE]),
+            plain().target(format!("{}{path}", examination.guarded.origin())).hosts(&[ELSEWHERE]),
         ),
         ("an absolute target of another scheme", plain().target(format!("ftp://{host}{path}"))),
     ];
     let mut wrong = Vec::new();
     for (what, request) in &rows {
-        wrong.extend(bench.must_refuse(&format!("a request with {what}"), request).await?);
+        wrong.extend(examination.must_refuse(&format!("a request with {what}"), request).await?);
     }
     // A check that goes by `scheme://host/target`, glued, finds a public path in the host.
-    let public = bench.public().map_or("/", |public| public.path.as_str());
+    let public = examination.public().map_or("/", |public| public.path.as_str());
     let tricks = in_hosts(host, public);
     for trick in &tricks {
         let what = format!("a request with Host: {trick:?}");
-        wrong.extend(bench.must_refuse(&what, &plain().hosts(&[trick])).await?);
+        wrong.extend(examination.must_refuse(&what, &plain().hosts(&[trick])).await?);
     }
     let count = rows.len() + tricks.len();
     Ok(Found::unless(wrong, format!("{count} ways to name a host open nothing")))

@@ -1,8 +1,8 @@
 //! Does the upstream learn who is calling?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::Bench;
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::Examination;
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::seen::Seen;
 use crate::doctor::session::Session;
 
@@ -28,22 +28,25 @@ pub(super) const PROBE: Probe = Probe {
         at("Envoy", "name the header in `allowed_upstream_headers`"),
         everywhere("the first --identity-header must be the one that has the issuer"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
     if session.issuer.is_none() {
-        let path = bench.auth_path("/session");
-        return Err(Stop::unknown(format!("{path} does not say whose session it is")));
+        let path = examination.auth_path("/session");
+        return Err(Inconclusive::unknown(format!("{path} does not say whose session it is")));
     }
-    Ok(Found::unless(faults(bench, session, &session.seen), "the upstream is told the issuer"))
+    Ok(Found::unless(
+        faults(examination, session, &session.seen),
+        "the upstream is told the issuer",
+    ))
 }
 
 /// What is wrong with the identity of a request with this session.
-pub(super) fn faults(bench: &Bench, session: &Session, seen: &Seen) -> Vec<String> {
-    let Some(name) = bench.identity.first() else { return Vec::new() };
-    let mut faults = placeholders(bench, seen);
+pub(super) fn faults(examination: &Examination, session: &Session, seen: &Seen) -> Vec<String> {
+    let Some(name) = examination.identity.first() else { return Vec::new() };
+    let mut faults = placeholders(examination, seen);
     let expected = session.issuer.as_deref();
     match seen.alike(name).collect::<Vec<_>>()[..] {
         [] => faults.push(format!("{name} does not reach the upstream")),
@@ -66,8 +69,8 @@ pub(super) fn is_placeholder(value: &str) -> bool {
 }
 
 /// The identity headers that have one.
-fn placeholders(bench: &Bench, seen: &Seen) -> Vec<String> {
-    let headers = bench.identity.iter().flat_map(|name| seen.alike(name));
+fn placeholders(examination: &Examination, seen: &Seen) -> Vec<String> {
+    let headers = examination.identity.iter().flat_map(|name| seen.alike(name));
     let literal = headers.filter(|(_, value)| is_placeholder(value));
     literal.map(|(name, value)| format!("{name} is the literal placeholder {value:?}")).collect()
 }

@@ -22,7 +22,7 @@ mod upstream;
 
 use std::pin::Pin;
 
-use super::bench::Bench;
+use super::examination::Examination;
 use super::finding::{Outcome, Severity};
 use super::report::Mend;
 
@@ -34,7 +34,7 @@ pub(super) struct Probe {
     pub(super) claim: &'static str,
     pub(super) why: &'static str,
     pub(super) mend: &'static [Mend],
-    pub(super) run: for<'a> fn(&'a Bench) -> Running<'a>,
+    pub(super) run: for<'a> fn(&'a Examination) -> Running<'a>,
 }
 
 pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;

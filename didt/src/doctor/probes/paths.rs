@@ -1,8 +1,8 @@
 //! Do path tricks get past the rules?
 
 use super::{Probe, at, everywhere, tricks};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::report::Mend;
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
@@ -14,11 +14,11 @@ pub(super) const THROUGH_PUBLIC: Probe = Probe {
     why: "Gateway, check and upstream read paths differently: `..`, encodings, `;`, `#`. A path \
           that the rules take for public and the upstream for private needs no session.",
     mend: MEND,
-    run: |bench| {
+    run: |examination| {
         Box::pin(async {
-            let public = bench.public()?;
-            let targets = tricks::through_public(&public.path, &bench.guarded.path);
-            try_all(bench, targets).await
+            let public = examination.public()?;
+            let targets = tricks::through_public(&public.path, &examination.guarded.path);
+            try_all(examination, targets).await
         })
     },
 };
@@ -26,7 +26,9 @@ pub(super) const THROUGH_PUBLIC: Probe = Probe {
 pub(super) const AROUND_GUARDED: Probe = Probe {
     name: "paths-guarded",
     claim: "no other spelling of the guarded path leads to it",
-    run: |bench| Box::pin(try_all(bench, tricks::around_guarded(&bench.guarded.path))),
+    run: |examination| {
+        Box::pin(try_all(examination, tricks::around_guarded(&examination.guarded.path)))
+    },
     ..THROUGH_PUBLIC
 };
 
@@ -39,7 +41,7 @@ pub(super) const CASE: Probe = Probe {
     mend: &[everywhere(
         "let the policy's default be `required`, so that unknown paths are guarded",
     )],
-    run: |bench| Box::pin(case(bench)),
+    run: |examination| Box::pin(case(examination)),
 };
 
 const MEND: &[Mend] = &[
@@ -70,24 +72,25 @@ const MEND: &[Mend] = &[
     ),
 ];
 
-async fn try_all(bench: &Bench, targets: Vec<String>) -> Outcome {
+async fn try_all(examination: &Examination, targets: Vec<String>) -> Outcome {
     // Where the gateway takes a prefix off, the upstream knows the route by another path.
-    let session = bench.session().await.ok();
+    let session = examination.session().await.ok();
     let at_upstream = session.map(|session| {
         let target = &session.seen.target;
         target.split_once('?').map_or(target.as_str(), |(path, _)| path).to_owned()
     });
     let is_guarded = |target: &str| {
-        let paths = [Some(&bench.guarded.path), at_upstream.as_ref()];
+        let paths = [Some(&examination.guarded.path), at_upstream.as_ref()];
         paths.into_iter().flatten().any(|path| tricks::could_be(target, path))
     };
     let (mut wrong, mut untold) = (Vec::new(), None);
     for target in &targets {
-        let request = Request::get(&bench.guarded).target(target);
-        match bench.ask(&request).await? {
+        let request = Request::get(&examination.guarded).target(target);
+        match examination.ask(&request).await? {
             Reply::Upstream(answer) => {
                 let seen = Seen::read(&answer);
-                let seen = seen.ok_or_else(|| Stop::unknown("an answer came garbled"))?.target;
+                let seen =
+                    seen.ok_or_else(|| Inconclusive::unknown("an answer came garbled"))?.target;
                 if is_guarded(&seen) {
                     wrong.push(format!("{target:?} reaches the upstream as {seen:?}"));
                 }
@@ -100,19 +103,20 @@ async fn try_all(bench: &Bench, targets: Vec<String>) -> Outcome {
     if wrong.is_empty()
         && let Some((target, status)) = untold
     {
-        return Err(Stop::unknown(format!(
+        return Err(Inconclusive::unknown(format!(
             "{target:?} is answered with {status} and not as didt echo: with which page?"
         )));
     }
     Ok(Found::unless(wrong, format!("{} paths lead nowhere", targets.len())))
 }
 
-async fn case(bench: &Bench) -> Outcome {
-    let capitals = bench.guarded.path.to_ascii_uppercase();
-    if capitals == bench.guarded.path {
-        return Err(Stop::skipped("the guarded path has no small letters"));
+async fn case(examination: &Examination) -> Outcome {
+    let capitals = examination.guarded.path.to_ascii_uppercase();
+    if capitals == examination.guarded.path {
+        return Err(Inconclusive::skipped("the guarded path has no small letters"));
     }
-    let request = Request::get(&bench.guarded).target(&capitals);
-    let wrong = bench.must_refuse(&format!("without a session, {capitals}"), &request).await?;
+    let request = Request::get(&examination.guarded).target(&capitals);
+    let wrong =
+        examination.must_refuse(&format!("without a session, {capitals}"), &request).await?;
     Ok(Found::unless(wrong.into_iter().collect(), format!("{capitals} is refused")))
 }

@@ -1,8 +1,8 @@
 //! Are the endpoints that are nobody's business out of reach?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::wire::{Answer, Request};
 
 pub(super) const PROBE: Probe = Probe {
@@ -19,7 +19,7 @@ pub(super) const PROBE: Probe = Probe {
                     private listener on an address that the gateway has no route to",
         ),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
 const ENDPOINTS: [(&str, &str); 13] = [
@@ -38,19 +38,20 @@ const ENDPOINTS: [(&str, &str); 13] = [
     ("GET", "/_didt_check"),
 ];
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = match bench.session().await {
+async fn run(examination: &Examination) -> Outcome {
+    let session = match examination.session().await {
         Ok(session) => Some(session.cookie.as_str()),
-        Err(Stop::Skipped(_)) => None,
+        Err(Inconclusive::Skipped(_)) => None,
         Err(stop) => return Err(stop),
     };
-    let prefixes = ["", &bench.auth_path("")];
+    let prefixes = ["", &examination.auth_path("")];
     let mut wrong = Vec::new();
     for cookie in [None, session] {
         for prefix in prefixes {
             for (method, path) in ENDPOINTS {
                 let ask = |path: String| {
-                    let request = told(bench, Request::to(method, &bench.guarded).target(path));
+                    let request =
+                        told(examination, Request::to(method, &examination.guarded).target(path));
                     match cookie {
                         Some(cookie) => request.header("Cookie", cookie),
                         None => request,
@@ -59,11 +60,12 @@ async fn run(bench: &Bench) -> Outcome {
                 // What the gateway says to a path that nobody knows tells its habits.
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
                 let folder = if folder.starts_with("/check") { "" } else { folder };
-                let nobody =
-                    bench.ask(&ask(format!("{prefix}{folder}/{}", bench.unique()))).await?;
+                let nobody = examination
+                    .ask(&ask(format!("{prefix}{folder}/{}", examination.unique())))
+                    .await?;
                 let target = format!("{prefix}{path}");
-                let reply = bench.ask(&ask(target.clone())).await?;
-                wrong.extend(judge(bench, &format!("{method} {target}"), &reply, &nobody));
+                let reply = examination.ask(&ask(target.clone())).await?;
+                wrong.extend(judge(examination, &format!("{method} {target}"), &reply, &nobody));
             }
         }
     }
@@ -74,8 +76,8 @@ async fn run(bench: &Bench) -> Outcome {
 
 /// With all that a gateway tells a check: without it a check refuses, as a gateway does where there
 /// is none.
-fn told(bench: &Bench, request: Request) -> Request {
-    let about = bench.public().unwrap_or(&bench.guarded);
+fn told(examination: &Examination, request: Request) -> Request {
+    let about = examination.public().unwrap_or(&examination.guarded);
     request
         .header("X-Original-Method", "GET")
         .header("X-Original-Scheme", if about.https { "https" } else { "http" })
@@ -87,10 +89,10 @@ fn told(bench: &Bench, request: Request) -> Request {
         .header("X-Forwarded-Uri", &about.path)
 }
 
-fn judge(bench: &Bench, what: &str, reply: &Reply, nobody: &Reply) -> Option<String> {
+fn judge(examination: &Examination, what: &str, reply: &Reply, nobody: &Reply) -> Option<String> {
     let (Reply::Given(answer) | Reply::Refused(answer)) = reply else { return None };
     let tells = |name: &String| answer.has(name);
-    if bench.identity.iter().any(tells) {
+    if examination.identity.iter().any(tells) {
         return Some(format!("{what} tells who is calling: it is a check"));
     }
     if matches!(reply, Reply::Given(_)) && !same(answer, nobody) {

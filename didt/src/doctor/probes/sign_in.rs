@@ -1,7 +1,7 @@
 //! Does the session cookie arrive at the client as it should?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::Bench;
+use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::session::session_cookie;
 use crate::doctor::wire::Answer;
@@ -25,11 +25,11 @@ pub(super) const PROBE: Probe = Probe {
         ),
         everywhere("`insecure_*` settings of the cookie are for development over HTTP only"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let answer = bench.signed_in().await?;
+async fn run(examination: &Examination) -> Outcome {
+    let answer = examination.signed_in().await?;
     let Some((name, _)) = session_cookie(answer) else {
         return Ok(Found::Failed(vec!["signing in sets no cookie".to_owned()]));
     };

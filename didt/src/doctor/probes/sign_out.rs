@@ -1,8 +1,8 @@
 //! Does signing out end the session at once, and take the cookie away?
 
 use super::{Probe, at, everywhere, sign_in};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 
 pub(super) const PROBE: Probe = Probe {
     name: "sign-out",
@@ -15,23 +15,25 @@ pub(super) const PROBE: Probe = Probe {
         at("Envoy", "no cache filter in front of ext_authz"),
         everywhere("with sealed sessions on several machines, one ledger of revocations for all"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let plain = bench.signed("GET", session);
-    let target = format!("{}?{}&cache=60", bench.guarded.path, bench.unique());
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let plain = examination.signed("GET", session);
+    let target = format!("{}?{}&cache=60", examination.guarded.path, examination.unique());
     let cached = plain.clone().target(target);
     for request in [&plain, &cached] {
-        if !matches!(bench.ask(request).await?, Reply::Upstream(_)) {
-            return Err(Stop::unknown("the session does not pass any more"));
+        if !matches!(examination.ask(request).await?, Reply::Upstream(_)) {
+            return Err(Inconclusive::unknown("the session does not pass any more"));
         }
     }
-    bench.signed_out().await?;
+    examination.signed_out().await?;
     let mut wrong = Vec::new();
-    wrong.extend(bench.must_refuse("the cookie of a session that was signed out", &plain).await?);
-    wrong.extend(bench.must_refuse("with it, what was asked for before", &cached).await?);
+    wrong.extend(
+        examination.must_refuse("the cookie of a session that was signed out", &plain).await?,
+    );
+    wrong.extend(examination.must_refuse("with it, what was asked for before", &cached).await?);
     Ok(Found::unless(wrong, "the old cookie is refused at once"))
 }
 
@@ -41,12 +43,12 @@ pub(super) const COOKIE: Probe = Probe {
     claim: "signing out takes the cookie away, with the attributes that it was set with",
     why: "Browsers refuse to remove a __Host- cookie by a Set-Cookie without Secure and Path=/.",
     mend: &[everywhere("pass the sign-in endpoints' Set-Cookie to the client unchanged")],
-    run: |bench| Box::pin(cookie(bench)),
+    run: |examination| Box::pin(cookie(examination)),
 };
 
-async fn cookie(bench: &Bench) -> Outcome {
-    let session = bench.session().await?;
-    let answer = bench.signed_out().await?;
+async fn cookie(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let answer = examination.signed_out().await?;
     let name = &session.cookie_name;
     let named = |cookie: &str| cookie.split_once('=').is_some_and(|(other, _)| other == name);
     let Some(cookie) = answer.all("set-cookie").find(|cookie| named(cookie)) else {

@@ -1,8 +1,8 @@
 //! Does what a client says of itself reach the upstream?
 
 use super::{Probe, at, identity};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::report::Mend;
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
@@ -10,13 +10,15 @@ use crate::doctor::wire::Request;
 pub(super) const STRANGER: Probe = Probe {
     name: "spoofed-stranger",
     claim: "identity headers of the client's own do not open the guarded route",
-    run: |bench| {
+    run: |examination| {
         Box::pin(async {
-            let plain = Request::get(&bench.guarded);
+            let plain = Request::get(&examination.guarded);
             let (mut wrong, mut count) = (Vec::new(), 0);
-            for (name, request) in spoofed(bench, &plain) {
+            for (name, request) in spoofed(examination, &plain) {
                 count += 1;
-                wrong.extend(bench.must_refuse(&format!("a request with {name}"), &request).await?);
+                wrong.extend(
+                    examination.must_refuse(&format!("a request with {name}"), &request).await?,
+                );
             }
             Ok(Found::unless(wrong, format!("{count} spellings open nothing")))
         })
@@ -32,11 +34,11 @@ pub(super) const SIGNED_IN: Probe = Probe {
           says it is; `X_Auth_Issuer` and `X.Auth.Issuer` are the same header to CGI, WSGI and \
           PHP, `X!Auth!Issuer` is to lighttpd's CGI.",
     mend: MEND,
-    run: |bench| {
+    run: |examination| {
         Box::pin(async {
-            let session = bench.session().await?;
-            let plain = bench.signed("GET", session);
-            try_all(bench, &plain).await
+            let session = examination.session().await?;
+            let plain = examination.signed("GET", session);
+            try_all(examination, &plain).await
         })
     },
 };
@@ -44,18 +46,18 @@ pub(super) const SIGNED_IN: Probe = Probe {
 pub(super) const PUBLIC: Probe = Probe {
     name: "spoofed-public",
     claim: "on a public route no identity header of the client's own reaches the upstream",
-    run: |bench| {
+    run: |examination| {
         Box::pin(async {
-            let plain = Request::get(bench.public()?);
-            let mut wrong = try_one(bench, "a plain request", &plain).await?;
-            if let Some(seen) = seen(bench.ask(&plain).await?) {
-                for name in &bench.identity {
+            let plain = Request::get(examination.public()?);
+            let mut wrong = try_one(examination, "a plain request", &plain).await?;
+            if let Some(seen) = seen(examination.ask(&plain).await?) {
+                for name in &examination.identity {
                     for (header, value) in seen.alike(name).filter(|(_, value)| !value.is_empty()) {
                         wrong.push(not_empty(header, value));
                     }
                 }
             }
-            match try_all(bench, &plain).await? {
+            match try_all(examination, &plain).await? {
                 Found::Failed(more) => wrong.extend(more),
                 Found::Passed(passed) => return Ok(Found::unless(wrong, passed)),
             }
@@ -98,19 +100,23 @@ const MEND: &[Mend] = &[
 /// What spoofed headers say: nobody's issuer.
 const SPOOFED: &str = "did:ethr:0x00000000000000000000000000000000D1D70C70";
 
-async fn try_all(bench: &Bench, plain: &Request) -> Outcome {
+async fn try_all(examination: &Examination, plain: &Request) -> Outcome {
     let (mut wrong, mut count) = (Vec::new(), 0);
-    for (name, request) in spoofed(bench, plain) {
+    for (name, request) in spoofed(examination, plain) {
         count += 1;
-        wrong.extend(try_one(bench, &name, &request).await?);
+        wrong.extend(try_one(examination, &name, &request).await?);
     }
     Ok(Found::unless(wrong, format!("{count} spellings do not reach the upstream")))
 }
 
-async fn try_one(bench: &Bench, name: &str, request: &Request) -> Result<Vec<String>, Stop> {
+async fn try_one(
+    examination: &Examination,
+    name: &str,
+    request: &Request,
+) -> Result<Vec<String>, Inconclusive> {
     let mut wrong = Vec::new();
-    if let Some(seen) = seen(bench.ask(request).await?) {
-        for identity in &bench.identity {
+    if let Some(seen) = seen(examination.ask(request).await?) {
+        for identity in &examination.identity {
             for (header, value) in seen.alike(identity) {
                 if value.contains(SPOOFED) {
                     wrong.push(format!("{name} reaches the upstream as {header:?}"));
@@ -137,10 +143,10 @@ fn seen(reply: Reply) -> Option<Seen> {
 
 /// `plain` with every identity header in every spelling, each in a request of its own.
 fn spoofed<'a>(
-    bench: &'a Bench,
+    examination: &'a Examination,
     plain: &'a Request,
 ) -> impl Iterator<Item = (String, Request)> + 'a {
-    bench.identity.iter().flat_map(move |name| {
+    examination.identity.iter().flat_map(move |name| {
         let once = spellings(name).into_iter().map(move |name| {
             let request = plain.clone().header(&name, SPOOFED);
             (name, request)

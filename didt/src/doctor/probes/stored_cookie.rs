@@ -1,63 +1,112 @@
-//! May others store an answer that carries the session cookie?
+//! Can a cache store an answer that carries the session cookie?
+
+use std::time::Duration;
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
+use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
 use crate::doctor::wire::{Answer, Request};
 
 pub(super) const PROBE: Probe = Probe {
     name: "stored-cookie",
     severity: Severity::Critical,
-    claim: "an answer that sets or takes away the session cookie is stored by nobody",
-    why: "The check may renew a session's cookie, or take a dead one away, on the application's answer. A cache \
-          that stores the answer (RFC 9111 section 7.3 permits it) gives the cookie to the next visitor.",
+    claim: "no cache may store an answer that sets or removes the session cookie",
+    why: "A shared cache may store an answer with Set-Cookie (RFC 9111 section 7.3). It then hands \
+          one visitor's renewed session to the next, or signs the next one out.",
     mend: &[
         at(
-            "nginx",
-            "beside `add_header Set-Cookie $didt_cookie`, `proxy_hide_header Cache-Control` and \
-                     `add_header Cache-Control $didt_cache_control`: see the sample",
+            "nginx, Caddy, HAProxy, Envoy",
+            "where the check's cookie is added: Cache-Control: no-store in the place of the \
+             application's, and no Expires, Surrogate-Control, *-Cache-Control",
         ),
-        at("Traefik", "no `addAuthCookiesToResponse`"),
-        everywhere(
-            "with the cookie, `Cache-Control: no-store` in place of the application's, and none of \
-             CDN-Cache-Control, Surrogate-Control and their like",
-        ),
+        at("Traefik", "no `addAuthCookiesToResponse`: the application's Cache-Control stays"),
+        everywhere("leave the cookie out where the gateway cannot replace Cache-Control"),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let public = bench.public()?;
-    let name = &bench.session().await?.cookie_name;
-    // A cookie that opens nothing is taken away where a rule lets strangers pass.
-    let target = format!("{}?{}&cache=60", public.path, bench.unique());
-    let dead = format!("{name}=didt-doctor");
-    let plain = Request::get(&bench.guarded).target(target).header("Cookie", dead);
-    let (Reply::Upstream(answer) | Reply::Given(answer)) = bench.ask(&plain).await? else {
-        return Ok(Found::unless(Vec::new(), "no answer came with the cookie"));
+/// How often the probe looks for a renewed cookie.
+const PAUSE: Duration = Duration::from_millis(500);
+
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await?;
+    let (mut wrong, mut carried, mut beside) = (Vec::new(), 0_usize, 0_usize);
+    let mut look = |what: &str, answer: &Answer| {
+        if !sets(answer, &session.cookie_name) {
+            return false;
+        }
+        carried += 1;
+        wrong.extend(storable(answer).map(|how| format!("{what} carries the cookie and {how}")));
+        true
     };
-    if !answer.all("set-cookie").any(|cookie| cookie.starts_with(&format!("{name}="))) {
-        return Ok(Found::unless(Vec::new(), "a dead cookie is not taken away there"));
+    let cacheable = |path: &str| {
+        let target = format!("{path}?{}&cache=60", examination.unique());
+        Request::get(&examination.guarded).target(target)
+    };
+    let dead = format!("{}={}", session.cookie_name, "A".repeat(43));
+    let mut paths = vec![examination.guarded.path.as_str()];
+    paths.extend(examination.public().map(|public| public.path.as_str()));
+    for path in paths {
+        match examination.ask(&cacheable(path).header("Cookie", &dead)).await? {
+            Reply::Upstream(answer) | Reply::Given(answer) => {
+                beside += usize::from(look("an answer to a dead cookie", &answer));
+            }
+            Reply::Refused(answer) => drop(look("a refusal of a dead cookie", &answer)),
+            Reply::Closed => {}
+        }
     }
-    Ok(Found::unless(storable(&answer), "the answer is stored by nobody"))
+    let path = examination.guarded.path.as_str();
+    let mut waited = Duration::ZERO;
+    loop {
+        let signed = cacheable(path).header("Cookie", &session.cookie);
+        if let Reply::Upstream(answer) = examination.ask(&signed).await?
+            && look("the application's answer to a session", &answer)
+        {
+            beside += 1;
+            break;
+        }
+        if waited >= examination.renewal_wait {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        waited += PAUSE;
+    }
+    let seen = match beside {
+        0 => "none of them the application's: no renewal was seen (--renewal-wait)".to_owned(),
+        beside => format!("{beside} of them the application's"),
+    };
+    Ok(Found::unless(
+        wrong,
+        format!("{carried} answers with the cookie stay out of caches, {seen}"),
+    ))
 }
 
-/// What lets some cache store the answer.
-fn storable(answer: &Answer) -> Vec<String> {
-    const TARGETED: [&str; 6] = [
-        "cdn-cache-control",
-        "surrogate-control",
-        "cloudflare-cdn-cache-control",
-        "edge-control",
-        "x-accel-expires",
-        "expires",
-    ];
-    let control = answer.all("cache-control").collect::<Vec<_>>().join(", ").to_ascii_lowercase();
-    let mut wrong = Vec::new();
-    if !control.split(',').any(|directive| directive.trim() == "no-store") {
-        wrong.push(format!("the cookie comes with Cache-Control: {control}"));
+/// Whether the answer sets this cookie, or removes it.
+fn sets(answer: &Answer, name: &str) -> bool {
+    answer
+        .all("set-cookie")
+        .any(|cookie| cookie.split_once('=').is_some_and(|(set, _)| set.trim() == name))
+}
+
+/// The way in which some cache may store the answer. `Cache-Control` does not bind a cache that
+/// reads a targeted field (RFC 9213), so each of those must forbid it too, or be absent.
+fn storable(answer: &Answer) -> Option<String> {
+    if !forbids(answer, "cache-control") {
+        return Some("no Cache-Control forbids to store it".to_owned());
     }
-    let targeted = TARGETED.iter().filter(|name| answer.has(name));
-    wrong.extend(targeted.map(|name| format!("the cookie comes with {name}")));
-    wrong
+    let targeted = answer.names().find(|name| is_targeted(name) && !forbids(answer, name))?;
+    Some(format!("{targeted} lets caches store it"))
+}
+
+fn is_targeted(name: &str) -> bool {
+    name.ends_with("-cache-control")
+        || matches!(name, "surrogate-control" | "edge-control" | "x-accel-expires" | "expires")
+}
+
+/// `0` is of `Expires` and `X-Accel-Expires`: stale at once.
+fn forbids(answer: &Answer, name: &str) -> bool {
+    let mut directives = answer.all(name).flat_map(|value| value.split(','));
+    directives.any(|directive| {
+        matches!(&*directive.trim().to_ascii_lowercase(), "no-store" | "private" | "0")
+    })
 }

@@ -1,8 +1,8 @@
 //! May a client speak another protocol with the upstream?
 
 use super::{Probe, at, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 
@@ -30,19 +30,19 @@ pub(super) const PROBE: Probe = Probe {
                     WebSockets",
         ),
     ],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
 const PROTOCOLS: [&str; 4] = ["h2c", "H2C", "websocket, h2c", "HTTP/2.0"];
 
-async fn run(bench: &Bench) -> Outcome {
+async fn run(examination: &Examination) -> Outcome {
     let mut plain = Vec::new();
-    if let Ok(public) = bench.public() {
+    if let Ok(public) = examination.public() {
         plain.push(Request::get(public));
     }
-    match bench.session().await {
-        Ok(session) => plain.push(bench.signed("GET", session)),
-        Err(Stop::Skipped(_)) if !plain.is_empty() => {}
+    match examination.session().await {
+        Ok(session) => plain.push(examination.signed("GET", session)),
+        Err(Inconclusive::Skipped(_)) if !plain.is_empty() => {}
         Err(stop) => return Err(stop),
     }
     let mut wrong = Vec::new();
@@ -53,9 +53,9 @@ async fn run(bench: &Bench) -> Outcome {
                 .header("Connection", connection)
                 .header("Upgrade", protocol)
                 .header("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA");
-            let Reply::Upstream(answer) = bench.ask(&request).await? else { continue };
+            let Reply::Upstream(answer) = examination.ask(&request).await? else { continue };
             let seen = Seen::read(&answer);
-            let seen = seen.ok_or_else(|| Stop::unknown("an answer came garbled"))?;
+            let seen = seen.ok_or_else(|| Inconclusive::unknown("an answer came garbled"))?;
             let upgrades = seen.all("upgrade");
             if upgrades.iter().any(|value| !["", "websocket"].contains(value)) {
                 wrong.push(format!("Upgrade: {protocol} reaches the upstream"));

@@ -1,8 +1,8 @@
 //! Is `didt echo` behind the gateway? If not, what reached the upstream cannot be seen.
 
 use super::{Probe, everywhere};
-use crate::doctor::bench::{Bench, Reply};
-use crate::doctor::finding::{Found, Outcome, Severity, Stop};
+use crate::doctor::examination::{Examination, Reply};
+use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
 use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {
@@ -12,22 +12,22 @@ pub(super) const PROBE: Probe = Probe {
     why: "Only didt echo shows what came through the gateway. With another upstream the other \
           probes may pass though something is wrong.",
     mend: &[everywhere("let the routes' upstream be `didt echo --listen ADDRESS` meanwhile")],
-    run: |bench| Box::pin(run(bench)),
+    run: |examination| Box::pin(run(examination)),
 };
 
-async fn run(bench: &Bench) -> Outcome {
-    let session = bench.session().await;
-    let public = bench.public();
-    if let (Err(Stop::Skipped(_)), Err(_)) = (&session, &public) {
-        return Err(Stop::skipped("it needs a session, or a public route: --public"));
+async fn run(examination: &Examination) -> Outcome {
+    let session = examination.session().await;
+    let public = examination.public();
+    if let (Err(Inconclusive::Skipped(_)), Err(_)) = (&session, &public) {
+        return Err(Inconclusive::skipped("it needs a session, or a public route: --public"));
     }
     let mut wrong = Vec::new();
     match session {
-        Ok(_) | Err(Stop::Skipped(_)) => {}
-        Err(Stop::Unknown(reason)) => return Err(Stop::Unknown(reason)),
+        Ok(_) | Err(Inconclusive::Skipped(_)) => {}
+        Err(Inconclusive::Unknown(reason)) => return Err(Inconclusive::Unknown(reason)),
     }
     if let Ok(public) = public {
-        match bench.ask(&Request::get(public)).await? {
+        match examination.ask(&Request::get(public)).await? {
             Reply::Upstream(_) => {}
             Reply::Given(answer) | Reply::Refused(answer) => {
                 wrong.push(format!("{public} answers {} and not as didt echo", answer.status));

@@ -67,6 +67,11 @@ impl Answer {
         named.map(|(_, value)| std::str::from_utf8(value).unwrap_or("(no text)").trim())
     }
 
+    /// The names of the headers, in lower case.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }

@@ -1,30 +1,32 @@
 //! What all probes share: the gateway, one session there, and how an answer is judged.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::OnceCell;
 
-use super::finding::Stop;
+use super::finding::Inconclusive;
 use super::seen::Seen;
 use super::session::{Session, Tokens, issuer_of, session_cookie};
 use super::wire::{Answer, Connector, Error, Request, Url};
 
 /// The gateway under examination.
-pub(super) struct Bench {
+pub(super) struct Examination {
     pub(super) guarded: Url,
     public: Option<Url>,
     auth: String,
     /// Lower case; the first has the issuer.
     pub(super) identity: Vec<String>,
     tokens: Tokens,
-    connector: Connector,
+    connector: Arc<Connector>,
+    /// How long to wait for a renewed session cookie.
+    pub(super) renewal_wait: Duration,
     counter: AtomicU64,
     secrets: Mutex<Vec<String>>,
-    signed_in: OnceCell<Result<Answer, Stop>>,
-    session: OnceCell<Result<Session, Stop>>,
-    signed_out: OnceCell<Result<Answer, Stop>>,
+    signed_in: OnceCell<Result<Answer, Inconclusive>>,
+    session: OnceCell<Result<Session, Inconclusive>>,
+    signed_out: OnceCell<Result<Answer, Inconclusive>>,
 }
 
 /// How far a request came.
@@ -38,14 +40,15 @@ pub(super) enum Reply {
     Closed,
 }
 
-impl Bench {
+impl Examination {
     pub(super) fn new(
         guarded: Url,
         public: Option<Url>,
         auth: String,
         identity: Vec<String>,
         tokens: Tokens,
-        connector: Connector,
+        connector: Arc<Connector>,
+        renewal_wait: Duration,
     ) -> Self {
         Self {
             guarded,
@@ -54,6 +57,7 @@ impl Bench {
             identity,
             tokens,
             connector,
+            renewal_wait,
             counter: AtomicU64::new(0),
             secrets: Mutex::default(),
             signed_in: OnceCell::new(),
@@ -68,7 +72,7 @@ impl Bench {
     }
 
     /// Sends a request and judges the answer. An outage is no refusal: nothing can be told.
-    pub(super) async fn ask(&self, request: &Request) -> Result<Reply, Stop> {
+    pub(super) async fn ask(&self, request: &Request) -> Result<Reply, Inconclusive> {
         let answer = match self.connector.send(&self.guarded, request).await {
             Ok(answer) => answer,
             Err(Error::Closed) => return Ok(Reply::Closed),
@@ -78,8 +82,8 @@ impl Bench {
             return Ok(Reply::Upstream(answer));
         }
         match answer.status {
-            429 => Err(Stop::unknown("the gateway limits the rate of requests (429)")),
-            status @ (500 | 502 | 503 | 504) => Err(Stop::unknown(format!(
+            429 => Err(Inconclusive::unknown("the gateway limits the rate of requests (429)")),
+            status @ (500 | 502 | 503 | 504) => Err(Inconclusive::unknown(format!(
                 "the gateway answers {status}: something behind it is down, or it cannot make sense of an answer"
             ))),
             _ if answer.is_given() => Ok(Reply::Given(answer)),
@@ -92,7 +96,7 @@ impl Bench {
         &self,
         what: &str,
         request: &Request,
-    ) -> Result<Option<String>, Stop> {
+    ) -> Result<Option<String>, Inconclusive> {
         Ok(match self.ask(request).await? {
             Reply::Upstream(_) => Some(format!("{what} reaches the upstream")),
             Reply::Given(answer) => Some(format!("{what} is answered with {}", answer.status)),
@@ -100,15 +104,24 @@ impl Bench {
         })
     }
 
-    pub(super) fn public(&self) -> Result<&Url, Stop> {
-        self.public.as_ref().ok_or_else(|| Stop::skipped("it needs a public route: --public"))
+    pub(super) fn public(&self) -> Result<&Url, Inconclusive> {
+        self.public
+            .as_ref()
+            .ok_or_else(|| Inconclusive::skipped("it needs a public route: --public"))
     }
 
     /// A fresh token, if they are minted; else the one that there is.
-    pub(super) fn token(&self) -> Result<String, Stop> {
+    pub(super) fn token(&self) -> Result<String, Inconclusive> {
         let token = match &self.tokens {
             Tokens::None => {
-                return Err(Stop::skipped("it needs a session: --token, or --seed and --audience"));
+                return Err(Inconclusive::skipped(
+                    "it needs a session: --token, or --seed and --audience",
+                ));
+            }
+            Tokens::Spent => {
+                return Err(Inconclusive::skipped(
+                    "the one token signed in for the first URL: --seed and --audience mint one for each",
+                ));
             }
             Tokens::One(token) => token.clone(),
             Tokens::Minted { wallet, audience, .. } => wallet.token(audience.as_str()).mint(),
@@ -118,13 +131,13 @@ impl Bench {
     }
 
     /// The answer to the one sign-in.
-    pub(super) async fn signed_in(&self) -> Result<&Answer, Stop> {
+    pub(super) async fn signed_in(&self) -> Result<&Answer, Inconclusive> {
         let answer = self.signed_in.get_or_init(|| async { self.sign_in(&self.token()?).await });
         answer.await.as_ref().map_err(Clone::clone)
     }
 
     /// The cookie of another user, if tokens are minted.
-    pub(super) async fn other_user(&self) -> Result<Option<String>, Stop> {
+    pub(super) async fn other_user(&self) -> Result<Option<String>, Inconclusive> {
         let Tokens::Minted { other, audience, .. } = &self.tokens else { return Ok(None) };
         let token = other.token(audience.as_str()).mint();
         self.keep_secret(&token);
@@ -132,7 +145,7 @@ impl Bench {
         Ok(session_cookie(&answer).map(|(name, value)| format!("{name}={value}")))
     }
 
-    async fn sign_in(&self, token: &str) -> Result<Answer, Stop> {
+    async fn sign_in(&self, token: &str) -> Result<Answer, Inconclusive> {
         let request = Request::to("POST", &self.guarded)
             .target(self.auth_path("/login"))
             .header("Authorization", format!("Bearer {token}"));
@@ -140,7 +153,7 @@ impl Bench {
         if Seen::marks(&answer) || !answer.is_given() {
             let status = answer.status;
             let path = self.auth_path("/login");
-            return Err(Stop::unknown(format!("sign-in at {path} answers {status}")));
+            return Err(Inconclusive::unknown(format!("sign-in at {path} answers {status}")));
         }
         if let Some((_, value)) = session_cookie(&answer) {
             self.keep_secret(value);
@@ -157,24 +170,26 @@ impl Bench {
     }
 
     /// The one session, which has been seen to reach the upstream.
-    pub(super) async fn session(&self) -> Result<&Session, Stop> {
+    pub(super) async fn session(&self) -> Result<&Session, Inconclusive> {
         let session = self.session.get_or_init(|| async {
             let answer = self.signed_in().await?;
-            let (cookie_name, value) = session_cookie(answer)
-                .ok_or_else(|| Stop::unknown("signing in brought no cookie to the client"))?;
+            let (cookie_name, value) = session_cookie(answer).ok_or_else(|| {
+                Inconclusive::unknown("signing in brought no cookie to the client")
+            })?;
             let cookie = format!("{cookie_name}={value}");
             let plain = self.fresh("GET").header("Cookie", &cookie);
             let seen = match self.ask(&plain).await? {
                 Reply::Upstream(answer) => Seen::read(&answer),
                 Reply::Given(answer) | Reply::Refused(answer) => {
-                    return Err(Stop::unknown(format!(
+                    return Err(Inconclusive::unknown(format!(
                         "with a session, {} answers {} and not as didt echo",
                         self.guarded, answer.status
                     )));
                 }
                 Reply::Closed => return Err(Error::Closed.into()),
             };
-            let seen = seen.ok_or_else(|| Stop::unknown("didt echo's answer came garbled"))?;
+            let seen =
+                seen.ok_or_else(|| Inconclusive::unknown("didt echo's answer came garbled"))?;
             let who = Request::get(&self.guarded)
                 .target(self.auth_path("/session"))
                 .header("Cookie", &cookie);
@@ -186,14 +201,14 @@ impl Bench {
     }
 
     /// Signs the one session out: no probe that needs it may come later.
-    pub(super) async fn signed_out(&self) -> Result<&Answer, Stop> {
+    pub(super) async fn signed_out(&self) -> Result<&Answer, Inconclusive> {
         let answer = self.signed_out.get_or_init(|| async {
             let session = self.session().await?;
             let answer = self.sign_out(&session.cookie).await?;
             if Seen::marks(&answer) || answer.status >= 400 {
                 let status = answer.status;
                 let path = self.auth_path("/logout");
-                return Err(Stop::unknown(format!("sign-out at {path} answers {status}")));
+                return Err(Inconclusive::unknown(format!("sign-out at {path} answers {status}")));
             }
             Ok(answer)
         });
