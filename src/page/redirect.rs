@@ -1,29 +1,14 @@
 //! From 401 to the sign-in page, with the way back.
 
-use std::fmt::Write;
-
 use bytes::Bytes;
 use http::header::{HOST, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use http_body_util::Full;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::site::Site;
 use super::{ReturnHosts, ReturnTo, path};
 use crate::middleware::{Answer, ConfigError, DidLayer, Instead, Rejection, Scheme, is_navigation};
-
-/// What a value in a query must not have as it is (the URL standard, *application/x-www-form-urlencoded*).
-const VALUE: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'%')
-    .add(b'&')
-    .add(b'+')
-    .add(b'#')
-    .add(b'"')
-    .add(b'\'')
-    .add(b'<')
-    .add(b'>');
 
 impl DidLayer {
     /// Sends people who are not signed in to a sign-in page, with `302` and the way back
@@ -106,7 +91,8 @@ impl Target {
         }
         let mut location = self.url.clone();
         if let Some(back) = self.way_back(head, scheme) {
-            let _ = write!(location, "?rd={}", utf8_percent_encode(&back, VALUE));
+            location.push('?');
+            location.push_str(&back.to_query());
         }
         let mut response = Response::new(Full::<Bytes>::default());
         *response.status_mut() = StatusCode::FOUND;
@@ -114,9 +100,9 @@ impl Target {
         Some(response.into())
     }
 
-    fn way_back(&self, head: &Parts, scheme: Scheme) -> Option<String> {
+    fn way_back(&self, head: &Parts, scheme: Scheme) -> Option<ReturnTo> {
         let target = head.uri.path_and_query()?.as_str();
-        let path = ReturnHosts::own().check(target, None).as_ref().map(ReturnTo::to_string).ok()?;
+        let path = ReturnHosts::own().check(target, None).ok()?;
         if self.own {
             return Some(path);
         }
@@ -125,7 +111,7 @@ impl Target {
             None => scheme == Scheme::Https,
         };
         let site = Site::parse(authority(&head.uri, &head.headers)?, https).ok()?;
-        Some(site.origin().to_string() + &path)
+        Some(path.on(site.origin()))
     }
 }
 

@@ -7,15 +7,29 @@
 use std::fmt;
 
 use http::HeaderValue;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::path;
 use super::site::Site;
-use crate::middleware::{ConfigError, TrustedOrigins};
+use crate::middleware::{ConfigError, Origin, TrustedOrigins};
 
 /// The most bytes of a return address. Escaped once more into the query of the sign-in page it
 /// still fits into the 4 KiB in which gateways buffer the head of an answer (nginx,
 /// `proxy_buffer_size`).
 pub const MAX_RETURN_LEN: usize = 2048;
+
+/// What a value in a query must not have as it is (the URL standard,
+/// *application/x-www-form-urlencoded*).
+const VALUE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'&')
+    .add(b'+')
+    .add(b'#')
+    .add(b'"')
+    .add(b'\'')
+    .add(b'<')
+    .add(b'>');
 
 /// A return address that was checked: a path of the own host, or a whole URL of a host that is
 /// allowed.
@@ -42,6 +56,29 @@ impl ReturnTo {
     pub fn location(&self) -> HeaderValue {
         // Visible ASCII by its grammar, which every header can carry.
         HeaderValue::try_from(&self.0).unwrap_or(HeaderValue::from_static("/"))
+    }
+}
+
+impl ReturnTo {
+    /// `rd=…`, for the query of a sign-in page.
+    ///
+    /// ```
+    /// use tower_didt::page::ReturnHosts;
+    ///
+    /// let to = ReturnHosts::own().check("/orders?page=2&all", None)?;
+    /// assert_eq!(to.to_query(), "rd=/orders?page=2%26all");
+    /// # Ok::<(), tower_didt::page::ReturnFault>(())
+    /// ```
+    #[must_use]
+    pub fn to_query(&self) -> String {
+        format!("rd={}", utf8_percent_encode(&self.0, VALUE))
+    }
+}
+
+impl ReturnTo {
+    /// A path of the own host as a whole URL, for a page on another one.
+    pub(super) fn on(self, own: &Origin) -> Self {
+        Self(own.to_string() + &self.0)
     }
 }
 

@@ -28,11 +28,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_didt::{Clock, DidAuth, Rejection, Session};
+use tower_didt::page::ReturnHosts;
+use tower_didt::{Clock, DidAuth, Rejection, Session, is_navigation};
 
 use self::denial::Denial;
 use self::question::{Kind, Original, Question};
@@ -108,7 +109,7 @@ impl Checks {
         // A redirect that this gateway cannot pass on by itself: its configuration makes one of it.
         if status == StatusCode::UNAUTHORIZED && response.status() != status {
             let challenge = HeaderValue::from_static(PLAIN_CHALLENGE);
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response.headers_mut().entry(WWW_AUTHENTICATE).or_insert(challenge);
         }
         *response.status_mut() = status;
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -145,6 +146,7 @@ impl Checks {
             Some(_) => layer.clone().redirecting_to(SIGN_IN).unwrap_or(layer),
             None => layer,
         };
+        let again = self.config.sign_in.is_some().then(|| sign_in_again(&request)).flatten();
         let Ok(answer) = layer.layer(service_fn(introduce)).oneshot(request).await;
         let (head, body) = answer.into_parts();
         let Some(Caller(session)) = head.extensions.get::<Caller>() else {
@@ -153,7 +155,14 @@ impl Checks {
             return Ok(Response::from_parts(head, body));
         };
         let cookie = head.headers.get(SET_COOKIE);
-        admit::admit(rule, session.as_ref(), self.clock.now())?;
+        if let Err(denial) = admit::admit(rule, session.as_ref(), self.clock.now()) {
+            return match again {
+                Some(location) if matches!(denial, Denial::Stale { .. }) => {
+                    Ok(sent_to_sign_in_again(denial, location))
+                }
+                _ => Err(denial),
+            };
+        }
         let mut response = self.pass(session.as_ref())?;
         if let Some(cookie) = cookie {
             response.headers_mut().insert(SET_COOKIE, cookie.clone());
@@ -174,6 +183,26 @@ impl Checks {
         )?;
         Ok(response)
     }
+}
+
+/// Where a person signs in again whose session is too old for a rule.
+fn sign_in_again(request: &Request<()>) -> Option<HeaderValue> {
+    let target = request.uri().path_and_query()?.as_str();
+    let back = ReturnHosts::own().check(target, None).map(|to| to.to_query());
+    let location = match back {
+        Ok(back) => format!("{SIGN_IN}?again&{back}"),
+        Err(_) => format!("{SIGN_IN}?again"),
+    };
+    let navigates = is_navigation(request.method(), request.headers());
+    HeaderValue::try_from(location).ok().filter(|_| navigates)
+}
+
+/// The denial, as a redirect.
+fn sent_to_sign_in_again(denial: Denial, location: HeaderValue) -> Response<Bytes> {
+    let mut response = denial.response();
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, location);
+    response
 }
 
 /// Why the answer is no, unless it is for want of credentials: that is how every visit begins.

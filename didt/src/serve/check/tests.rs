@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -612,6 +613,30 @@ async fn a_person_who_opens_a_page_is_sent_to_sign_in_as_each_kind_understands_i
         assert_eq!(answer.status, status, "{kind}");
         assert!(answer.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")));
     }
+}
+
+#[tokio::test]
+async fn a_person_whose_session_is_too_old_for_a_rule_signs_in_again() {
+    let gateway = Gateway::new(signing_in());
+    let cookie = gateway.sign_in(&alice()).await;
+    gateway.clock.advance(Duration::from_secs(601));
+    for kind in KINDS {
+        let stale = with_cookie(navigation(question(kind, "GET", "/fresh?a&b")), &cookie);
+        let answer = ask(&gateway, stale).await;
+        let status = if kind == "nginx" { StatusCode::UNAUTHORIZED } else { StatusCode::FOUND };
+        assert_eq!(answer.status, status, "{kind}: {answer:?}");
+        let location = "/auth/sign-in?again&rd=/fresh?a%26b";
+        assert_eq!(answer.header("location"), Some(location), "{kind}");
+        let challenge = answer.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains("insufficient_user_authentication"), "{kind}: {challenge}");
+        let script = with_cookie(question(kind, "GET", "/fresh"), &cookie);
+        let answer = ask(&gateway, script).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind}");
+        assert_eq!(answer.header("location"), None, "{kind}");
+    }
+    let again = get("/auth/sign-in?again&rd=/fresh");
+    let page = gateway.send(PROXY, empty(with_cookie(again, &cookie))).await;
+    assert_eq!(page.status, StatusCode::OK, "who is signed in is asked all the same");
 }
 
 #[tokio::test]
