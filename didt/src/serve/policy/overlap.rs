@@ -6,7 +6,7 @@
 
 use http::Method;
 
-use super::{Access, Admit, HostPattern, PathPattern, Policy, Requests, Rule, Target};
+use super::{Access, Admit, Policy, Requests, Rule, Target};
 
 /// An earlier rule, a later and stricter one, and a request that only the earlier one decides on.
 #[derive(Debug)]
@@ -101,6 +101,8 @@ mod tests {
     use std::time::Duration;
 
     use tower_didt::testing::Wallet;
+
+    use super::super::{HostPattern, PathPattern};
 
     use super::*;
 
