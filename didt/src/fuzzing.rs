@@ -89,7 +89,7 @@ pub fn policy_file(data: &[u8]) {
     };
     let told = match load(text) {
         Ok(loaded) => {
-            assert_eq!(loaded.settings.len(), 60);
+            assert_eq!(loaded.settings.len(), 63);
             assert!(load(&format!("unheard_of = 1\n{text}")).is_err());
             format!("{loaded:?}")
         }

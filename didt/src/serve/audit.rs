@@ -29,8 +29,46 @@ pub(crate) fn login(issuer: Issuer, session: Option<SessionHandle>, client: Opti
 
 /// A request was refused. `reason` is [`Rejection::name`](tower_didt::Rejection::name) or a word of
 /// our own; `at` is the kind of the gateway that asked, or which endpoint of ours it was.
-pub(crate) fn refusal(reason: &str, client: Option<IpAddr>, at: &str) {
-    info!(target: TARGET, event = "refusal", reason, client = shown(client), at, "refused");
+pub(crate) fn refusal(reason: &str, client: Option<IpAddr>, at: &str, asked: &Asked) {
+    let Asked { method, host, path, rule } = asked;
+    info!(
+        target: TARGET,
+        event = "refusal",
+        reason,
+        client = shown(client),
+        at,
+        method = shown(method.as_ref()),
+        host = shown(host.as_ref()),
+        path = shown(path.as_ref()),
+        rule = shown(rule.as_ref()),
+        "refused",
+    );
+}
+
+/// What of a client's own words stands in a line at most, in bytes before they are escaped.
+const MAX_SHOWN: usize = 256;
+
+/// What a refused request was for, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) method: Option<String>,
+    pub(crate) host: Option<String>,
+    /// Without the query, which may hold secrets.
+    pub(crate) path: Option<String>,
+    /// The name of the rule that decided.
+    pub(crate) rule: Option<String>,
+}
+
+impl Asked {
+    /// Of what the client sent, which may be anything.
+    pub(crate) fn raw(method: &[u8], host: &[u8], uri: &[u8]) -> Self {
+        let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let [method, host, path] = [method, host, path].map(|bytes| {
+            let start = bytes.get(..MAX_SHOWN).unwrap_or(bytes);
+            Some(start.escape_ascii().to_string())
+        });
+        Self { method, host, path, rule: None }
+    }
 }
 
 /// An issuer ended a session, or all of them.

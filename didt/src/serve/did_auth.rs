@@ -43,7 +43,11 @@ pub(crate) fn did_auth(
     store: Arc<dyn SessionStore>,
 ) -> Result<DidAuth, ConfigError> {
     let sessions = &config.sessions;
-    let mut auth = DidAuth::new(Verifier::new(config.audiences.clone()))
+    let verifier = Verifier::new(config.audiences.clone())
+        .with_not_before_leeway(sessions.leeways.not_before)
+        .with_issued_at_leeway(sessions.leeways.issued_at)
+        .with_expiry_leeway(sessions.leeways.expiry);
+    let mut auth = DidAuth::new(verifier)
         .with_store(store)
         .with_max_token_age(sessions.max_token_age)
         .with_lifetimes(sessions.lifetimes)

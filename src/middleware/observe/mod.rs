@@ -51,6 +51,10 @@ pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &Coo
             tracing::debug!(outcome, issuer = %session.issuer(), cookie, "passed");
         }
         Ok(None) => tracing::debug!(outcome, cookie, "passed"),
+        // Every visit begins so: it is in the counter, and no line of a log each.
+        Err(rejection @ Rejection::MissingCredentials) => {
+            tracing::debug!(outcome, reason = %rejection, cookie, "rejected");
+        }
         Err(rejection) => {
             tracing::info!(outcome, reason = %rejection, cookie, "rejected");
         }

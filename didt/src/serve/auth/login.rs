@@ -4,10 +4,10 @@ use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
 use http::StatusCode;
-use http::header::{ACCEPT, AUTHORIZATION};
+use http::header::{ACCEPT, AUTHORIZATION, HOST};
 use tower_didt::Session;
 
-use super::super::audit;
+use super::super::audit::{self, Asked};
 use super::super::peer::Client;
 use super::{PLAIN_CHALLENGE, describe, unauthorized};
 
@@ -27,7 +27,9 @@ pub(super) async fn login(
     if session.handle().is_none() {
         let challenge = "Bearer realm=\"magic\", error=\"invalid_token\", \
                          error_description=\"The token was used before\"";
-        audit::refusal("token_used", client.0, "auth");
+        let host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
+        let asked = Asked::raw(b"POST", host, b"/auth/login");
+        audit::refusal("token_used", client.0, "auth", &asked);
         return unauthorized("invalid_token", challenge);
     }
     audit::login(session.issuer(), session.handle(), client.0);

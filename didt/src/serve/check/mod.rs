@@ -38,7 +38,7 @@ use tower_didt::{Clock, DidAuth, Rejection, Session, is_navigation};
 use self::denial::Denial;
 use self::question::{Kind, Original, Question};
 use super::assertion::Signer;
-use super::audit;
+use super::audit::{self, Asked};
 use super::config::Config;
 use super::cors::Cors;
 use super::policy::{Access, Rule, Target};
@@ -89,6 +89,10 @@ impl Checks {
         let (kind, client) = (question.kind, question.client);
         let asked_by = question.original.as_ref().ok();
         let origin = asked_by.and_then(|original| self.cors.allowed(&original.headers));
+        let told = asked_by.map(|original| {
+            let Original { method, scheme, host, uri, .. } = original;
+            [method, scheme, host, uri].map(Bytes::clone)
+        });
         let mut response = self.consider(question).await.unwrap_or_else(|denial| {
             if let Some(mistake) = denial.mistake() {
                 tracing::warn!(gateway = kind.name(), "{mistake}");
@@ -96,7 +100,7 @@ impl Checks {
             denial.response()
         });
         if let Some(reason) = reason(&response) {
-            audit::refusal(reason, client, kind.name());
+            audit::refusal(reason, client, kind.name(), &self.asked(told));
         }
         if response.status() == StatusCode::OK && !kind.forbids_storing() {
             response.headers_mut().remove(SET_COOKIE);
@@ -114,6 +118,18 @@ impl Checks {
         *response.status_mut() = status;
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+
+    /// For the log: what was asked about, and the rule for it.
+    fn asked(&self, told: Option<[Bytes; 4]>) -> Asked {
+        let Some([method, scheme, host, uri]) = told else { return Asked::default() };
+        match Target::new(&method, &scheme, &host, &uri) {
+            Ok(target) => Asked {
+                rule: Some(self.config.policy.rule_for(&target).name.clone()),
+                ..Asked::raw(&method, target.host.as_bytes(), target.path.as_bytes())
+            },
+            Err(_) => Asked::raw(&method, &host, &uri),
+        }
     }
 
     async fn consider(&self, question: Question) -> Result<Response<Bytes>, Denial> {

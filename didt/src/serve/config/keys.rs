@@ -1,7 +1,7 @@
 //! All settings that there are.
 
 /// In the order in which they are explained.
-pub(crate) const KEYS: [&str; 60] = [
+pub(crate) const KEYS: [&str; 63] = [
     "audiences",
     "default_access",
     "admit",
@@ -21,6 +21,9 @@ pub(crate) const KEYS: [&str; 60] = [
     "sessions.max_per_issuer",
     "sessions.replay",
     "sessions.max_token_age",
+    "sessions.not_before_leeway",
+    "sessions.issued_at_leeway",
+    "sessions.expiry_leeway",
     "sessions.bound_login",
     "sessions.bound_login_key_file",
     "store.kind",

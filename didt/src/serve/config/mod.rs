@@ -27,8 +27,8 @@ use std::time::Duration;
 use http::HeaderName;
 use tower_didt::page::Texts;
 use tower_didt::{
-    Audiences, BoundLogin, Lifetimes, RedisStoreBuilder, Replay, SealingKeys, SessionCookie,
-    SessionLimit,
+    Audiences, BoundLogin, DEFAULT_LEEWAY, Lifetimes, RedisStoreBuilder, Replay, SealingKeys,
+    SessionCookie, SessionLimit,
 };
 use zeroize::Zeroizing;
 
@@ -190,7 +190,25 @@ pub(crate) struct Sessions {
     pub(crate) max_per_issuer: SessionLimit,
     pub(crate) replay: Replay,
     pub(crate) max_token_age: Duration,
+    pub(crate) leeways: Leeways,
     pub(crate) bound_login: Option<BoundLogin>,
+}
+
+/// How far clocks may be apart: those of the devices that make tokens, and this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leeways {
+    /// How far ahead of our clock `nbf` may lie. Defaults to 5 minutes.
+    pub(crate) not_before: Duration,
+    /// How far ahead of our clock `iat` may lie. Defaults to 5 minutes.
+    pub(crate) issued_at: Duration,
+    /// For how long after `ext` a token is still accepted. Defaults to none.
+    pub(crate) expiry: Duration,
+}
+
+impl Default for Leeways {
+    fn default() -> Self {
+        Self { not_before: DEFAULT_LEEWAY, issued_at: DEFAULT_LEEWAY, expiry: Duration::ZERO }
+    }
 }
 
 /// Where sessions are kept.

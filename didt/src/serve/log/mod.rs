@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn audit_events_are_logged_at_every_level_and_others_as_asked_for() {
         let act = || {
-            audit::refusal("missing_credentials", None, "nginx");
+            audit::refusal("missing_credentials", None, "nginx", &audit::Asked::default());
             tracing::info!("ours");
             tracing::debug!("details");
             tracing::info!(target: "h2::codec", "a frame");
@@ -119,7 +119,7 @@ mod tests {
         let client = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
         let text = logged(LogFormat::Json, LogLevel::Error, || {
             audit::login(issuer, Some(handle), Some(client));
-            audit::refusal("expired", Some(client), "envoy");
+            audit::refusal("expired", Some(client), "envoy", &audit::Asked::default());
             audit::sign_out(issuer, None, true, None);
             audit::revoked(issuer, Some(handle));
         });
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_word_of_a_client_makes_no_line_of_its_own() {
         let text = logged(LogFormat::Text, LogLevel::Info, || {
-            audit::refusal("a\nb\u{1b}[31m", None, "nginx");
+            audit::refusal("a\nb\u{1b}[31m", None, "nginx", &audit::Asked::default());
         });
         assert_eq!(text.lines().count(), 1, "{text:?}");
         assert!(!text.contains('\u{1b}'), "{text:?}");

@@ -25,7 +25,7 @@ use tower_didt::{
 pub(crate) use self::down::Down;
 pub(crate) use self::no_revocation::NoRevocation;
 use super::config::{
-    Config, IdentityHeaders, Limits, Listen, Log, PublicListener, Sessions, Store,
+    Config, IdentityHeaders, Leeways, Limits, Listen, Log, PublicListener, Sessions, Store,
 };
 use super::peer::{Peer, TrustedProxies};
 use super::policy::{Access, Admit, PathPattern, Policy, Requests, Rule};
@@ -79,6 +79,7 @@ pub(crate) fn config() -> Config {
             max_per_issuer: SessionLimit::Default,
             replay: Replay::Authenticate,
             max_token_age: Duration::from_secs(900),
+            leeways: Leeways::default(),
             bound_login: None,
         },
         store: Store::Memory,

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use tower_didt::{BoundLogin, DEFAULT_MAX_SESSIONS_PER_ISSUER, Lifetimes, Replay, SessionLimit};
 use zeroize::Zeroizing;
 
-use super::{DAY, LONGEST, SECOND};
-use crate::serve::config::Sessions;
+use super::{DAY, HOUR, LONGEST, SECOND};
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
 use crate::serve::config::value::Raw;
+use crate::serve::config::{Leeways, Sessions};
 
 const DEFAULT_LIFETIME: Duration = DAY.saturating_mul(7);
 
@@ -59,8 +59,15 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
     )?;
     let max_token_age =
         settings.span_or("sessions.max_token_age", DEFAULT_MAX_TOKEN_AGE, SECOND..=LONGEST)?;
+    let default = Leeways::default();
+    let mut leeway = |key, default| settings.span_or(key, default, Duration::ZERO..=HOUR);
+    let leeways = Leeways {
+        not_before: leeway("sessions.not_before_leeway", default.not_before)?,
+        issued_at: leeway("sessions.issued_at_leeway", default.issued_at)?,
+        expiry: leeway("sessions.expiry_leeway", default.expiry)?,
+    };
     let bound_login = bound_login(settings)?;
-    Ok(Sessions { lifetimes, max_per_issuer, replay, max_token_age, bound_login })
+    Ok(Sessions { lifetimes, max_per_issuer, replay, max_token_age, leeways, bound_login })
 }
 
 /// From signing in to the end.

@@ -180,6 +180,9 @@ fn every_table_is_read() {
         idle_timeout = "1h 30m"
         replay = "newest_only"
         max_token_age = "5m"
+        not_before_leeway = "1m"
+        issued_at_leeway = "2m"
+        expiry_leeway = "3s"
         bound_login = "required"
         bound_login_key_file = "keys"
 
@@ -221,6 +224,12 @@ fn every_table_is_read() {
     assert_eq!(lifetimes.idle_timeout(), Some(Duration::from_secs(5_400)));
     assert_eq!(config.sessions.replay, Replay::NewestOnly);
     assert_eq!(config.sessions.max_token_age, Duration::from_secs(300));
+    let leeways = Leeways {
+        not_before: Duration::from_secs(60),
+        issued_at: Duration::from_secs(120),
+        expiry: Duration::from_secs(3),
+    };
+    assert_eq!(config.sessions.leeways, leeways);
     assert!(config.sessions.bound_login.is_some());
     assert!(matches!(config.store, Store::Sealed { ledger: Some(_), .. }));
     assert_eq!(config.identity.issuer, "x-user");
