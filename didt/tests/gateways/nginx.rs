@@ -21,6 +21,24 @@ const NGINX: Gateway = Gateway {
 
 behaviour::tests!(NGINX);
 
+/// The recipe of README.md for a page of one's own.
+#[test]
+fn a_page_of_ones_own_leaves_the_status_for_every_method() {
+    needs!(NGINX.program);
+    let recipe = "default_type text/html; return 401 '<a href=\"/sign-in\">Sign in</a>';";
+    let readme = include_str!("../../../examples/gateways/nginx/README.md");
+    assert!(readme.contains(recipe), "README.md has another recipe");
+    let change = ("didt.conf", "        return 401;\n", &*format!("        {recipe}\n"));
+    let site = Site::with(&NGINX, Store::Memory, &[change]);
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let reply = site.request(method, "/orders", &[]);
+        assert_eq!(reply.status, 401, "{method}: {reply:?}");
+        assert!(reply.header("www-authenticate").is_some(), "{method}: {reply:?}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{method}: {reply:?}");
+        assert!(reply.body.contains("Sign in</a>"), "{method}: {reply:?}");
+    }
+}
+
 /// The mistakes that are made with nginx.
 mod mistakes {
     use super::*;
