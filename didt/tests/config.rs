@@ -477,6 +477,7 @@ mod reference {
         let certificate = params.expect("a name").self_signed(&key).expect("a certificate");
         let random = text(&didt(&["keygen"]).stdout).to_owned();
         folder.file("admin.secret", &random);
+        folder.file("magic.key", "sk_live_0123456789ABCDEF\n");
         folder.file("bound-login.key", &random);
         folder.file("session.keys", &random);
         folder.file("redis.url", "redis://app:password@127.0.0.1:6379\n");
@@ -551,6 +552,7 @@ mod reference {
             "admin",
             "cookie",
             "sessions",
+            "magic",
             "store",
             "identity",
             "assertion",

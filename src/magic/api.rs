@@ -94,6 +94,12 @@ impl AdminApi {
         Ok(self)
     }
 
+    /// Whether [`with_url`](Self::with_url) accepts this URL: to check settings without a key.
+    #[must_use]
+    pub fn is_url(url: &str) -> bool {
+        Endpoint::parse(url).is_ok()
+    }
+
     /// How long a call may take, retry included. Defaults to 3 seconds.
     #[must_use]
     pub fn with_time_budget(mut self, budget: Duration) -> Self {

@@ -242,6 +242,11 @@ impl Magic {
         }
     }
 
+    /// Whether Magic said lately that there is no such user.
+    pub(crate) fn is_nobody(&self, issuer: Issuer, now: Timestamp) -> bool {
+        matches!(self.0.cache.look(issuer, self.0.ages, now), Known::Nobody)
+    }
+
     /// Begins to renew a profile in the background, unless that failed a moment ago. Where there is
     /// no room for it now, a later request begins it.
     fn renew(&self, issuer: Issuer, now: Timestamp) {

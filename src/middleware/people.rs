@@ -59,7 +59,11 @@ impl People {
     /// The profile for the handlers of a request: the session's own, or a newer one where that is
     /// due. Never waits, and never calls Magic on the way of the request.
     #[cfg(feature = "magic")]
-    fn of_session(&self, session: &Session, now: impl FnOnce() -> Timestamp) -> Option<MagicUser> {
+    pub(super) fn of_session(
+        &self,
+        session: &Session,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<MagicUser> {
         let asked = self.0.as_ref()?;
         let issuer = session.issuer();
         let kept = session

@@ -148,6 +148,25 @@ impl Session {
         self.attached().read()
     }
 
+    /// Who that is by Magic's word, with [`DidAuth::with_magic`](super::DidAuth::with_magic): what
+    /// extractors and extensions have too. `None` where Magic has not said yet, or knows no such user.
+    #[cfg(feature = "magic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+    #[must_use]
+    pub fn magic_user(&self) -> Option<crate::magic::MagicUser> {
+        self.0.gate.people.of_session(self, || self.0.gate.clock.now())
+    }
+
+    /// Whether Magic said within the last seconds that it knows no such user. `false` where it said
+    /// nothing lately: then [`magic_user`](Self::magic_user) may be missing for now.
+    #[cfg(feature = "magic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+    #[must_use]
+    pub fn is_unknown_to_magic(&self) -> bool {
+        let asked = self.0.gate.people.0.as_ref();
+        asked.is_some_and(|asked| asked.magic.is_nobody(self.issuer(), self.0.gate.clock.now()))
+    }
+
     /// What was attached at sign-in.
     pub(super) fn attached(&self) -> &SessionData {
         match &self.0.identity {

@@ -190,8 +190,14 @@ fn renewal_wait(text: &str) -> Result<Duration, &'static str> {
     seconds.map(Duration::from_secs).ok_or("expected whole seconds, 600 at most")
 }
 
-const IDENTITY: [&str; 5] =
-    ["x-auth-issuer", "x-auth-address", "x-auth-session", "x-auth-expires", "x-auth-assertion"];
+const IDENTITY: [&str; 6] = [
+    "x-auth-issuer",
+    "x-auth-address",
+    "x-auth-email",
+    "x-auth-session",
+    "x-auth-expires",
+    "x-auth-assertion",
+];
 
 impl SignIn {
     fn tokens(self) -> Result<Tokens, String> {

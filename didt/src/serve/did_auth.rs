@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tower_didt::{
-    ConfigError, DidAuth, MemoryLedger, MemoryStore, RedisConfigError, RedisStore,
-    RedisStoreBuilder, SealedStore, SessionLimit, SessionStore, Verifier,
+    Audiences, ConfigError, DidAuth, MagicSignIn, MemoryLedger, MemoryStore, RedisConfigError,
+    RedisStore, RedisStoreBuilder, SealedStore, SessionLimit, SessionStore, Verifier,
 };
 
 use super::config::{Config, Store};
@@ -40,10 +40,12 @@ pub(crate) fn open(config: &Config) -> Result<Opened, RedisConfigError> {
 /// The layer that guards.
 pub(crate) fn did_auth(
     config: &Config,
+    audiences: Audiences,
+    magic: Option<MagicSignIn>,
     store: Arc<dyn SessionStore>,
 ) -> Result<DidAuth, ConfigError> {
     let sessions = &config.sessions;
-    let verifier = Verifier::new(config.audiences.clone())
+    let verifier = Verifier::new(audiences)
         .with_not_before_leeway(sessions.leeways.not_before)
         .with_issued_at_leeway(sessions.leeways.issued_at)
         .with_expiry_leeway(sessions.leeways.expiry);
@@ -59,6 +61,9 @@ pub(crate) fn did_auth(
         SessionLimit::Unlimited => auth.with_unlimited_sessions_per_issuer(),
         SessionLimit::Default => auth,
     };
+    if let Some(magic) = magic {
+        auth = auth.with_magic(magic);
+    }
     if let Some(bound_login) = &sessions.bound_login {
         auth = auth.with_bound_login(bound_login.clone());
     }

@@ -20,6 +20,7 @@ mod log;
 mod measures;
 pub(crate) mod page;
 mod peer;
+mod people;
 pub(crate) mod policy;
 mod private;
 pub(crate) mod public;

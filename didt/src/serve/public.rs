@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tower_didt::magic::Magic;
 use tower_didt::page::SignInPage;
 use tower_didt::{Clock, DidAuth};
 
@@ -27,6 +28,7 @@ pub(crate) fn router(
     config: &Arc<Config>,
     auth: &DidAuth,
     page: Option<SignInPage>,
+    magic: Option<Magic>,
     clock: Arc<dyn Clock>,
 ) -> Result<Router, InvalidKey> {
     let signer = config.assertion.as_ref().map(Signer::new).transpose()?.map(Arc::new);
@@ -39,7 +41,9 @@ pub(crate) fn router(
         clock,
     });
     let renews = config.policy.asks_for_fresh();
-    let auth = auth::router(auth, renews, signer.as_ref(), page);
+    let signs_out = config.magic.as_ref().is_some_and(|settings| settings.sign_out);
+    let magic = magic.filter(|_| signs_out);
+    let auth = auth::router(auth, renews, signer.as_ref(), page, magic);
     let auth = auth.layer(middleware::from_fn_with_state(cors, cors::share));
     let routes = Router::new().merge(auth).merge(check::router(&checks));
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))

@@ -22,6 +22,7 @@ use super::config::{Config, Limits, Listen, PrivateListener};
 use super::did_auth::{self, Opened, did_auth};
 use super::log::Lines;
 use super::measures::Measures;
+use super::people;
 use super::server::{Bound, Server, Stopper, Tls};
 use super::{log, private, public, systemd};
 use crate::complain;
@@ -61,10 +62,21 @@ pub(crate) async fn run(config: Config) -> bool {
 async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
     let measures = Measures::install().map_err(|_| StartError::Measuring)?;
     // Before anybody can know that we are there.
-    let signals = Signals::new().map_err(StartError::Signals)?;
+    let mut signals = Signals::new().map_err(StartError::Signals)?;
 
     let Opened { store, redis } = did_auth::open(&config).map_err(StartError::Redis)?;
-    let auth = did_auth(&config, store).map_err(StartError::Auth)?;
+    let magic = config.magic.as_ref().map(people::client).transpose().map_err(StartError::Magic)?;
+    let audiences = match (&config.audiences, &magic) {
+        (Some(audiences), _) => audiences.clone(),
+        (None, Some(magic)) => tokio::select! {
+            audience = people::audience(magic) => audience.map_err(StartError::ClientId)?,
+            // Magic may be away for long; whoever stops it then is not kept waiting.
+            () = signals.stop() => return Ok(()),
+        },
+        (None, None) => return Err(StartError::NoAudience),
+    };
+    let sign_in = people::sign_in(&config, magic.as_ref());
+    let auth = did_auth(&config, audiences, sign_in, store).map_err(StartError::Auth)?;
     let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth)).transpose();
     let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
     let config = Arc::new(config);
@@ -76,7 +88,7 @@ async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
         name: PUBLIC,
         bound: Bound::to(&config.public.listen).await.map_err(StartError::Bind)?,
         tls: tls.clone(),
-        router: public::router(&config, &auth, page, Arc::new(SystemClock))
+        router: public::router(&config, &auth, page, magic, Arc::new(SystemClock))
             .map_err(StartError::Assertion)?,
         limits: config.limits.clone(),
     };

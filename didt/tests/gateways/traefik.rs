@@ -17,8 +17,14 @@ const TRAEFIK: Gateway = Gateway {
 };
 
 /// What `dynamic.yml` has in `authResponseHeaders`.
-const IDENTITY: [&str; 5] =
-    ["x-auth-issuer", "x-auth-address", "x-auth-session", "x-auth-expires", "x-auth-assertion"];
+const IDENTITY: [&str; 6] = [
+    "x-auth-issuer",
+    "x-auth-address",
+    "x-auth-email",
+    "x-auth-session",
+    "x-auth-expires",
+    "x-auth-assertion",
+];
 
 /// Hop-by-hop headers, which Traefik takes out of the question.
 const OF_THE_CONNECTION: [&str; 9] = [
@@ -62,7 +68,7 @@ fn ask(site: &Site, method: &str, uri: &str, client: &[(&str, &str)]) -> Reply {
 }
 
 /// What Traefik sets at the upstream.
-fn identity(reply: &Reply) -> [String; 5] {
+fn identity(reply: &Reply) -> [String; 6] {
     assert_eq!(reply.status, 200, "{reply:?}");
     IDENTITY.map(|name| reply.header(name).expect("each is on every 200").to_owned())
 }
@@ -91,8 +97,9 @@ fn who_is_signed_in_is_told_until_they_sign_out() {
     let mine = [("Cookie", &*cookie)];
     let issuer = Wallet::from_seed("alice").issuer();
     for method in ["GET", "POST"] {
-        let [told, address, session, expires, _] =
+        let [told, address, email, session, expires, _] =
             identity(&ask(&site, method, "/orders?page=2", &mine));
+        assert_eq!(email, "", "Magic is not asked here");
         assert_eq!((told, address), (issuer.to_string(), issuer.address().to_string()));
         assert_eq!(session.len(), 64);
         assert!(expires.parse::<u64>().is_ok());
@@ -111,7 +118,7 @@ fn strangers_get_what_is_public_and_nobody_is_told_of() {
     is_denied(&ask(&site, "GET", "/", &[]), 401);
     is_denied(&ask(&site, "OPTIONS", "/", &[]), 401);
     let told = identity(&ask(&site, "GET", "/public/logo.svg", &[]));
-    assert_eq!(told, [""; 5]);
+    assert_eq!(told, [""; 6]);
     // What the client forwards Traefik replaces.
     let forwarded = [("X-Forwarded-Uri", "/public/"), ("X-Forwarded-Method", "GET")];
     is_denied(&ask(&site, "GET", "/", &forwarded), 401);

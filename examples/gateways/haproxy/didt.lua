@@ -14,9 +14,10 @@ local TIMEOUT = 2000
 -- question (tune.http.maxhdr), its own and ours among them. One more, and HAProxy crashes.
 local MOST_FIELDS = 80
 
--- What didt says about the caller. All five are on every 200, empty if nobody is signed in.
+-- What didt says about the caller. All six are on every 200, empty if nobody is signed in.
 local IDENTITY = {
-    "x-auth-issuer", "x-auth-address", "x-auth-session", "x-auth-expires", "x-auth-assertion",
+    "x-auth-issuer", "x-auth-address", "x-auth-email", "x-auth-session", "x-auth-expires",
+    "x-auth-assertion",
 }
 
 -- The only words that a client's Connection may have. HTTP lets it name any header, which is

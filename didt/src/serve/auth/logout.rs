@@ -1,10 +1,11 @@
 //! `POST /auth/logout`: ends this session, or with `?everywhere=1` all of this issuer's.
 
-use axum::extract::{Extension, Query};
+use axum::extract::{Extension, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use tower_didt::Session;
+use tower_didt::magic::Magic;
 
 use super::super::audit;
 use super::super::peer::Client;
@@ -29,6 +30,7 @@ enum Switch {
 /// Signing out when nobody is signed in is no error: the layer takes a dead cookie away. To end
 /// sessions elsewhere one has to be somebody.
 pub(super) async fn logout(
+    State(magic): State<Option<Magic>>,
     Extension(client): Extension<Client>,
     Query(extent): Query<Extent>,
     session: Option<Session>,
@@ -46,5 +48,11 @@ pub(super) async fn logout(
         session.sign_out().await?;
     }
     audit::sign_out(session.issuer(), session.handle(), everywhere, client.0);
+    // The own session first, and whatever becomes of Magic's: it may have ended by itself.
+    if let Some(magic) = magic
+        && let Err(error) = magic.sign_out(session.issuer()).await
+    {
+        tracing::warn!(%error, "signed out here, but not at Magic");
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

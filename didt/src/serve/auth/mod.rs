@@ -26,6 +26,7 @@ use axum::routing::{delete, get, post};
 use http::header::{CACHE_CONTROL, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tower_didt::magic::Magic;
 use tower_didt::page::SignInPage;
 use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
 
@@ -35,11 +36,13 @@ use super::peer::Client;
 
 /// Where `renews`, who signs in again gets a new session, which rules may ask for. Else the one
 /// that there is stays: requests on their way with its cookie would be refused.
+/// With `magic`, signing out ends Magic's session too.
 pub(crate) fn router(
     auth: &DidAuth,
     renews: bool,
     signer: Option<&Arc<Signer>>,
     page: Option<SignInPage>,
+    magic: Option<Magic>,
 ) -> Router {
     // Nobody is signed in by asking who they are, or by signing out; nor by the wrong method:
     // the layers stand around the handlers alone.
@@ -48,7 +51,10 @@ pub(crate) fn router(
     let challenges = auth.clone();
     let mut router = Router::new()
         .route("/auth/login", post(login::login).route_layer(sign_in))
-        .route("/auth/logout", post(logout::logout).route_layer(known().optional()))
+        .route(
+            "/auth/logout",
+            post(logout::logout).with_state(magic).route_layer(known().optional()),
+        )
         .route("/auth/session", get(sessions::current).route_layer(known()))
         .route("/auth/sessions", get(sessions::list).route_layer(known()))
         .route("/auth/sessions/{handle}", delete(sessions::end).route_layer(known()))
@@ -90,14 +96,21 @@ fn client(request: &Request) -> Client {
 
 /// A session, as its owner gets to see it. A handle is no secret: it opens nothing.
 fn describe(session: &Session) -> Value {
-    json!({
+    let mut described = json!({
         "issuer": session.issuer(),
         "address": session.address().to_string(),
         // Nothing where a token authenticates its request alone.
         "session": session.handle(),
         "created": session.created_at().as_secs(),
         "expires": session.expires_at().as_secs(),
-    })
+    });
+    if let (Some(user), Value::Object(members)) = (session.magic_user(), &mut described) {
+        members.insert("email".to_owned(), json!(user.email()));
+        members.insert("phone_number".to_owned(), json!(user.phone_number()));
+        members.insert("oauth_provider".to_owned(), json!(user.oauth_provider()));
+        members.insert("username".to_owned(), json!(user.username()));
+    }
+    described
 }
 
 /// The same in a list.

@@ -2,15 +2,18 @@
 
 use tower_didt::{Session, Timestamp};
 
-use super::super::policy::{Access, Rule};
+use super::super::policy::{Access, Rule, Verdict};
 use super::denial::Denial;
 
 /// Checks what the layer does not know of: whom the rule admits, and how old a session may be.
 pub(super) fn admit(rule: &Rule, session: Option<&Session>, now: Timestamp) -> Result<(), Denial> {
     if rule.access.asks_for_somebody() {
         let session = session.ok_or(Denial::Nobody)?;
-        if !rule.admit.admits(&session.issuer()) {
-            return Err(Denial::IssuerNotAllowed);
+        match rule.admit.admits(session) {
+            Verdict::Admitted => {}
+            Verdict::NotListed => return Err(Denial::IssuerNotAllowed),
+            Verdict::Unknown => return Err(Denial::UnknownUser),
+            Verdict::NotYetKnown => return Err(Denial::NotYetKnown),
         }
     }
     if let Access::Fresh(max_age) = rule.access {

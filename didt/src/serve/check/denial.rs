@@ -25,6 +25,10 @@ pub(crate) enum Denial {
     Nobody,
     /// The rule admits others.
     IssuerNotAllowed,
+    /// Magic knows no such user of the application.
+    UnknownUser,
+    /// Magic has to say who is calling, and has not yet.
+    NotYetKnown,
     /// The rule asks for a session younger than this many seconds.
     Stale { max_age: u64 },
     /// The assertion could not be signed.
@@ -43,6 +47,8 @@ impl Denial {
             Self::OtherProtocol => "upgrade_not_websocket",
             Self::Nobody => "missing_credentials",
             Self::IssuerNotAllowed => "issuer_not_allowed",
+            Self::UnknownUser => "unknown_user",
+            Self::NotYetKnown => "magic_unavailable",
             Self::Stale { .. } => "fresh_login_required",
             Self::Unsigned => "assertion_unsigned",
         }
@@ -67,7 +73,10 @@ impl Denial {
     pub(super) fn response(self) -> Response<Bytes> {
         let (status, error) = match self {
             Self::Nobody | Self::Stale { .. } => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::Unsigned => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Unsigned | Self::NotYetKnown => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+            Self::UnknownUser => (StatusCode::FORBIDDEN, "unknown_user"),
             _ => (StatusCode::FORBIDDEN, "forbidden"),
         };
         let mut response = Response::new(Bytes::from(format!("{{\"error\":\"{error}\"}}\n")));
@@ -113,6 +122,8 @@ mod tests {
             (Denial::OtherProtocol, "upgrade_not_websocket", 403, false, false),
             (Denial::Nobody, "missing_credentials", 401, true, false),
             (Denial::IssuerNotAllowed, "issuer_not_allowed", 403, false, false),
+            (Denial::UnknownUser, "unknown_user", 403, false, false),
+            (Denial::NotYetKnown, "magic_unavailable", 503, false, false),
             (Denial::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),
             (Denial::Unsigned, "assertion_unsigned", 503, false, true),
         ];

@@ -29,6 +29,9 @@ pub(super) fn write(
     set(&names.issuer, session.issuer().to_string())?;
     set(&names.address, session.address().to_string())?;
     set(&names.expires, session.expires_at().as_secs().to_string())?;
+    if let Some(email) = ascii_email(session) {
+        set(&names.email, email)?;
+    }
     if let Some(handle) = session.handle() {
         set(&names.session, handle.to_string())?;
     }
@@ -36,4 +39,10 @@ pub(super) fn write(
         set(&names.assertion, signer.sign(session, now).map_err(|_| Denial::Unsigned)?)?;
     }
     Ok(())
+}
+
+/// The e-mail address, if it is one that a header and an upstream's table can hold: all ASCII.
+pub(in crate::serve) fn ascii_email(session: &Session) -> Option<String> {
+    let user = session.magic_user()?;
+    user.email().filter(|email| email.is_ascii()).map(ToString::to_string)
 }

@@ -38,7 +38,7 @@ const HELP: &str = r#"JSON:
    "issuers":["did:ethr:0x…"]}
   {"canonical":false,"part":"path","error":"dot_segment","message":"…"}
   number counts the rules from 1 and is null for the default; access is one of public, optional,
-  required, fresh; fresh_seconds is null but for fresh. admit is any_key or listed, and null where
+  required, fresh; fresh_seconds is null but for fresh. admit is any_key, known or listed, and null where
   nobody is asked for; issuers is null unless they are listed.
 
 Examples:

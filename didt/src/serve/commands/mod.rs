@@ -3,6 +3,7 @@
 mod arguments;
 mod check_config;
 mod explain;
+mod magic;
 mod serve;
 
 use std::io;
@@ -15,6 +16,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     CheckConfig(check_config::CheckConfig),
     Explain(explain::Explain),
+    Magic(magic::Magic),
 }
 
 impl Command {
@@ -23,6 +25,7 @@ impl Command {
             Self::Serve(serve) => serve.run(),
             Self::CheckConfig(check) => check.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Magic(magic) => magic.run(),
         }
     }
 }

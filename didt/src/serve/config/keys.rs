@@ -1,12 +1,14 @@
 //! All settings that there are.
 
 /// In the order in which they are explained.
-pub(crate) const KEYS: [&str; 63] = [
+pub(crate) const KEYS: [&str; 74] = [
     "audiences",
     "default_access",
     "admit",
     "issuers",
     "addresses",
+    "emails",
+    "emails_file",
     "trusted_proxies",
     "trusted_origins",
     "listen.public",
@@ -26,6 +28,14 @@ pub(crate) const KEYS: [&str; 63] = [
     "sessions.expiry_leeway",
     "sessions.bound_login",
     "sessions.bound_login_key_file",
+    "magic.secret_key_file",
+    "magic.api_url",
+    "magic.required",
+    "magic.timeout",
+    "magic.fresh_for",
+    "magic.stale_until",
+    "magic.renew_after",
+    "magic.sign_out",
     "store.kind",
     "store.keys_file",
     "store.url",
@@ -41,6 +51,7 @@ pub(crate) const KEYS: [&str; 63] = [
     "store.client_key",
     "identity.issuer",
     "identity.address",
+    "identity.email",
     "identity.session",
     "identity.expires",
     "identity.assertion",

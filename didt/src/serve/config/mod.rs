@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderName;
+use tower_didt::magic::SecretKey;
 use tower_didt::page::Texts;
 use tower_didt::{
     Audiences, BoundLogin, DEFAULT_LEEWAY, Lifetimes, RedisStoreBuilder, Replay, SealingKeys,
@@ -82,19 +83,22 @@ pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
     let mut document = document.transpose()?;
     let mut settings = Settings::new(sources, document.as_mut())?;
     let lifetime = sections::lifetime(&mut settings)?;
-    rules::policy(&mut settings, document, lifetime)
+    let magic = settings.is_given("magic.secret_key_file");
+    rules::policy(&mut settings, document, lifetime, magic)
 }
 
 /// The settings of a gateway, all of them checked.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) audiences: Audiences,
+    /// `None`: that of the secret key's application, which Magic names.
+    pub(crate) audiences: Option<Audiences>,
     pub(crate) public: PublicListener,
     pub(crate) private: Option<PrivateListener>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) cookie: SessionCookie,
     pub(crate) sessions: Sessions,
+    pub(crate) magic: Option<Magic>,
     pub(crate) store: Store,
     pub(crate) identity: IdentityHeaders,
     pub(crate) assertion: Option<Assertion>,
@@ -112,6 +116,7 @@ impl Config {
         let (public, private) = sections::listen(settings)?;
         let cookie = sections::cookie(settings)?;
         let sessions = sections::sessions(settings)?;
+        let magic = sections::magic(settings)?;
         let store = sections::store(settings)?;
         sections::check_together(settings, &sessions, &store)?;
         let identity = sections::identity(settings)?;
@@ -119,7 +124,8 @@ impl Config {
         let sign_in = sections::sign_in(settings)?;
         let limits = sections::limits(settings)?;
         let log = sections::log(settings)?;
-        let policy = rules::policy(settings, document, sessions.lifetimes.absolute())?;
+        let policy =
+            rules::policy(settings, document, sessions.lifetimes.absolute(), magic.is_some())?;
         Ok(Self {
             audiences,
             public,
@@ -128,6 +134,7 @@ impl Config {
             trusted_origins,
             cookie,
             sessions,
+            magic,
             store,
             identity,
             assertion,
@@ -211,6 +218,26 @@ impl Default for Leeways {
     }
 }
 
+/// Who people are: Magic's Admin API.
+#[derive(Clone, Debug)]
+pub(crate) struct Magic {
+    pub(crate) secret_key: SecretKey,
+    /// Magic's own unless given.
+    pub(crate) api_url: Option<String>,
+    /// Whether nobody signs in while Magic cannot be asked. Defaults to yes.
+    pub(crate) required: bool,
+    /// For a call, retry included. Defaults to 3 seconds.
+    pub(crate) timeout: Duration,
+    /// For how long a profile is not asked for again. Defaults to 5 minutes.
+    pub(crate) fresh_for: Duration,
+    /// How old a profile may become while Magic fails. Defaults to an hour.
+    pub(crate) stale_until: Duration,
+    /// The age at which the profile of a session in use is renewed. Defaults to an hour.
+    pub(crate) renew_after: Duration,
+    /// Whether signing out ends Magic's session too. Defaults to no.
+    pub(crate) sign_out: bool,
+}
+
 /// Where sessions are kept.
 #[derive(Debug)]
 pub(crate) enum Store {
@@ -231,6 +258,9 @@ pub(crate) struct IdentityHeaders {
     pub(crate) issuer: HeaderName,
     /// `0x…`, EIP-55. Defaults to `x-auth-address`.
     pub(crate) address: HeaderName,
+    /// The e-mail address by Magic's word; empty without `[magic]`, and for people who have none.
+    /// Defaults to `x-auth-email`.
+    pub(crate) email: HeaderName,
     /// The session's handle, 64 hexadecimal digits; empty for a token without a session.
     /// Defaults to `x-auth-session`.
     pub(crate) session: HeaderName,
@@ -241,8 +271,8 @@ pub(crate) struct IdentityHeaders {
 }
 
 impl IdentityHeaders {
-    pub(crate) fn all(&self) -> [&HeaderName; 5] {
-        [&self.issuer, &self.address, &self.session, &self.expires, &self.assertion]
+    pub(crate) fn all(&self) -> [&HeaderName; 6] {
+        [&self.issuer, &self.address, &self.email, &self.session, &self.expires, &self.assertion]
     }
 }
 
@@ -251,6 +281,7 @@ impl Default for IdentityHeaders {
         Self {
             issuer: HeaderName::from_static("x-auth-issuer"),
             address: HeaderName::from_static("x-auth-address"),
+            email: HeaderName::from_static("x-auth-email"),
             session: HeaderName::from_static("x-auth-session"),
             expires: HeaderName::from_static("x-auth-expires"),
             assertion: HeaderName::from_static("x-auth-assertion"),

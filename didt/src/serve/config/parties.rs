@@ -3,23 +3,77 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tower_didt::magic::EmailPattern;
 use tower_didt::{Address, Issuer};
 
 use super::invalid::Invalid;
 use super::settings::Settings;
-use crate::serve::policy::{Admit, Said, Word};
+use crate::serve::policy::{Admit, Parties, Said, Word};
 
-/// `admit`, `issuers` and `addresses` at the top of the settings.
-pub(super) fn admitted(settings: &mut Settings<'_>) -> Result<Said, Invalid> {
+/// `admit`, `issuers`, `addresses`, `emails` and `emails_file` at the top of the settings. `magic`: whether
+/// there is `[magic]` to ask.
+pub(super) fn admitted(settings: &mut Settings<'_>, magic: bool) -> Result<Said, Invalid> {
     const ADMIT: &str = "admit";
     let word = settings.parsed(ADMIT, word)?;
     let issuers = list(settings, "issuers", issuer)?;
     let addresses = list(settings, "addresses", address)?;
-    let listed = issuers.is_some() || addresses.is_some();
-    let listed = listed.then(|| Arc::new(issuers.into_iter().chain(addresses).flatten().collect()));
-    let said = Said { word, listed };
+    let emails = emails(settings, magic)?;
+    let listed = issuers.is_some() || addresses.is_some() || emails.is_some();
+    let listed = listed.then(|| {
+        let issuers = issuers.into_iter().chain(addresses).flatten().collect();
+        Arc::new(Parties { issuers, emails: emails.unwrap_or_default() })
+    });
+    let said = Said { word, listed, magic };
     said.check().map_err(|fault| settings.invalid(ADMIT, fault))?;
     Ok(said)
+}
+
+/// The patterns of `emails` and of the lines of `emails_file`.
+fn emails(
+    settings: &mut Settings<'_>,
+    magic: bool,
+) -> Result<Option<HashSet<EmailPattern>>, Invalid> {
+    const KEY: &str = "emails";
+    const FILE: &str = "emails_file";
+    if !magic && let Some(key) = [KEY, FILE].into_iter().find(|key| settings.is_given(key)) {
+        return Err(settings.invalid(key, NEEDS_MAGIC));
+    }
+    let texts = settings.list(KEY)?;
+    if settings.is_given(KEY) && texts.is_empty() {
+        return Err(settings.invalid(KEY, "is empty, which would let nobody pass; leave it out"));
+    }
+    let mut patterns = HashSet::new();
+    for text in &texts {
+        let pattern =
+            email(text).map_err(|fault| settings.invalid(KEY, format_args!("{text:?} {fault}")))?;
+        patterns.insert(pattern);
+    }
+    if let Some((_, contents)) = settings.file(FILE)? {
+        let text = std::str::from_utf8(&contents)
+            .map_err(|_| settings.invalid(FILE, "the file that it names is not UTF-8"))?;
+        let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+        for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+            let pattern = email(line).map_err(|fault| {
+                settings.invalid(FILE, format_args!("line {number} of the file {fault}"))
+            })?;
+            patterns.insert(pattern);
+        }
+        if patterns.is_empty() {
+            return Err(settings.invalid(FILE, "the file that it names lists nobody"));
+        }
+    }
+    Ok((!patterns.is_empty()).then_some(patterns))
+}
+
+/// Why e-mail addresses cannot be listed.
+pub(super) const NEEDS_MAGIC: &str =
+    "e-mail addresses come from Magic; expected magic.secret_key_file";
+
+/// Reads `ada@example.com` or `*@example.com`.
+pub(super) fn email(text: &str) -> Result<EmailPattern, &'static str> {
+    text.parse().map_err(|_| {
+        "is not an e-mail address in ASCII, such as ada@example.com, nor a domain, such as *@example.com"
+    })
 }
 
 fn list(

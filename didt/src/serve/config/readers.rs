@@ -77,6 +77,13 @@ impl<'a> Settings<'a> {
         Ok(value)
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag_or(&mut self, key: &'static str, default: bool) -> Result<bool, Invalid> {
+        let flag = self.read(key, Raw::flag, "true or false")?.unwrap_or(default);
+        self.explain(key, flag);
+        Ok(flag)
+    }
+
     pub(super) fn whole(
         &mut self,
         key: &'static str,

@@ -11,7 +11,7 @@ use super::parties;
 use super::readers::read_span;
 use super::settings::Settings;
 use crate::serve::policy::{
-    Access, Admit, HostPattern, PathPattern, Policy, Requests, Rule, Said, registered,
+    Access, Admit, HostPattern, Parties, PathPattern, Policy, Requests, Rule, Said, registered,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -39,12 +39,14 @@ struct RuleText {
     admit: Option<Spanned<String>>,
     issuers: Option<Spanned<Vec<Spanned<String>>>>,
     addresses: Option<Spanned<Vec<Spanned<String>>>>,
+    emails: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 pub(super) fn policy(
     settings: &mut Settings<'_>,
     document: Option<Document<'_>>,
     lifetime: Duration,
+    magic: bool,
 ) -> Result<Policy, Invalid> {
     let access = settings.choice(
         "default_access",
@@ -54,7 +56,7 @@ pub(super) fn policy(
             ("public", Access::Public),
         ],
     )?;
-    let top = parties::admitted(settings)?;
+    let top = parties::admitted(settings, magic)?;
     let rules = document.map(|document| rules(document, lifetime, &top)).transpose()?;
     let rules = rules.unwrap_or_default();
     let reached = !rules.iter().any(|rule| rule.requests.are_all());
@@ -166,7 +168,15 @@ fn rule(
         text.issuers.map(|list| faults.list("issuers", list, parties::issuer)).transpose()?;
     let addresses =
         text.addresses.map(|list| faults.list("addresses", list, parties::address)).transpose()?;
-    let listed = issuers.is_some() || addresses.is_some();
+    if let Some(emails) = &text.emails
+        && !top.magic
+    {
+        return Err(
+            faults.at(emails.span().start, format_args!("emails: {}", parties::NEEDS_MAGIC))
+        );
+    }
+    let emails = text.emails.map(|list| faults.list("emails", list, parties::email)).transpose()?;
+    let listed = issuers.is_some() || addresses.is_some() || emails.is_some();
     let admit_at = text.admit.as_ref().map_or(name_at, |admit| admit.span().start);
     let word = text.admit.map(|admit| {
         let text = admit.into_inner();
@@ -175,7 +185,11 @@ fn rule(
     });
     let own = Said {
         word: word.transpose()?,
-        listed: listed.then(|| Arc::new(issuers.into_iter().chain(addresses).flatten().collect())),
+        listed: listed.then(|| {
+            let issuers = issuers.into_iter().chain(addresses).flatten().collect();
+            Arc::new(Parties { issuers, emails: emails.into_iter().flatten().collect() })
+        }),
+        magic: top.magic,
     };
     let says_whom = !own.is_empty();
 
@@ -203,7 +217,7 @@ fn rule(
             return Err(faults.at(
                 access_at,
                 format_args!(
-                    "admit, issuers and addresses ask for somebody, access = {word:?} does not"
+                    "admit, issuers, addresses and emails ask for somebody, access = {word:?} does not"
                 ),
             ));
         }

@@ -16,6 +16,8 @@ pub(super) fn contents(key: &str) -> Zeroizing<Vec<u8>> {
             CERTIFICATE
         }
         "sign_in.texts_file" => "{}",
+        "magic.secret_key_file" => "sk_live_0123456789ABCDEF",
+        "emails_file" => "ada@example.com",
         _ => KEY,
     };
     Zeroizing::new(text.as_bytes().to_vec())

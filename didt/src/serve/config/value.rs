@@ -54,6 +54,13 @@ impl Raw<'_> {
         }
     }
 
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self {
+            Self::Toml(value) => value.get_ref().as_bool(),
+            Self::Text(text) => parse(text)?.as_bool(),
+        }
+    }
+
     pub(super) fn whole(&self) -> Option<u64> {
         match self {
             Self::Toml(value) => whole(value.get_ref()),

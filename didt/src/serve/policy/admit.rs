@@ -8,20 +8,36 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use tower_didt::Issuer;
+use tower_didt::{Issuer, Session};
+
+use super::Parties;
 
 /// Whom a rule admits that asks for a session or a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admit {
     /// Every issuer, which is everybody who can make a key.
     AnyKey,
-    /// These issuers only.
-    Listed(Arc<HashSet<Issuer>>),
+    /// The users of the application, by Magic's word.
+    Known,
+    /// These only.
+    Listed(Arc<Parties>),
+}
+
+/// Whether somebody passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Admitted,
+    /// The list has others.
+    NotListed,
+    /// Magic says that this is nobody's key.
+    Unknown,
+    /// Magic has to say who this is, and has not yet.
+    NotYetKnown,
 }
 
 impl Admit {
     /// The words for it in the policy file.
-    pub(crate) const WORDS: [&str; 2] = ["any_key", "listed"];
+    pub(crate) const WORDS: [&str; 3] = ["any_key", "known", "listed"];
 
     /// What a rule's own words mean, with those at the top of the policy for what it leaves unsaid.
     pub(crate) fn new(own: Said, top: &Said) -> Result<Self, AdmitFault> {
@@ -29,9 +45,12 @@ impl Admit {
         match own {
             Said { listed: Some(list), .. } => Ok(Self::Listed(list)),
             Said { word: Some(Word::AnyKey), .. } => Ok(Self::AnyKey),
+            Said { word: Some(Word::Known), .. } => top.known(),
             Said { word: Some(Word::Listed), .. } => top.list(),
-            Said { word: None, listed: None } => match (top.word, &top.listed) {
+            Said { word: None, listed: None, .. } => match (top.word, &top.listed) {
                 (Some(Word::AnyKey), _) => Ok(Self::AnyKey),
+                (Some(Word::Known), _) => top.known(),
+                (None, None) if top.magic => Ok(Self::Known),
                 (None, None) => Err(AdmitFault::Unsaid),
                 _ => top.list(),
             },
@@ -43,10 +62,34 @@ impl Admit {
         Self::Listed(Arc::default())
     }
 
-    pub(crate) fn admits(&self, issuer: &Issuer) -> bool {
+    pub(crate) fn admits(&self, session: &Session) -> Verdict {
+        let known = || {
+            session.magic_user().ok_or_else(|| match session.is_unknown_to_magic() {
+                true => Verdict::Unknown,
+                false => Verdict::NotYetKnown,
+            })
+        };
+        match self {
+            Self::AnyKey => Verdict::Admitted,
+            Self::Known => known().map_or_else(|why| why, |_| Verdict::Admitted),
+            Self::Listed(list) if list.issuers.contains(&session.issuer()) => Verdict::Admitted,
+            Self::Listed(list) if list.emails.is_empty() => Verdict::NotListed,
+            Self::Listed(list) => match known() {
+                Ok(user) if user.email().is_some_and(|email| list.lists_email(email)) => {
+                    Verdict::Admitted
+                }
+                Ok(_) => Verdict::NotListed,
+                Err(why) => why,
+            },
+        }
+    }
+
+    /// Whether a key passes that Magic does not know.
+    pub(crate) fn admits_unknown_keys(&self) -> bool {
         match self {
             Self::AnyKey => true,
-            Self::Listed(list) => list.contains(issuer),
+            Self::Known => false,
+            Self::Listed(list) => !list.issuers.is_empty(),
         }
     }
 
@@ -54,6 +97,7 @@ impl Admit {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::AnyKey => "any_key",
+            Self::Known => "known",
             Self::Listed(_) => "listed",
         }
     }
@@ -61,8 +105,8 @@ impl Admit {
     /// The issuers that are listed; `None` where any is admitted.
     pub(crate) fn listed(&self) -> Option<&HashSet<Issuer>> {
         match self {
-            Self::AnyKey => None,
-            Self::Listed(list) => Some(list),
+            Self::AnyKey | Self::Known => None,
+            Self::Listed(list) => Some(&list.issuers),
         }
     }
 }
@@ -72,8 +116,19 @@ impl fmt::Display for Admit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnyKey => f.write_str("of any key (any_key)"),
-            Self::Listed(list) if list.len() == 1 => f.write_str("of the one issuer listed"),
-            Self::Listed(list) => write!(f, "of one of {} issuers listed", list.len()),
+            Self::Known => f.write_str("of a user whom Magic knows (known)"),
+            Self::Listed(list) if list.emails.is_empty() && list.issuers.len() == 1 => {
+                f.write_str("of the one issuer listed")
+            }
+            Self::Listed(list) if list.emails.is_empty() => {
+                write!(f, "of one of {} issuers listed", list.issuers.len())
+            }
+            Self::Listed(list) => write!(
+                f,
+                "of one of {} issuers and {} e-mail patterns listed",
+                list.issuers.len(),
+                list.emails.len()
+            ),
         }
     }
 }
@@ -82,6 +137,7 @@ impl fmt::Display for Admit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
     AnyKey,
+    Known,
     Listed,
 }
 
@@ -89,6 +145,7 @@ impl Word {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "any_key" => Some(Self::AnyKey),
+            "known" => Some(Self::Known),
             "listed" => Some(Self::Listed),
             _ => None,
         }
@@ -99,8 +156,9 @@ impl Word {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Said {
     pub(crate) word: Option<Word>,
-    /// The union of `issuers` and `addresses`.
-    pub(crate) listed: Option<Arc<HashSet<Issuer>>>,
+    pub(crate) listed: Option<Arc<Parties>>,
+    /// Whether there is somebody to ask who is known: `[magic]`.
+    pub(crate) magic: bool,
 }
 
 impl Said {
@@ -111,9 +169,13 @@ impl Said {
     /// Whether its own words agree with one another.
     pub(crate) const fn check(&self) -> Result<(), AdmitFault> {
         match (self.word, &self.listed) {
-            (Some(Word::AnyKey), Some(_)) => Err(AdmitFault::Contradiction),
+            (Some(Word::AnyKey | Word::Known), Some(_)) => Err(AdmitFault::Contradiction),
             _ => Ok(()),
         }
+    }
+
+    fn known(&self) -> Result<Admit, AdmitFault> {
+        if self.magic { Ok(Admit::Known) } else { Err(AdmitFault::NobodyToAsk) }
     }
 
     fn list(&self) -> Result<Admit, AdmitFault> {
@@ -128,8 +190,10 @@ pub(crate) enum AdmitFault {
     Unsaid,
     /// `listed`, without a list.
     NoList,
-    /// `any_key`, with a list.
+    /// `any_key` or `known`, with a list.
     Contradiction,
+    /// `known`, without `[magic]`.
+    NobodyToAsk,
 }
 
 impl fmt::Display for AdmitFault {
@@ -147,9 +211,10 @@ impl fmt::Display for AdmitFault {
                 "\"listed\" without a list; expected addresses = \
                  [\"0xde709f2102306220921060314715629080e2fb77\"] or issuers beside it"
             }
+            Self::NobodyToAsk => "\"known\" asks Magic; expected magic.secret_key_file",
             Self::Contradiction => {
-                "\"any_key\" lets everybody pass, and issuers and addresses list who may; keep one \
-                 of the two"
+                "\"any_key\" and \"known\" let more people pass than issuers, addresses and emails \
+                 list; keep one of the two"
             }
         })
     }
@@ -161,19 +226,19 @@ mod tests {
 
     use super::*;
 
-    fn list(seeds: &[&str]) -> Arc<HashSet<Issuer>> {
+    fn list(seeds: &[&str]) -> Arc<Parties> {
         Arc::new(seeds.iter().map(|seed| Wallet::from_seed(seed).issuer()).collect())
     }
 
     fn said(word: Option<&str>, seeds: &[&str]) -> Said {
         let listed = (!seeds.is_empty()).then(|| list(seeds));
-        Said { word: word.map(|word| Word::parse(word).expect("a word")), listed }
+        Said { word: word.map(|word| Word::parse(word).expect("a word")), listed, magic: false }
     }
 
     #[test]
     fn nothing_said_admits_nobody_unnoticed() {
         assert_eq!(Admit::new(Said::default(), &Said::default()), Err(AdmitFault::Unsaid));
-        assert!(!Admit::nobody().admits(&Wallet::from_seed("alice").issuer()));
+        assert_eq!(Admit::nobody().listed().map(HashSet::len), Some(0));
         let sentences = AdmitFault::Unsaid.to_string();
         assert_eq!(sentences.matches(". ").count(), 1, "two sentences: {sentences}");
     }
@@ -206,10 +271,24 @@ mod tests {
     }
 
     #[test]
-    fn a_list_admits_those_on_it() {
-        let [alice, bob] = ["alice", "bob"].map(|seed| Wallet::from_seed(seed).issuer());
-        assert!(Admit::AnyKey.admits(&bob));
-        let listed = Admit::Listed(list(&["alice"]));
-        assert!(listed.admits(&alice) && !listed.admits(&bob));
+    fn whom_magic_knows_passes_where_nothing_is_said_and_magic_can_be_asked() {
+        let top = |word| Said { magic: true, ..said(word, &[]) };
+        assert_eq!(Admit::new(Said::default(), &top(None)), Ok(Admit::Known));
+        assert_eq!(Admit::new(Said::default(), &top(Some("any_key"))), Ok(Admit::AnyKey));
+        assert_eq!(Admit::new(said(Some("known"), &[]), &top(Some("any_key"))), Ok(Admit::Known));
+        let nobody = Err(AdmitFault::NobodyToAsk);
+        assert_eq!(Admit::new(said(Some("known"), &[]), &Said::default()), nobody);
+        assert_eq!(Admit::new(Said::default(), &said(Some("known"), &[])), nobody);
+        let contradiction = Err(AdmitFault::Contradiction);
+        assert_eq!(Admit::new(said(Some("known"), &["a"]), &top(None)), contradiction);
+    }
+
+    #[test]
+    fn only_any_key_and_listed_issuers_admit_keys_that_magic_does_not_know() {
+        assert!(Admit::AnyKey.admits_unknown_keys() && !Admit::Known.admits_unknown_keys());
+        assert!(Admit::Listed(list(&["alice"])).admits_unknown_keys());
+        let emails = HashSet::from(["*@a.example".parse().expect("a pattern")]);
+        let staff = Parties { emails, ..Parties::default() };
+        assert!(!Admit::Listed(Arc::new(staff)).admits_unknown_keys());
     }
 }

@@ -11,16 +11,18 @@ mod advisories;
 mod host;
 mod method;
 mod overlap;
+mod parties;
 mod path;
 mod path_pattern;
 mod rule;
 mod target;
 
 pub(crate) use self::access::Access;
-pub(crate) use self::admit::{Admit, Said, Word};
+pub(crate) use self::admit::{Admit, Said, Verdict, Word};
 pub(crate) use self::host::HostPattern;
 pub(crate) use self::method::registered;
 pub(crate) use self::overlap::Overlap;
+pub(crate) use self::parties::Parties;
 pub(crate) use self::path_pattern::PathPattern;
 pub(crate) use self::rule::{Hit, Miss, Requests, Rule};
 pub(crate) use self::target::{NotCanonical, Target};
@@ -46,6 +48,14 @@ impl Policy {
     /// Whether there is a rule that a session may be too old for.
     pub(crate) fn asks_for_fresh(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule.access, Access::Fresh(_)))
+    }
+
+    /// Whether a key that Magic does not know can pass anywhere that asks for somebody.
+    pub(crate) fn admits_unknown_keys(&self) -> bool {
+        self.rules
+            .iter()
+            .chain([&self.otherwise])
+            .any(|rule| rule.access.asks_for_somebody() && rule.admit.admits_unknown_keys())
     }
 
     /// The rules in their order.

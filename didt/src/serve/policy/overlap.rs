@@ -39,8 +39,12 @@ impl Policy {
 fn laxer(earlier: &Rule, later: &Rule) -> bool {
     let admits_more = match (&earlier.admit, &later.admit) {
         (_, Admit::AnyKey) => false,
-        (Admit::AnyKey, Admit::Listed(_)) => true,
-        (Admit::Listed(one), Admit::Listed(other)) => !one.is_subset(other),
+        (Admit::AnyKey, _) | (Admit::Known, Admit::Listed(_)) => true,
+        (Admit::Known, Admit::Known) => false,
+        (Admit::Listed(one), Admit::Known) => !one.issuers.is_empty(),
+        (Admit::Listed(one), Admit::Listed(other)) => {
+            !(one.issuers.is_subset(&other.issuers) && one.emails.is_subset(&other.emails))
+        }
     };
     match (earlier.access, later.access) {
         (Access::Fresh(one), Access::Fresh(other)) => one > other || admits_more,
@@ -111,7 +115,11 @@ mod tests {
         Rule {
             name: name.to_owned(),
             access,
-            admit: if list.is_empty() { Admit::AnyKey } else { Admit::Listed(Arc::new(list)) },
+            admit: if list.is_empty() {
+                Admit::AnyKey
+            } else {
+                Admit::Listed(Arc::new(list.into()))
+            },
             requests: Requests {
                 hosts: host.map(|host| vec![HostPattern::parse(host).expect("a host")]),
                 methods: None,

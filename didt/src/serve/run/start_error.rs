@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use tower_didt::magic::{MagicConfigError, MagicError};
 use tower_didt::{ConfigError, RedisConfigError};
 
 use crate::serve::assertion::InvalidKey;
@@ -17,6 +18,11 @@ pub(crate) enum StartError {
     Redis(RedisConfigError),
     Auth(ConfigError),
     SignIn(String),
+    /// No audience was given, and no secret key that has one.
+    NoAudience,
+    Magic(MagicConfigError),
+    /// The secret key is refused, or Magic's answer is not understood.
+    ClientId(MagicError),
     Assertion(InvalidKey),
     Tls(TlsError),
     Bind(BindError),
@@ -33,6 +39,11 @@ impl fmt::Display for StartError {
             Self::Redis(error) => write!(f, "Redis: {error}"),
             Self::Auth(error) => error.fmt(f),
             Self::SignIn(error) => write!(f, "sign_in: {error}"),
+            Self::NoAudience => f.write_str("audiences: missing"),
+            Self::Magic(error) => write!(f, "magic: {error}"),
+            Self::ClientId(error) => {
+                write!(f, "magic.secret_key_file: the client id cannot be learnt: {error}")
+            }
             Self::Assertion(error) => write!(f, "assertion.key_file: {error}"),
             Self::Tls(error) => write!(f, "listen.tls: {error}"),
             Self::Bind(error) => error.fmt(f),

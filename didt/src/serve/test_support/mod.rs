@@ -16,6 +16,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
+use tower_didt::magic::Magic;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
     Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionLimit, SessionStore, Timestamp,
@@ -63,12 +64,13 @@ pub(crate) fn config() -> Config {
         rule("optional", "/optional", Access::Optional),
         rule("fresh", "/fresh", Access::Fresh(Duration::from_secs(600))),
         Rule {
-            admit: Admit::Listed(Arc::new(HashSet::from([alice().issuer()]))),
+            admit: Admit::Listed(Arc::new(HashSet::from([alice().issuer()]).into())),
             ..rule("alice", "/alice", Access::Required)
         },
     ];
     Config {
-        audiences: AUDIENCE.into(),
+        audiences: Some(AUDIENCE.into()),
+        magic: None,
         public: PublicListener { listen: Listen::Tcp(([127, 0, 0, 1], 0).into()), tls: None },
         private: None,
         trusted_proxies: TrustedProxies::new(["127.0.0.1"]).expect("an address"),
@@ -108,11 +110,19 @@ impl Gateway {
     }
 
     pub(crate) fn with(config: Config, change: impl FnOnce(DidAuth) -> DidAuth) -> Self {
+        Self::with_magic(config, None, change)
+    }
+
+    pub(crate) fn with_magic(
+        config: Config,
+        magic: Option<Magic>,
+        change: impl FnOnce(DidAuth) -> DidAuth,
+    ) -> Self {
         let clock = FixedClock::at(START);
         let auth = DidAuth::new(Verifier::new(AUDIENCE)).with_clock(clock.clone());
         let auth = change(auth);
         let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth).expect("a page"));
-        let router = public::router(&Arc::new(config), &auth, page, Arc::new(clock.clone()));
+        let router = public::router(&Arc::new(config), &auth, page, magic, Arc::new(clock.clone()));
         Self { router: router.expect("valid settings"), clock }
     }
 

@@ -84,6 +84,7 @@ pub(in crate::serve::config) fn identity(
     Ok(IdentityHeaders {
         issuer: header("identity.issuer", &default.issuer)?,
         address: header("identity.address", &default.address)?,
+        email: header("identity.email", &default.email)?,
         session: header("identity.session", &default.session)?,
         expires: header("identity.expires", &default.expires)?,
         assertion: header("identity.assertion", &default.assertion)?,

@@ -10,9 +10,14 @@ use crate::serve::peer::TrustedProxies;
 
 pub(in crate::serve::config) fn audiences(
     settings: &mut Settings<'_>,
-) -> Result<Audiences, Invalid> {
+) -> Result<Option<Audiences>, Invalid> {
     const KEY: &str = "audiences";
     let audiences = settings.list(KEY)?;
+    if audiences.is_empty() && !settings.is_given(KEY) && settings.is_given("magic.secret_key_file")
+    {
+        // The secret key's own application, which Magic names at the start.
+        return Ok(None);
+    }
     if audiences.is_empty() {
         return Err(settings.invalid(
             KEY,
@@ -27,7 +32,7 @@ pub(in crate::serve::config) fn audiences(
         return Err(settings.invalid(KEY, problem));
     }
     no_duplicates(settings, KEY, &audiences)?;
-    Ok(audiences.into())
+    Ok(Some(audiences.into()))
 }
 
 /// What is wrong with an audience that is a key of Magic's API. No token names one.

@@ -1,3 +1,4 @@
+mod magic;
 mod refused;
 mod rules;
 
@@ -20,6 +21,8 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let key = || rcgen::KeyPair::generate().expect("a key");
     let text = match path.to_str() {
         Some("secret") => format!("{NEEDLE}-0123456789-0123456789-0123456789\r\n"),
+        Some("magic-key") => "sk_live_0123456789ABCDEF\n".to_owned(),
+        Some("emails") => "# people\neve@example.com\n\n  *@staff.example  \n".to_owned(),
         Some("short") => format!("{NEEDLE}\n"),
         Some("blanks") => format!("{NEEDLE} 0123456789 0123456789 0123456789"),
         Some("two-lines") => format!("{NEEDLE}-0123456789-0123456789-0123456789\n\n"),
@@ -73,7 +76,7 @@ fn value<'a>(loaded: &'a Loaded, key: &str) -> (&'a str, String) {
 #[test]
 fn nothing_but_an_audience_and_who_is_admitted_is_needed() {
     let Loaded { config, settings } = good(MINIMAL);
-    assert_eq!(config.audiences, Audiences::from("did:magic:a"));
+    assert_eq!(config.audiences, Some(Audiences::from("did:magic:a")));
     assert_eq!(config.public.listen, Listen::Tcp(([127, 0, 0, 1], 8080).into()));
     assert!(config.public.tls.is_none() && config.private.is_none());
     assert_eq!(config.trusted_proxies, TrustedProxies::default(), "nobody is trusted");
@@ -144,7 +147,7 @@ fn a_container_needs_no_file() {
         ("DIDT__LOG__FORMAT", "json"),
     ];
     let config = load(None, &variables, &[]).expect("good").config;
-    assert_eq!(config.audiences, Audiences::from(["did:magic:a", "did:magic:b"]));
+    assert_eq!(config.audiences, Some(Audiences::from(["did:magic:a", "did:magic:b"])));
     assert_eq!(config.public.listen, Listen::Unix("/run/public.sock".into()));
     let private = config.private.expect("a private listener");
     assert_eq!(private.listen, Listen::Tcp("[::]:9090".parse().expect("an address")));

@@ -125,7 +125,7 @@ fn rules_that_make_no_sense_are_refused() {
         (
             "issuers and public",
             "name = \"a\"\npaths = [\"/\"]\naccess = \"public\"\naddresses = [\"0x52908400098527886E0F7030069857D2E4169EE7\"]",
-            "admit, issuers and addresses ask for somebody",
+            "admit, issuers, addresses and emails ask for somebody",
         ),
         ("no issuers", "name = \"a\"\npaths = [\"/\"]\nissuers = []", "issuers is empty"),
         (
@@ -215,7 +215,10 @@ fn a_list_and_any_key_contradict_each_other() {
         assert!(problem(&format!("{audiences}{text}")).contains("keep one"), "{text}");
     }
     let unknown = problem(&format!("{audiences}admit = \"everybody\"\n"));
-    assert!(unknown.contains("\"everybody\" is none of \"any_key\", \"listed\""), "{unknown}");
+    assert!(
+        unknown.contains("\"everybody\" is none of \"any_key\", \"known\", \"listed\""),
+        "{unknown}"
+    );
 }
 
 #[test]

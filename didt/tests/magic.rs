@@ -1,0 +1,116 @@
+//! `didt magic` and `didt serve` against a stub of Magic's Admin API, from outside.
+#![cfg(feature = "serve")]
+#![allow(clippy::expect_used, clippy::panic, reason = "in tests a panic is the verdict")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tower_didt::testing::{self, Fault, MagicServer, TestUser, Wallet};
+use tower_didt_test_support::child::Run;
+use tower_didt_test_support::directory::Directory;
+
+const KEY: &str = "sk_test_N33DL3";
+
+/// A runtime for the stub, which answers while a child asks.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+fn serve(runtime: &tokio::runtime::Runtime, stub: &testing::Magic) -> MagicServer {
+    runtime.block_on(stub.serve()).expect("a server")
+}
+
+fn didt(key: &Path, server: &MagicServer, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_didt"))
+        .arg("magic")
+        .args(args)
+        .arg("--secret-key-file")
+        .arg(key)
+        .args(["--api-url", &server.url()])
+        .output()
+        .expect("didt runs")
+}
+
+#[test]
+fn operators_ask_who_somebody_is_and_sign_them_out() {
+    let (runtime, folder) = (runtime(), Directory::new());
+    let key = folder.0.join("magic.key");
+    std::fs::write(&key, format!("{KEY}\n")).expect("written");
+    let stub = testing::Magic::new(KEY, "did:magic:my-app");
+    let server = serve(&runtime, &stub);
+    let [ada, eve] = ["ada", "eve"].map(|name| Wallet::from_seed(name).issuer());
+    stub.add_user(TestUser::new(ada).email("ada@example.com"));
+
+    let output = didt(&key, &server, &["client-id"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "did:magic:my-app\n");
+    let output = didt(&key, &server, &["user", &ada.to_string()]);
+    let user: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(user.get("email"), Some(&Value::from("ada@example.com")));
+    let output = didt(&key, &server, &["user", &eve.to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no such user"));
+    let output = didt(&key, &server, &["sign-out", &ada.to_string()]);
+    assert!(output.status.success());
+    assert_eq!(stub.signed_out(), [ada]);
+
+    stub.change_key("sk_test_other");
+    let output = didt(&key, &server, &["client-id"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = format!("{output:?}");
+    assert!(said.contains("secret key") && !said.contains("N33DL3"), "{said}");
+    let output = didt(Path::new("/nonexistent"), &server, &["client-id"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_server_learns_its_audience_from_the_key_and_does_not_start_with_a_wrong_one() {
+    let (runtime, folder) = (runtime(), Directory::new());
+    std::fs::write(folder.0.join("magic.key"), KEY).expect("written");
+    let stub = testing::Magic::new(KEY, "did:magic:my-app");
+    let server = serve(&runtime, &stub);
+    let config = folder.0.join("didt.toml");
+    let text = format!(
+        "[listen]\npublic = \"127.0.0.1:0\"\n[magic]\nsecret_key_file = {:?}\napi_url = \"{}\"\n",
+        folder.0.join("magic.key"),
+        server.url()
+    );
+    std::fs::write(&config, text).expect("written");
+    let start = || {
+        let mut didt = Command::new(env!("CARGO_BIN_EXE_didt"));
+        didt.args(["serve", "--config"]).arg(&config);
+        didt.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        didt.run().expect("didt")
+    };
+    // Magic fails at first.
+    stub.fail_next(Fault::Status(http::StatusCode::INTERNAL_SERVER_ERROR));
+    let mut child = start();
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut said = Vec::new();
+    for line in lines.map_while(Result::ok) {
+        let listens = line.contains("public listener on");
+        said.push(line);
+        if listens {
+            break;
+        }
+    }
+    let said = said.join("\n");
+    assert!(said.contains("public listener on"), "{said}");
+    assert!(said.contains("did:magic:my-app") && said.contains("client id"), "{said}");
+    assert!(!said.contains("N33DL3"), "{said}");
+    assert_eq!(stub.calls(), 2);
+    drop(child);
+
+    stub.change_key("sk_test_other");
+    let mut child = start();
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let said: Vec<_> = lines.map_while(Result::ok).collect();
+    let said = said.join("\n");
+    assert!(said.contains("magic.secret_key_file") && said.contains("401"), "{said}");
+    assert_eq!(child.wait().expect("it ended").code(), Some(2));
+}
