@@ -110,6 +110,7 @@ test("docs/behind-a-gateway.md: signs in once, is known by the cookie, signs out
   for (const [path, own] of Object.entries(routes)) {
     await context.route(demo.url + path, (route) => route.continue({ url: demo.url + own }));
   }
+  await context.route(`${demo.url}/auth/sessions?**`, (route) => route.continue({ url: `${demo.url}/sessions` }));
   const seen = [];
   page.on("response", (response) => seen.push([new URL(response.url()).pathname, response.status()]));
   await run("docs/behind-a-gateway.md");

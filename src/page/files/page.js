@@ -4,6 +4,7 @@
   const SDK_LIMIT = 10000; // Magic's frame sets no time limit: blocked, it never answers.
   const SILENT_LIMIT = 3000;
   const STATE_LIFE = 3600000; // A magic link is good for less.
+  const SECOND = 1000;
   const POLL = 3000;
   const POLLS = 400;
   const STATE = "didt.way-back";
@@ -212,8 +213,12 @@
       const token = await newToken(magic);
       const answer = await ask("POST", "sign-in", { Authorization: `Bearer ${token}` });
       if (answer.ok) break;
-      // Another tab may have taken the challenge's place.
-      if (first && answer.status === 401) continue;
+      // Another tab may have taken the challenge's place, or a sign-out everywhere was in this very
+      // second, which is as exactly as a token tells its time.
+      if (first && answer.status === 401) {
+        await new Promise((resolve) => setTimeout(resolve, SECOND));
+        continue;
+      }
       if (answer.status === 403 && answer.reason === undefined) throw new Fault("refused");
       if (answer.status >= 500) throw new Fault("unavailable");
       throw new Fault(answer.reason ?? "not_accepted");
