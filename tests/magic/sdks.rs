@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tower_didt::magic::Email;
+use tower_didt::magic::{Email, UserWallet};
 use tower_didt::testing::{Generation, TestUser, Wallet};
 
 use super::support::{APP, KEY, NOW, api, issuer, stub};
