@@ -121,6 +121,11 @@ pub(super) fn parse_domain(domain: &str) -> Option<String> {
 /// (full-width ones, the Kelvin sign) is refused: it looks like a domain that it is not.
 #[cfg(feature = "idna")]
 fn unicode_domain(domain: &str) -> Option<String> {
+    // Some letters beyond ASCII have an ASCII letter as their lower case: the Kelvin sign has k.
+    let mimics = |c: char| !c.is_ascii() && c.to_lowercase().any(|lower| lower.is_ascii());
+    if domain.chars().any(mimics) {
+        return None;
+    }
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;
     let (unicode, valid) = idna::domain_to_unicode(&ascii);
     (valid.is_ok() && unicode == domain.to_lowercase()).then_some(ascii)

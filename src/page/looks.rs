@@ -43,7 +43,7 @@ mod tests {
             let level = u8::try_from(step * 255 / 16).expect("a channel");
             for accent in [[level; 3], [level, 0, 0], [0, level, 255], [255, level, 0]].map(Accent)
             {
-                let white = accent.css().contains("#fff");
+                let white = accent.css().contains("--on-accent:#fff");
                 let (background, text) = (accent.luminance(), if white { 1.0 } else { 0.0 });
                 let (high, low) =
                     if background > text { (background, text) } else { (text, background) };
