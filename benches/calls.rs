@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
-use tower_didt::{DidAuth, DidService};
+use tower_didt::DidAuth;
+use tower_didt::layer::DidService;
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -13,11 +13,10 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use http::Request;
+use tower_didt::sealed::MemoryLedger;
+use tower_didt::store::SessionStore;
 use tower_didt::testing::Wallet;
-use tower_didt::{
-    DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, SessionStore,
-    Verifier,
-};
+use tower_didt::{DidAuth, MemoryStore, NoSessions, SealedStore, SealingKeys, Verifier};
 use tower_didt_benches::calls::{Bare, Guarded, bearer, now, request, signed_in};
 use tower_didt_benches::{AUDIENCE, median};
 use tower_layer::Layer;

@@ -14,7 +14,8 @@ use std::ops::Range;
 use std::time::Instant;
 
 use http::Request;
-use tower_didt::{Clock, DidAuth, DidToken, MemoryStore, NoSessions, SystemClock, Verifier};
+use tower_didt::token::DidToken;
+use tower_didt::{Clock, DidAuth, MemoryStore, NoSessions, SystemClock, Verifier};
 use tower_didt_benches::calls::{Bare, Guarded, bearer, pass};
 use tower_didt_benches::{AUDIENCE, median, token};
 use tower_layer::Layer;

@@ -13,8 +13,9 @@ use std::thread;
 use std::time::Instant;
 
 use http::Request;
+use tower_didt::sealed::MemoryLedger;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, MemoryLedger, SealedStore, SealingKeys, Verifier};
+use tower_didt::{DidAuth, SealedStore, SealingKeys, Verifier};
 use tower_didt_benches::calls::{Bare, Guarded, bearer, pass, signed_in};
 use tower_didt_benches::{AUDIENCE, median};
 use tower_layer::Layer;

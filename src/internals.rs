@@ -11,13 +11,9 @@ pub fn recover(signature: &str, digest: &[u8; 32]) -> Result<Address, SignatureF
     recover_signer(signature, digest)
 }
 
-/// Reads a session as Redis holds it: its number among the issuer's sessions, and the record.
+/// Reads a session as Redis holds it.
 #[cfg(feature = "redis")]
 #[must_use]
-pub fn redis_record(
-    text: &[u8],
-    issuer: Issuer,
-    handle: SessionHandle,
-) -> Option<(u64, SessionRecord)> {
+pub fn redis_record(text: &[u8], issuer: Issuer, handle: SessionHandle) -> Option<SessionRecord> {
     crate::session::read_redis_record(text, issuer, handle)
 }

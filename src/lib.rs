@@ -166,7 +166,7 @@ mod tls;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub mod axum;
+pub mod extract;
 #[cfg(feature = "magic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
 pub mod magic;
@@ -178,39 +178,81 @@ pub mod page;
 pub mod testing;
 
 pub use self::did::{
-    Address, Audiences, Claim, ClaimDigest, Clock, DEFAULT_LEEWAY, DidToken, Field, Issuer,
-    IssuerKey, MAX_CLAIM_DEPTH, MAX_TOKEN_LEN, Malformed, OutOfRange, ParseIssuerError,
-    SignatureFault, SignatureOf, SignedClaim, SystemClock, Timestamp, TokenError, VerifiedClaim,
-    Verifier,
+    Address, Audiences, Clock, Issuer, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
 };
 #[cfg(feature = "layer")]
 pub use self::middleware::{
-    Answer, AnswerBody, AuthBody, BoundLogin, Challenge, ConfigError, DidAuth, DidLayer,
-    DidService, Login, Origin, ParseOriginError, Refusal, Rejected, Rejection, Replay,
-    ResponseFuture, SameSite, Session, SessionCookie, TrustedOrigin, Unbound, forbid_storing,
-    is_navigation,
-};
-#[cfg(feature = "sealed")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
-pub use self::session::{
-    Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,
-};
-#[cfg(feature = "session")]
-pub use self::session::{
-    BoxError, DEFAULT_LIFETIME, DEFAULT_MAX_SESSIONS_PER_ISSUER, Lifetimes, MAX_ENDED_PER_MINT,
-    MAX_SESSIONS_PER_PAGE, MemoryStore, Minted, NewSession, NoSessions, OnceOnly, PageCursor,
-    PageRequest, ParseCursorError, ParseHandleError, SessionData, SessionExpired, SessionHandle,
-    SessionLimit, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket,
-    TokenMark, TokenState, Touched,
+    BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, Login, Origin, Refusal, Rejection,
+    Replay, SameSite, Session, SessionCookie, TrustedOrigin,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::session::RedisStore;
+#[cfg(feature = "session")]
 pub use self::session::{
-    RedisConfigError, RedisConnectError, RedisStore, RedisStoreBuilder, RedisWarning,
+    Lifetimes, MemoryStore, NoSessions, OnceOnly, SessionHandle, SessionLimit, SessionRecord,
+    StoreError,
 };
+#[cfg(feature = "sealed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
+pub use self::session::{SealedStore, SealingKeys};
 #[cfg(feature = "magic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
 pub use self::{magic::MagicUser, middleware::MagicSignIn};
+
+pub mod token {
+    //! Tokens in detail: what is in them, what is wrong with them, and their limits.
+
+    pub use crate::did::{
+        Claim, ClaimDigest, DEFAULT_LEEWAY, DidToken, Field, IssuerKey, MAX_CLAIM_DEPTH,
+        MAX_TOKEN_LEN, Malformed, OutOfRange, ParseIssuerError, SignatureFault, SignatureOf,
+        SignedClaim,
+    };
+}
+
+#[cfg(feature = "session")]
+#[cfg_attr(docsrs, doc(cfg(feature = "session")))]
+pub mod store {
+    //! For stores of your own: the contract, and what it speaks of.
+
+    pub use crate::session::{
+        BoxError, DEFAULT_LIFETIME, DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT,
+        MAX_SESSIONS_PER_PAGE, Minted, NewSession, PageCursor, PageRequest, ParseCursorError,
+        ParseHandleError, SessionData, SessionExpired, SessionPage, SessionStore, StoreFuture,
+        Ticket, TokenMark, TokenState, Touched,
+    };
+}
+
+#[cfg(feature = "sealed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
+pub mod sealed {
+    //! Sessions sealed into their cookies: the ledger behind a [`SealedStore`](crate::SealedStore).
+
+    pub use crate::session::{
+        Birth, MemoryLedger, RevocationLedger, SealedSession, SealingKeyError,
+    };
+}
+
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub mod redis {
+    //! Settings, errors and warnings of a [`RedisStore`](crate::RedisStore).
+
+    pub use crate::session::{
+        RedisConfigError, RedisConnectError, RedisStoreBuilder, RedisWarning,
+    };
+}
+
+#[cfg(feature = "layer")]
+#[cfg_attr(docsrs, doc(cfg(feature = "layer")))]
+pub mod layer {
+    //! The layer's service, future, body and answers: types that rarely have to be named.
+
+    pub use crate::middleware::{
+        Answer, AnswerBody, AuthBody, DidService, ParseOriginError, Rejected, ResponseFuture,
+        Unbound, forbid_storing, is_navigation,
+    };
+}
 
 /// The examples of the README, compiled and run as tests.
 #[cfg(doctest)]

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{Clock, DidAuth, DidToken, Timestamp, Verifier};
+use tower_didt::token::DidToken;
+use tower_didt::{Clock, DidAuth, Timestamp, Verifier};
 
 const AUDIENCE: &str = "did:magic:my-app";
 

@@ -5,7 +5,8 @@
 #![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
 
 use serde::Deserialize;
-use tower_didt::{DidToken, IssuerKey, Timestamp, TokenError, VerifiedClaim, Verifier};
+use tower_didt::token::{DidToken, IssuerKey};
+use tower_didt::{Timestamp, TokenError, VerifiedClaim, Verifier};
 
 #[derive(Deserialize)]
 struct Row {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Each folder (or file) of `src`, and what it may import from the crate.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("did", &["did"]),
-    ("session", &["did", "session", "sync"]),
-    ("magic", &["did", "magic", "sync"]),
+    ("session", &["did", "session", "sync", "tls"]),
+    ("magic", &["did", "magic", "sync", "tls"]),
+    ("page", &["did", "session", "magic", "middleware", "page"]),
     ("middleware", &["did", "session", "magic", "middleware", "sync"]),
 ];
 

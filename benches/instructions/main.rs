@@ -8,7 +8,8 @@
 //! callgrind is told to look at.
 
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{DidAuth, DidToken, Issuer, IssuerKey, Timestamp, Verifier};
+use tower_didt::token::{DidToken, IssuerKey};
+use tower_didt::{DidAuth, Issuer, Timestamp, Verifier};
 use tower_didt_benches::AUDIENCE;
 use tower_didt_benches::calls::{Bare, bearer, pass, signed_in};
 use tower_layer::Layer;

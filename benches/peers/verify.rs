@@ -14,7 +14,8 @@ use std::hint::black_box;
 use std::io::{self, BufRead};
 use std::time::{Duration, Instant};
 
-use tower_didt::{Clock, DidAuth, DidToken, SystemClock, Verifier};
+use tower_didt::token::DidToken;
+use tower_didt::{Clock, DidAuth, SystemClock, Verifier};
 use tower_didt_benches::AUDIENCE;
 use tower_didt_benches::calls::{Bare, bearer, pass, signed_in};
 use tower_layer::Layer;

@@ -17,11 +17,9 @@
 use std::time::{Duration, Instant};
 
 use http::Request;
+use tower_didt::store::{Minted, NewSession, SessionStore, TokenMark, TokenState};
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{
-    Address, DidAuth, MemoryStore, Minted, NewSession, NoSessions, SessionStore, Timestamp,
-    TokenMark, TokenState, Verifier,
-};
+use tower_didt::{Address, DidAuth, MemoryStore, NoSessions, Timestamp, Verifier};
 use tower_didt_benches::calls::{Bare, bearer, now, pass, request};
 use tower_didt_benches::{AUDIENCE, median};
 use tower_layer::Layer;

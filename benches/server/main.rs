@@ -16,9 +16,9 @@ use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
+use tower_didt::sealed::MemoryLedger;
 use tower_didt::{
-    Clock, DidAuth, MemoryLedger, MemoryStore, NoSessions, SealedStore, SealingKeys, SystemClock,
-    Verifier,
+    Clock, DidAuth, MemoryStore, NoSessions, SealedStore, SealingKeys, SystemClock, Verifier,
 };
 use tower_didt_benches::{AUDIENCE, token};
 

@@ -782,7 +782,7 @@ mod mint {
             let tokens: std::collections::HashSet<_> = text(&output.stdout).lines().collect();
             assert_eq!(tokens.len(), count);
             for token in tokens {
-                let token = tower_didt::DidToken::decode(token).expect("well formed");
+                let token = tower_didt::token::DidToken::decode(token).expect("well formed");
                 assert_eq!(token.into_signed().expect("signed").issuer(), alice().issuer());
             }
         }

@@ -11,8 +11,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tower_didt::layer::is_navigation;
+use tower_didt::store::PageRequest;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, PageRequest, Session, SessionHandle, StoreError, is_navigation};
+use tower_didt::{DidAuth, Session, SessionHandle, StoreError};
 
 use super::guide::Guide;
 use super::page;

@@ -33,8 +33,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
+use tower_didt::layer::AuthBody;
 use tower_didt::testing::Wallet;
-use tower_didt::{AuthBody, DidAuth, SessionCookie, Verifier};
+use tower_didt::{DidAuth, SessionCookie, Verifier};
 
 use crate::forward::{Upstream, UpstreamBody};
 

@@ -16,7 +16,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tower::{Layer, Service, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{DidAuth, DidToken, Issuer, Malformed, Session, Timestamp, TokenError, Verifier};
+use tower_didt::{DidAuth, Issuer, Session, Timestamp, TokenError, Verifier};
+use tower_didt::token::{DidToken, Malformed};
 
 mod redis_record;
 mod sealed_cookie;

@@ -3,10 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use tower_didt::testing::Wallet;
-use tower_didt::{
-    MemoryLedger, Minted, NewSession, SealedStore, SealingKeys, SessionData, SessionRecord,
-    SessionStore, Timestamp, TokenMark, Verifier,
-};
+use tower_didt::{SealedStore, SealingKeys, SessionRecord, Timestamp, Verifier};
+use tower_didt::sealed::MemoryLedger;
+use tower_didt::store::{Minted, NewSession, SessionData, SessionStore, TokenMark};
 
 use crate::{AUDIENCE, NOW};
 

@@ -206,7 +206,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DidToken;
+    use crate::did::DidToken;
     use crate::testing::Wallet;
 
     /// A good claim with these members more.

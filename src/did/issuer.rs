@@ -87,7 +87,7 @@ impl FromStr for Address {
 ///
 /// let issuer: Issuer = "did:ethr:0xb9e2fb6db1c2da8c6d6bd66bb1d7a4f2a7b3c5d1".parse()?;
 /// assert_eq!(issuer, issuer.to_string().parse()?);
-/// # Ok::<(), tower_didt::ParseIssuerError>(())
+/// # Ok::<(), tower_didt::token::ParseIssuerError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Issuer(Address);

@@ -15,7 +15,8 @@ use super::signature::Signature;
 /// What is known never changes a verdict, only how long it takes.
 ///
 /// ```
-/// use tower_didt::{DidToken, TokenError};
+/// use tower_didt::TokenError;
+/// use tower_didt::token::DidToken;
 /// # use tower_didt::testing::Wallet;
 /// # let [first, second] = [1, 2].map(|_| Wallet::from_seed("alice").token("did:magic:my-app").mint());
 ///
@@ -88,8 +89,8 @@ mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
+    use crate::did::{DidToken, IssuerKey, SignatureFault, TokenError};
     use crate::testing::Wallet;
-    use crate::{DidToken, IssuerKey, SignatureFault, TokenError};
 
     fn decoded(token: &str) -> DidToken {
         DidToken::decode(token).expect("a token")

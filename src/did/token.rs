@@ -28,7 +28,9 @@ pub const MAX_TOKEN_LEN: usize = 8 * 1024;
 ///
 /// ```
 /// # #[cfg(feature = "testing")] {
-/// # use tower_didt::{Clock, DidToken, SystemClock, Verifier, testing::Wallet};
+/// # use tower_didt::{Clock, SystemClock, Verifier};
+/// # use tower_didt::testing::Wallet;
+/// # use tower_didt::token::DidToken;
 /// # let text = Wallet::from_seed("alice").token("did:magic:my-app").mint();
 /// let token = DidToken::decode(&text)?; // says anything
 /// let signed = token.into_signed()?; // says what its issuer signed

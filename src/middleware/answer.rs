@@ -17,7 +17,7 @@ use crate::session::BoxError;
 ///
 /// ```
 /// use http::{Response, StatusCode};
-/// use tower_didt::Answer;
+/// use tower_didt::layer::Answer;
 ///
 /// let mut answer = Answer::from(Response::new("your subscription has ended".to_owned()));
 /// *answer.status_mut() = StatusCode::PAYMENT_REQUIRED;

@@ -20,10 +20,11 @@ use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
 use super::{Answer, DidLayer, Login, ParseOriginError, Refusal, Rejected, SessionCookie, observe};
 #[cfg(feature = "testing")]
-use crate::Timestamp;
-use crate::{
-    Clock, Issuer, Lifetimes, MemoryStore, PageRequest, SessionHandle, SessionLimit, SessionPage,
-    SessionStore, StoreError, SystemClock, Verifier,
+use crate::did::Timestamp;
+use crate::did::{Clock, Issuer, SystemClock, Verifier};
+use crate::session::{
+    Lifetimes, MemoryStore, PageRequest, SessionHandle, SessionLimit, SessionPage, SessionStore,
+    StoreError,
 };
 
 /// How old a token may be that a session is made of: 900 seconds, the lifespan
@@ -160,7 +161,7 @@ impl DidAuth {
 
     /// How many sessions an issuer may have at a time; a new one ends the oldest.
     ///
-    /// Defaults to [`DEFAULT_MAX_SESSIONS_PER_ISSUER`](crate::DEFAULT_MAX_SESSIONS_PER_ISSUER)
+    /// Defaults to [`DEFAULT_MAX_SESSIONS_PER_ISSUER`](crate::store::DEFAULT_MAX_SESSIONS_PER_ISSUER)
     /// wherever the store can count sessions. Sealed sessions, which live in their cookies, cannot
     /// be counted: they have no limit by default, and with one that was asked for here nobody
     /// signs in ([`StoreError::Unsupported`]).
@@ -365,7 +366,8 @@ impl DidAuth {
     /// ```
     /// # #[cfg(feature = "axum")] {
     /// use axum::response::Redirect;
-    /// use tower_didt::{Answer, DidAuth, Verifier};
+    /// use tower_didt::{DidAuth, Verifier};
+    /// use tower_didt::layer::Answer;
     ///
     /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
     ///     .with_rejection_handler(|rejected| {

@@ -13,7 +13,8 @@ use http::HeaderMap;
 use super::challenge::{Challenge, ChallengeKey, Secret};
 use super::credentials::{CookieValue, cookie_value};
 use super::{Rejection, SessionCookie};
-use crate::{SignedClaim, StoreError, Timestamp, TokenMark, Verifier};
+use crate::did::{SignedClaim, Timestamp, Verifier};
+use crate::session::{StoreError, TokenMark};
 
 /// How long a challenge is good by default.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{SessionCookie, forbid_storing};
-use crate::{StoreError, Timestamp};
+use crate::did::Timestamp;
+use crate::session::StoreError;
 
 /// What is hashed before the secret, so that no hash stands for two things.
 const TAG: &[u8] = b"tower-didt challenge: tag";

@@ -6,7 +6,8 @@ use cookie::{Cookie, time};
 use http::HeaderValue;
 
 use super::ConfigError;
-use crate::{SessionRecord, Ticket, Timestamp};
+use crate::did::Timestamp;
+use crate::session::{SessionRecord, Ticket};
 
 /// Browsers keep no cookie longer than 400 days (RFC 6265bis).
 const MAX_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -232,7 +233,7 @@ fn is_token_char(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SessionData, SessionHandle};
+    use crate::session::{SessionData, SessionHandle};
 
     fn attributes(header: &HeaderValue) -> Vec<String> {
         let text = header.to_str().expect("ASCII");

@@ -5,7 +5,7 @@ use std::fmt;
 use moka::sync::Cache;
 
 use super::proof_cache::OVERHEAD;
-use crate::{DidToken, Issuer, IssuerKey, SignedClaim, TokenError};
+use crate::did::{DidToken, Issuer, IssuerKey, SignedClaim, TokenError};
 
 /// What the cache may take of memory by default: 8 MiB, some 2,500 issuers who came
 /// back, or 19,000 who were seen once.

@@ -98,7 +98,7 @@ impl DidLayer {
     /// [`Replay::SingleUse`](super::Replay::SingleUse), where one request uses it up. With
     /// [`BoundLogin`](super::BoundLogin) it has to come with its challenge here too, which
     /// stays good as well. The store is asked whether the token was
-    /// [revoked](crate::TokenState::Revoked). Since no session is made, pages of other origins are not refused for
+    /// [revoked](crate::store::TokenState::Revoked). Since no session is made, pages of other origins are not refused for
     /// bringing a token: with CORS it is up to you who may.
     ///
     /// ```

@@ -36,6 +36,7 @@ use crate::session::SessionData;
 pub struct Login {
     claim: VerifiedClaim,
     request: Parts,
+    #[cfg_attr(not(feature = "magic"), allow(dead_code, reason = "read where Magic is asked"))]
     person: Person,
 }
 

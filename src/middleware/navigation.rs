@@ -34,7 +34,7 @@ const MAX_MEDIA_RANGES: usize = 32;
 ///
 /// ```
 /// use http::{HeaderMap, Method};
-/// use tower_didt::is_navigation;
+/// use tower_didt::layer::is_navigation;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("accept", "application/json".parse()?);

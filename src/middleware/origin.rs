@@ -23,7 +23,7 @@ const MAX_HOST_LEN: usize = 253;
 ///
 /// let origin: Origin = "https://APP.example.com:443".parse()?;
 /// assert_eq!(origin.to_string(), "https://app.example.com");
-/// # Ok::<(), tower_didt::ParseOriginError>(())
+/// # Ok::<(), tower_didt::layer::ParseOriginError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::issuer_keys::IssuerKeys;
 use super::observe::{self, Stopwatch};
-use crate::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
+use crate::did::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 
 /// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;

@@ -212,7 +212,8 @@ impl Rejection {
     ///
     /// ```
     /// use http::{Request, Response};
-    /// use tower_didt::{AnswerBody, Rejection, Session};
+    /// use tower_didt::{Rejection, Session};
+    /// use tower_didt::layer::AnswerBody;
     ///
     /// async fn sign_out<B>(request: Request<B>) -> Response<AnswerBody> {
     ///     let Some(session) = request.extensions().get::<Session>() else {

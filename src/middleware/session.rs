@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::de::DeserializeOwned;
 
 use super::gate::Gate;
-use crate::{
-    Address, Issuer, PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord,
-    StoreError, Timestamp, VerifiedClaim,
+use crate::did::{Address, Issuer, Timestamp, VerifiedClaim};
+use crate::session::{
+    PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord, StoreError,
 };
 
 /// Who is calling. Handlers find it in the request's extensions; under axum it
@@ -24,7 +24,8 @@ use crate::{
 /// # #[cfg(feature = "axum")] {
 /// use axum::extract::Path;
 /// use axum::http::StatusCode;
-/// use tower_didt::{PageRequest, Session, SessionHandle, StoreError};
+/// use tower_didt::{Session, SessionHandle, StoreError};
+/// use tower_didt::store::PageRequest;
 ///
 /// async fn devices(session: Session) -> Result<String, StoreError> {
 ///     let mut list = String::new();

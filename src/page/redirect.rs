@@ -14,7 +14,7 @@ impl DidLayer {
     /// Sends people who are not signed in to a sign-in page, with `302` and the way back
     /// in the query as `rd`. Everybody else gets the 401 that they get without this.
     ///
-    /// "People" are [navigations](crate::is_navigation): a browser that opens a page. Scripts, programs,
+    /// "People" are [navigations](crate::layer::is_navigation): a browser that opens a page. Scripts, programs,
     /// WebSockets and requests with a token are never redirected. A cookie whose session has
     /// ended is taken away by the same answer. The body of a `POST` would be lost on the way, so
     /// it is not redirected either.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::Issuer;
+use crate::did::Issuer;
 
 /// Cells for each entry that the memory in front of this holds: 128 bytes. With as many issuers
 /// in here as the memory in front holds, one other issuer in 5,000 shares all its cells with
@@ -83,7 +83,7 @@ impl fmt::Debug for IssuerLines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Address;
+    use crate::did::Address;
 
     fn issuer(number: u64) -> Issuer {
         let mut address = [0; 20];

@@ -1,10 +1,11 @@
 //! How long a session lives, and when using it is worth writing down.
+#![cfg_attr(not(feature = "layer"), allow(dead_code, reason = "only the layer enforces limits"))]
 
 use std::fmt;
 use std::time::Duration;
 
 use super::SessionRecord;
-use crate::Timestamp;
+use crate::did::Timestamp;
 
 /// How long a session lives at most by default: 7 days, as Magic's own.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -147,7 +148,7 @@ impl std::error::Error for SessionExpired {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SessionData, SessionHandle};
+    use crate::session::{SessionData, SessionHandle};
 
     fn record(created: i64, seen: i64, expires: i64) -> SessionRecord {
         let mut record = SessionRecord::new(

@@ -6,8 +6,8 @@ use std::sync::PoisonError;
 use super::TokenMark;
 use super::issuer_lines::IssuerLines;
 use super::used_tokens::{rounded_up, start_of};
+use crate::did::{Issuer, Timestamp};
 use crate::sync::Mutex;
-use crate::{Issuer, Timestamp};
 
 /// When the newest token of each issuer was issued, bounded in number.
 ///
@@ -96,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Verifier;
+    use crate::did::Verifier;
     use crate::testing::Wallet;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);

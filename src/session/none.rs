@@ -6,7 +6,7 @@ use super::{
     Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore,
     StoreError, StoreFuture, TokenMark, TokenState, Touched,
 };
-use crate::{Issuer, Timestamp};
+use crate::did::{Issuer, Timestamp};
 
 /// Remembers nothing: every request brings its own token, no cookie is ever set, and none is
 /// taken away: one that comes along may be that of other routes of the same host.

@@ -6,7 +6,7 @@ use super::{
     Minted, NewSession, NoSessions, PageRequest, SessionHandle, SessionPage, SessionRecord,
     SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };
-use crate::{Issuer, Timestamp};
+use crate::did::{Issuer, Timestamp};
 
 /// Remembers which tokens were used, in another store, and keeps no sessions.
 ///

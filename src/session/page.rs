@@ -19,7 +19,7 @@ const CURSOR_DIGITS: usize = 16;
 /// Which page of an issuer's sessions is asked for.
 ///
 /// ```
-/// use tower_didt::{PageCursor, PageRequest};
+/// use tower_didt::store::{PageCursor, PageRequest};
 ///
 /// let first = PageRequest::first().with_size(20);
 /// # fn from_query() -> PageCursor { PageCursor::from_u64(1) }

@@ -11,7 +11,7 @@ use super::{
 };
 #[cfg(feature = "layer")]
 use crate::did::Address;
-use crate::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
+use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -48,9 +48,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tower_didt::{
-///     Issuer, MemoryStore, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
-///     SessionRecord, SessionStore, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+/// use tower_didt::{Issuer, MemoryStore, SessionHandle, SessionRecord, Timestamp};
+/// use tower_didt::store::{
+///     Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark,
+///     TokenState, Touched,
 /// };
 ///
 /// #[derive(Clone, Debug)]
@@ -244,6 +245,10 @@ impl TokenMark {
 
     /// Whose token it is, or `None` for what [is nobody's](Self::of_anybody).
     #[cfg(feature = "layer")]
+    #[cfg_attr(
+        not(any(feature = "tracing", all(feature = "redis", feature = "sealed"))),
+        allow(dead_code, reason = "for logs and for a ledger in Redis")
+    )]
     pub(crate) fn owner(&self) -> Option<Issuer> {
         let nobody = Self::in_nobodys_name(*self.digest.as_bytes());
         (self.issuer != nobody).then_some(self.issuer)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::issuer_lines::IssuerLines;
 use super::{TokenMark, TokenState};
+use crate::did::{Issuer, Timestamp};
 use crate::sync::Mutex;
-use crate::{Issuer, Timestamp};
 
 /// A token dated this little ahead of the clock may take twice the room of one that is dated
 /// further ahead: many honest clocks are off by seconds, few by minutes.
@@ -285,7 +285,7 @@ pub(super) fn start_of(second: u32) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Address, ClaimDigest};
+    use crate::did::{Address, ClaimDigest};
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 

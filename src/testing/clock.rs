@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{Clock, Timestamp};
+use crate::did::{Clock, Timestamp};
 
 /// A clock that stands still until it is moved. Clones share their time.
 #[derive(Clone, Debug)]

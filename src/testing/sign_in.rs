@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Wallet;
-use crate::{DidAuth, Rejection};
+use crate::middleware::{DidAuth, Rejection};
 
 /// Signs a wallet in: gives the `Cookie` header of its new session.
 ///

@@ -8,7 +8,7 @@ use http::{HeaderValue, Request};
 use tower_service::Service;
 
 use super::{Wallet, sign_in};
-use crate::DidAuth;
+use crate::middleware::DidAuth;
 
 /// Signs a wallet in, and gives the service as its browser sees it: every request comes with
 /// the cookie of the new session.

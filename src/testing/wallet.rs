@@ -15,8 +15,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use sha3::{Digest, Keccak256};
 
+use crate::did::{Clock, Issuer, SystemClock, Timestamp};
 use crate::did::{address_of, prehash};
-use crate::{Clock, Issuer, SystemClock, Timestamp};
 
 /// Magic's default lifespan of a token: 900 seconds.
 const DEFAULT_LIFESPAN: Duration = Duration::from_secs(900);
@@ -233,7 +233,7 @@ fn random_uuid() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Verifier;
+    use crate::did::Verifier;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 

@@ -1,6 +1,6 @@
 //! The `Cookie` header, bent in every way.
 
-use tower_didt::PageRequest;
+use tower_didt::store::PageRequest;
 
 use crate::server::{HOST, Server};
 

@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_didt::store::{Minted, NewSession, SessionStore, Ticket, TokenMark, Touched};
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{
-    DidAuth, DidToken, Login, MemoryStore, Minted, NewSession, OnceOnly, Rejection, Session,
-    SessionStore, StoreError, Ticket, TokenMark, Touched, Verifier,
-};
+use tower_didt::token::DidToken;
+use tower_didt::{DidAuth, Login, MemoryStore, OnceOnly, Rejection, Session, StoreError, Verifier};
 
 use crate::server::{AUDIENCE, START};
 

@@ -10,10 +10,9 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tower_didt::store::PageRequest;
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{
-    Clock, DidAuth, Issuer, PageRequest, Session, SessionRecord, StoreError, Timestamp, Verifier,
-};
+use tower_didt::{Clock, DidAuth, Issuer, Session, SessionRecord, StoreError, Timestamp, Verifier};
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);

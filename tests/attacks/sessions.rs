@@ -235,7 +235,8 @@ fn guessed_ids() {
 /// attacker's own sessions would hold up everybody whose lock they share (CWE-407).
 #[test]
 fn a_flood_of_sessions_of_one_issuer() {
-    use tower_didt::{MemoryStore, Minted, NewSession, SessionStore, TokenMark, Verifier};
+    use tower_didt::store::{Minted, NewSession, SessionStore, TokenMark};
+    use tower_didt::{MemoryStore, Verifier};
     let store = MemoryStore::new();
     let token = Wallet::from_seed("mallory").token(AUDIENCE).issued_at(START).mint();
     let claim = Verifier::new(AUDIENCE).verify(token, START).expect("a good token");

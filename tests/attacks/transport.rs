@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tower_didt::PageRequest;
+use tower_didt::store::PageRequest;
 
 use crate::server::{HOST, Server, issuer};
 

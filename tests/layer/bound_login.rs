@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{Request, StatusCode};
+use tower_didt::layer::Unbound;
 use tower_didt::testing::Wallet;
-use tower_didt::{BoundLogin, Challenge, NoSessions, Rejection, Replay, SessionCookie, Unbound};
+use tower_didt::{BoundLogin, Challenge, NoSessions, Rejection, Replay, SessionCookie};
 
 use crate::support::{AUDIENCE, Answer, App, Body, FaultyStore, bearer, empty, request};
 

@@ -58,7 +58,10 @@ async fn signing_in_renewal_and_removal_forbid_caches_to_store_the_applications_
     let hour = std::time::Duration::from_secs(3600);
     let app = App::new().with(|auth| {
         auth.with_lifetimes(Lifetimes::default().with_idle_timeout(hour)).with_store(
-            tower_didt::SealedStore::new(sealing_keys(), tower_didt::MemoryLedger::default()),
+            tower_didt::SealedStore::new(
+                sealing_keys(),
+                tower_didt::sealed::MemoryLedger::default(),
+            ),
         )
     });
     let alice = Wallet::from_seed("alice");

@@ -6,8 +6,9 @@ use axum::routing::get;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::layer::Answer;
 use tower_didt::testing::Wallet;
-use tower_didt::{Answer, DidAuth, Refusal, Rejection, Session, StoreError};
+use tower_didt::{DidAuth, Refusal, Rejection, Session, StoreError};
 
 use crate::support::{App, Body, FaultyStore, bearer, empty, with_cookie};
 
@@ -179,7 +180,7 @@ async fn a_service_without_axum_rejects_in_the_same_words() {
     let app = App::new().with(own_words);
     let service = service_fn(|_: Request<Body>| async {
         Ok::<_, std::convert::Infallible>(
-            Rejection::SessionExpired(tower_didt::SessionExpired::Idle)
+            Rejection::SessionExpired(tower_didt::store::SessionExpired::Idle)
                 .into_answer()
                 .into_response(),
         )

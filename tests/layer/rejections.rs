@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
+use tower_didt::store::{SessionData, SessionExpired};
 use tower_didt::testing::Wallet;
-use tower_didt::{Refusal, Rejection, SessionData, SessionExpired, TokenError};
+use tower_didt::{Refusal, Rejection, TokenError};
 
 use crate::support::{AUDIENCE, App, FaultyStore, START, bearer, empty, request, with_cookie};
 

@@ -1,10 +1,11 @@
 //! Signing out everywhere ends tokens too.
 
 use http::StatusCode;
+use tower_didt::sealed::MemoryLedger;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    Clock, MemoryLedger, MemoryStore, NoSessions, OnceOnly, Rejection, Replay, SealedStore,
-    SealingKeys, StoreError,
+    Clock, MemoryStore, NoSessions, OnceOnly, Rejection, Replay, SealedStore, SealingKeys,
+    StoreError,
 };
 
 use crate::support::{AUDIENCE, Answer, App, bearer, both, to, with_cookie};

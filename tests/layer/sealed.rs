@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 
 use http::StatusCode;
+use tower_didt::sealed::MemoryLedger;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, MemoryLedger, Refusal, Rejection, SealedStore, SealingKeys};
+use tower_didt::{DidAuth, Refusal, Rejection, SealedStore, SealingKeys};
 
 use crate::support::{App, bearer, log, to, with_cookie};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use http::StatusCode;
+use tower_didt::store::SessionStore;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    DidAuth, Lifetimes, NoSessions, OnceOnly, Rejection, Replay, SameSite, SessionCookie,
-    SessionStore, Verifier,
+    DidAuth, Lifetimes, NoSessions, OnceOnly, Rejection, Replay, SameSite, SessionCookie, Verifier,
 };
 
 use crate::support::{

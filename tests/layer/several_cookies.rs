@@ -3,10 +3,10 @@
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{Request, StatusCode};
+use tower_didt::sealed::MemoryLedger;
 use tower_didt::testing::Wallet;
 use tower_didt::{
-    BoundLogin, DidAuth, MemoryLedger, NoSessions, Rejection, SealedStore, SealingKeys,
-    SessionCookie,
+    BoundLogin, DidAuth, NoSessions, Rejection, SealedStore, SealingKeys, SessionCookie,
 };
 
 use crate::support::{App, Body, FaultyStore, empty, request};

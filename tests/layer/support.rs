@@ -10,11 +10,14 @@ use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::store::{
+    Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark, TokenState,
+    Touched,
+};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
-    Clock, DidAuth, Issuer, MemoryStore, Minted, NewSession, PageRequest, Session, SessionHandle,
-    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark,
-    TokenState, Touched, Verifier,
+    Clock, DidAuth, Issuer, MemoryStore, Session, SessionHandle, SessionRecord, StoreError,
+    Timestamp, Verifier,
 };
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";

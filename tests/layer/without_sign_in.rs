@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::layer::Unbound;
 use tower_didt::testing::Wallet;
-use tower_didt::{BoundLogin, Clock, NoSessions, Rejection, Replay, Session, Timestamp, Unbound};
+use tower_didt::{BoundLogin, Clock, NoSessions, Rejection, Replay, Session, Timestamp};
 
 use crate::support::{AUDIENCE, App, Body, FaultyStore, bearer, both, empty, request, with_cookie};
 

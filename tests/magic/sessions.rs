@@ -11,10 +11,12 @@ use http_body_util::BodyExt;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 use tower_didt::magic::Magic;
+use tower_didt::sealed::MemoryLedger;
+use tower_didt::store::PageRequest;
 use tower_didt::testing::{self, Fault, FixedClock, TestUser, Wallet};
 use tower_didt::{
-    Clock, DidAuth, Lifetimes, Login, MagicSignIn, MagicUser, MemoryLedger, NoSessions,
-    PageRequest, Refusal, Rejection, SealedStore, SealingKeys, Session, Verifier,
+    Clock, DidAuth, Lifetimes, Login, MagicSignIn, MagicUser, NoSessions, Refusal, Rejection,
+    SealedStore, SealingKeys, Session, Verifier,
 };
 
 use super::support::{APP, NOW, ada, api, issuer, stub};

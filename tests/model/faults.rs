@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use tower_didt::{
-    Issuer, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+use tower_didt::store::{
+    Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark, TokenState,
+    Touched,
 };
+use tower_didt::{Issuer, SessionHandle, SessionRecord, StoreError, Timestamp};
 
 /// How the store behaves for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

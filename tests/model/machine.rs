@@ -6,7 +6,8 @@ use http::StatusCode;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::Config;
-use tower_didt::{MemoryStore, SessionHandle, SessionStore};
+use tower_didt::store::SessionStore;
+use tower_didt::{MemoryStore, SessionHandle};
 
 use crate::faults::{Weather, Weathered};
 use crate::reference::{ABSOLUTE, IDLE, MAX_TOKEN_AGE, Outcome, REFRESH, Reference};

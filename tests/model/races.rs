@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use http::StatusCode;
-use tower_didt::{MemoryStore, SessionStore};
+use tower_didt::MemoryStore;
+use tower_didt::store::SessionStore;
 
 use crate::world::{Handler, Reply, World};
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::store::{PageRequest, SessionStore};
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
-    DidAuth, Issuer, Lifetimes, PageRequest, Replay, Session, SessionHandle, SessionRecord,
-    SessionStore, Timestamp, Verifier,
+    DidAuth, Issuer, Lifetimes, Replay, Session, SessionHandle, SessionRecord, Timestamp, Verifier,
 };
 
 use crate::reference::{ABSOLUTE, IDLE, MAX_TOKEN_AGE, User};

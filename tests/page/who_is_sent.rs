@@ -1,7 +1,7 @@
 //! Request heads as clients send them: 302 for a person who opens a page, 401 for all else.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tower_didt::is_navigation;
+use tower_didt::layer::is_navigation;
 
 const CHROME: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7";
 const FIREFOX: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";

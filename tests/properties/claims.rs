@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Number, Value};
 use tower_didt::testing::Wallet;
-use tower_didt::{Malformed, Timestamp, TokenError, Verifier};
+use tower_didt::token::Malformed;
+use tower_didt::{Timestamp, TokenError, Verifier};
 
 use crate::support::{Choices, config};
 

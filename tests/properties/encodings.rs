@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidToken, Malformed, SignatureFault, TokenError, Verifier};
+use tower_didt::token::{DidToken, Malformed, SignatureFault};
+use tower_didt::{TokenError, Verifier};
 
 use crate::support::{AUDIENCE, Choices, Parts, START, config};
 

@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
+use tower_didt::store::Ticket;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidToken, Issuer, SessionHandle, Ticket, Timestamp, Verifier};
+use tower_didt::token::DidToken;
+use tower_didt::{Issuer, SessionHandle, Timestamp, Verifier};
 
 use crate::support::{AUDIENCE, Parts, START, config};
 

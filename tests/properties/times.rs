@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidToken, Timestamp, Verifier};
+use tower_didt::token::DidToken;
+use tower_didt::{Timestamp, Verifier};
 
 use crate::support::{AUDIENCE, config};
 

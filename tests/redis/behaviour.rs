@@ -3,11 +3,10 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use tower_didt::redis::{RedisConfigError, RedisWarning};
+use tower_didt::store::{Minted, SessionStore};
 use tower_didt::testing::store_suite::StoreSuite;
-use tower_didt::{
-    Minted, RedisConfigError, RedisStore, RedisWarning, SessionLimit, SessionStore, StoreError,
-    Timestamp,
-};
+use tower_didt::{RedisStore, SessionLimit, StoreError, Timestamp};
 
 use crate::support::{LIFETIME, issuer, list, now, opens, session, sign_in, token, warm};
 use tower_didt_test_support::directory::Directory;

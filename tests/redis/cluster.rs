@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tower_didt::{RedisStore, SessionStore};
+use tower_didt::RedisStore;
+use tower_didt::store::SessionStore;
 
 use crate::support::{
     eventually, issuer, now, opens, opens_at_once, session, sign_in, unavailable, warm,

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tower_didt::{RedisStore, SessionStore};
+use tower_didt::RedisStore;
+use tower_didt::store::SessionStore;
 
 use crate::proxy::Proxy;
 use crate::support::{
@@ -264,7 +265,7 @@ async fn what_was_copied_while_a_revocation_was_under_way_is_dropped_when_it_is_
         kinds.push(std::sync::Arc::new(tower_didt::SealedStore::new(keys, store.clone())));
     }
     for store in kinds {
-        let tower_didt::Minted::Session { ticket, record } =
+        let tower_didt::store::Minted::Session { ticket, record } =
             store.mint(session("alice"), now()).await.expect("an answer")
         else {
             panic!("no session")

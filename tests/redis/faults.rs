@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tower_didt::{RedisStore, SessionStore, StoreError, TokenState};
+use tower_didt::store::{SessionStore, TokenState};
+use tower_didt::{RedisStore, StoreError};
 
 use crate::proxy::Proxy;
 use crate::support::{

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tower_didt::store::{Minted, NewSession, SessionStore};
 use tower_didt::testing::store_suite::StoreSuite;
-use tower_didt::{
-    Issuer, Minted, NewSession, RedisStore, SealedStore, SealingKeys, SessionStore, StoreError,
-    Timestamp,
-};
+use tower_didt::{Issuer, RedisStore, SealedStore, SealingKeys, StoreError, Timestamp};
 
 use crate::proxy::Proxy;
 use crate::support::{
@@ -36,7 +34,7 @@ async fn sign_in_at(store: &SealedStore, session: NewSession, now: Timestamp) ->
     }
 }
 
-fn suite(builder: &tower_didt::RedisStoreBuilder) -> StoreSuite {
+fn suite(builder: &tower_didt::redis::RedisStoreBuilder) -> StoreSuite {
     let (keys, builder) = (keys(), builder.clone().with_timeout(Duration::from_secs(10)));
     StoreSuite::new(move || {
         let store = SealedStore::new(keys.clone(), builder.open().expect("a store"));

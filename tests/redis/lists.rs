@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use tower_didt::{
-    Issuer, MAX_ENDED_PER_MINT, Minted, PageRequest, RedisStore, SessionLimit, SessionStore,
-};
+use tower_didt::store::{MAX_ENDED_PER_MINT, Minted, PageRequest, SessionStore};
+use tower_didt::{Issuer, RedisStore, SessionLimit};
 
 use crate::support::{issuer, list, now, opens, session, sign_in, unavailable};
 use tower_didt_test_support::needs_redis;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tower_didt::{RedisStore, RedisStoreBuilder, SessionStore};
+use tower_didt::RedisStore;
+use tower_didt::redis::RedisStoreBuilder;
+use tower_didt::store::SessionStore;
 
 use crate::support::{eventually, issuer, now, opens, opens_at_once, sign_in, token, warm};
 use tower_didt_test_support::needs_redis;
@@ -93,7 +95,7 @@ async fn signed_in(machine: &Machine, user: &str) -> (String, Arc<tower_didt::Se
     let begin = Instant::now();
     loop {
         match machine.mint(crate::support::session(user), now()).await {
-            Ok(tower_didt::Minted::Session { ticket, record }) => {
+            Ok(tower_didt::store::Minted::Session { ticket, record }) => {
                 return (ticket.expose_secret().to_owned(), record);
             }
             other => assert!(begin.elapsed() < Duration::from_secs(10), "{other:?}"),

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tower_didt::{
-    Minted, NewSession, RedisStore, SealedStore, SealingKeys, SessionStore, StoreError, Timestamp,
-    TokenMark, TokenState,
-};
+use tower_didt::store::{Minted, NewSession, SessionStore, TokenMark, TokenState};
+use tower_didt::{RedisStore, SealedStore, SealingKeys, StoreError, Timestamp};
 
 use crate::support::{LIFETIME, issuer, now, sign_in, token};
 use tower_didt_test_support::needs_redis;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use tower_didt::{RedisStore, SessionStore, StoreError};
+use tower_didt::store::SessionStore;
+use tower_didt::{RedisStore, StoreError};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
 

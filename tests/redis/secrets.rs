@@ -1,8 +1,8 @@
 //! Users with few rights, and passwords that nobody gets to see.
 
-use tower_didt::{
-    RedisConfigError, RedisStore, RedisWarning, SessionLimit, SessionStore, TokenState,
-};
+use tower_didt::redis::{RedisConfigError, RedisWarning};
+use tower_didt::store::{SessionStore, TokenState};
+use tower_didt::{RedisStore, SessionLimit};
 
 use crate::support::{
     in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token, unavailable, warm,

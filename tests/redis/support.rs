@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tower_didt::store::{Minted, NewSession, PageRequest, SessionStore, TokenMark};
 use tower_didt::testing::Wallet;
-use tower_didt::{
-    Clock, Issuer, Minted, NewSession, PageRequest, SessionRecord, SessionStore, StoreError,
-    SystemClock, Timestamp, TokenMark, Verifier,
-};
+use tower_didt::{Clock, Issuer, SessionRecord, StoreError, SystemClock, Timestamp, Verifier};
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 

@@ -1,7 +1,8 @@
 //! TLS, with a certificate made for the occasion.
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use tower_didt::{RedisConfigError, RedisStore};
+use tower_didt::RedisStore;
+use tower_didt::redis::RedisConfigError;
 
 use crate::support::{opens, sign_in, warm};
 use tower_didt_test_support::directory::Directory;

@@ -2,10 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+use tower_didt::store::{Minted, NewSession, SessionStore, TokenMark};
 use tower_didt::testing::Wallet;
-use tower_didt::{
-    Clock, Minted, NewSession, RedisStore, SessionStore, SystemClock, TokenMark, Verifier,
-};
+use tower_didt::{Clock, RedisStore, SystemClock, Verifier};
 
 use crate::support::LIFETIME;
 use tower_didt_test_support::needs_redis;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_didt::{
-    ClaimDigest, Issuer, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest,
-    SessionData, SessionHandle, SessionLimit, SessionPage, SessionRecord, SessionStore, StoreError,
-    StoreFuture, Ticket, Timestamp, TokenMark, TokenState, Touched,
+use tower_didt::store::{
+    MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionData, SessionPage,
+    SessionStore, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
+use tower_didt::token::ClaimDigest;
+use tower_didt::{Issuer, SessionHandle, SessionLimit, SessionRecord, StoreError, Timestamp};
 
 /// A mistake in a store.
 #[derive(Clone, Copy, Debug, PartialEq)]

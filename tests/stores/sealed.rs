@@ -4,13 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_didt::sealed::{Birth, MemoryLedger, RevocationLedger, SealedSession};
+use tower_didt::store::{
+    Minted, NewSession, PageRequest, SessionData, SessionStore, StoreFuture, TokenMark, TokenState,
+};
 use tower_didt::testing::Wallet;
 use tower_didt::testing::store_suite::{self, StoreSuite};
 use tower_didt::{
-    Birth, Issuer, MemoryLedger, Minted, NewSession, PageRequest, RevocationLedger, SealedSession,
-    SealedStore, SealingKeys, SessionCookie, SessionData, SessionHandle, SessionLimit,
-    SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState,
-    Verifier,
+    Issuer, SealedStore, SealingKeys, SessionCookie, SessionHandle, SessionLimit, SessionRecord,
+    StoreError, Timestamp, Verifier,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tower_didt::redis::{RedisConfigError, RedisStoreBuilder};
+use tower_didt::sealed::MemoryLedger;
+use tower_didt::store::SessionStore;
 use tower_didt::{
-    Audiences, ConfigError, DidAuth, MagicSignIn, MemoryLedger, MemoryStore, RedisConfigError,
-    RedisStore, RedisStoreBuilder, SealedStore, SessionLimit, SessionStore, Verifier,
+    Audiences, ConfigError, DidAuth, MagicSignIn, MemoryStore, RedisStore, SealedStore,
+    SessionLimit, Verifier,
 };
 
 use super::config::{Config, Store};

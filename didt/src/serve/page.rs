@@ -1,7 +1,7 @@
 //! `?cursor=…&limit=…`: which page of a list of sessions a request asks for.
 
 use serde::Deserialize;
-use tower_didt::{MAX_SESSIONS_PER_PAGE, PageRequest};
+use tower_didt::store::{MAX_SESSIONS_PER_PAGE, PageRequest};
 
 /// As the query has it.
 #[derive(Debug, Deserialize)]

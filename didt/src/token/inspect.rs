@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
-use tower_didt::{Audiences, Claim, DidToken, Timestamp, TokenError, Verifier};
+use tower_didt::token::{Claim, DidToken};
+use tower_didt::{Audiences, Timestamp, TokenError, Verifier};
 
 use super::arguments::{At, read_token};
 use super::verdict::{Fault, write_line};

@@ -23,9 +23,9 @@ use super::proof_cache::ProofCache;
 use super::responder::Responder;
 use super::session::Identity;
 use super::{Rejection, Replay, Session, SessionCookie};
-use crate::{
-    Clock, DidToken, Issuer, Lifetimes, PageRequest, SessionLimit, SessionPage, SessionRecord,
-    SessionStore, StoreError, Verifier,
+use crate::did::{Clock, DidToken, Issuer, Verifier};
+use crate::session::{
+    Lifetimes, PageRequest, SessionLimit, SessionPage, SessionRecord, SessionStore, StoreError,
 };
 
 /// Everything that a decision needs. One gate is shared by all clones of a layer.

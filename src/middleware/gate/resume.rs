@@ -7,7 +7,8 @@ use http::request::Parts;
 use super::super::decision::{CookieChange, Deciding, Decision};
 use super::super::{Rejection, observe};
 use super::Gate;
-use crate::{SessionRecord, StoreError, Timestamp};
+use crate::did::Timestamp;
+use crate::session::{SessionRecord, StoreError};
 
 impl Gate {
     pub(super) fn decide_cookie(

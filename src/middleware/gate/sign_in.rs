@@ -12,9 +12,9 @@ use super::super::login::LoginError;
 use super::super::session::Identity;
 use super::super::{Login, Rejection, Replay, Session};
 use super::{Asked, Gate};
-use crate::{
-    Minted, NewSession, SessionData, SessionRecord, StoreError, Timestamp, TokenError, TokenMark,
-    TokenState, VerifiedClaim,
+use crate::did::{Timestamp, TokenError, VerifiedClaim};
+use crate::session::{
+    Minted, NewSession, SessionData, SessionRecord, StoreError, TokenMark, TokenState,
 };
 
 /// What is known of somebody who presents a verified token.

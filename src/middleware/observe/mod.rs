@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::decision::CookieChange;
 use super::{Rejection, Session};
-use crate::{SessionStore, StoreError, TokenError, VerifiedClaim};
+use crate::did::{TokenError, VerifiedClaim};
+use crate::session::{SessionStore, StoreError};
 
 /// Runs the part of a decision that is made at once, in a span of its own.
 pub(super) fn deciding<T>(decide: impl FnOnce() -> T) -> T {

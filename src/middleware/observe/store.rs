@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Stopwatch;
-use crate::{
-    Issuer, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+use crate::did::{Issuer, Timestamp};
+use crate::session::{
+    Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore,
+    StoreError, StoreFuture, TokenMark, TokenState, Touched,
 };
 
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use super::{
     MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
     SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
-use crate::{Issuer, Timestamp};
+use crate::did::{Issuer, Timestamp};
 
 /// What sessions may take of memory by default: 128 MiB, some 350,000 sessions without data.
 const DEFAULT_MAX_BYTES: u64 = 128 * 1024 * 1024;
@@ -246,8 +246,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::did::Verifier;
+    use crate::session::{DEFAULT_MAX_SESSIONS_PER_ISSUER, SessionData, SessionLimit};
     use crate::testing::Wallet;
-    use crate::{DEFAULT_MAX_SESSIONS_PER_ISSUER, SessionData, SessionLimit, Verifier};
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -306,7 +307,7 @@ mod tests {
             let mut session = prototype.clone();
             let mut address = [0; 20];
             address[..8].copy_from_slice(&n.to_be_bytes());
-            session.token.issuer = crate::Address::from_bytes(address).into();
+            session.token.issuer = crate::did::Address::from_bytes(address).into();
             minted(&store, session);
         }
         let sessions = store.0.sessions.len();

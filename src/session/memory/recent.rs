@@ -183,7 +183,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Address;
+    use crate::did::Address;
     use crate::session::SessionData;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);

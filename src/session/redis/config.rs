@@ -17,7 +17,7 @@ use super::ownership::Ownership;
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
 use super::{Inner, RedisStore};
-use crate::StoreError;
+use crate::session::StoreError;
 
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);

@@ -15,7 +15,7 @@ use redis::Value;
 use super::fault::Fault;
 use super::local::Copied;
 use super::script::{Lua, with_tokens};
-use crate::Issuer;
+use crate::did::Issuer;
 use crate::session::{Birth, SealedSession, SessionHandle};
 
 const VERSION: &str = "1";
@@ -292,10 +292,10 @@ return 1
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
+    use crate::did::Timestamp;
 
     fn issuer() -> Issuer {
-        crate::Address::from_bytes([3; 20]).into()
+        crate::did::Address::from_bytes([3; 20]).into()
     }
 
     fn field(name: &str, text: &str) -> (Value, Value) {

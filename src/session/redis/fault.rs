@@ -5,7 +5,7 @@ use std::fmt;
 
 use redis::{ErrorKind, RedisError};
 
-use crate::StoreError;
+use crate::session::StoreError;
 
 /// Why Redis gave no answer, or none that can be read.
 ///

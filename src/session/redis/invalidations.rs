@@ -1,7 +1,7 @@
 //! Which local copies of what Redis holds are out of date.
 
+use crate::did::{Address, Issuer};
 use crate::sync::{AtomicU64, Ordering};
-use crate::{Address, Issuer};
 
 /// One counter for this many bytes of copies, about as many as there are copies: a change of
 /// one issuer then rarely costs another one's copy.

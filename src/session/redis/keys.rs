@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::did::{Address, Issuer};
 use crate::session::{SessionHandle, Ticket, TokenMark};
-use crate::{Address, Issuer};
 
 /// Slots of every cluster.
 pub(super) const SLOTS: u16 = 16_384;

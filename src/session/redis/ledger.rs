@@ -14,11 +14,11 @@ use super::fault::Fault;
 use super::script::Request;
 use super::topology::Answer;
 use super::{Inner, MARGIN, RedisStore, millis, tokens};
-use crate::session::sealed::{MAX_CLOCK_SKEW, MAX_PER_ISSUER};
+use crate::did::{Issuer, Timestamp};
 use crate::session::{
     Birth, RevocationLedger, SealedSession, SessionStore, StoreFuture, TokenMark, TokenState,
 };
-use crate::{Issuer, Timestamp};
+use crate::session::{sealed::MAX_CLOCK_SKEW, sealed::MAX_PER_ISSUER};
 
 /// How long an issuer's latest birth is remembered: as long as browsers keep a
 /// cookie. It matters only where a clock was ahead by more than clocks may be.

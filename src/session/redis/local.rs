@@ -21,7 +21,7 @@ use redis::{PushInfo, PushKind, Value};
 use super::invalidations::{Invalidations, Seen};
 use super::keys::{Keys, Named, slot_of};
 use super::link::Line;
-use crate::Issuer;
+use crate::did::Issuer;
 use crate::session::{SessionHandle, SessionRecord};
 
 /// What a copy takes beside its value: the cache's own entry and queues.
@@ -156,7 +156,7 @@ fn weight(bytes: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
+    use crate::did::Timestamp;
     use crate::session::SessionData;
 
     fn record() -> Arc<SessionRecord> {

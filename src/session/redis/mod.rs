@@ -54,7 +54,7 @@ use super::{
     MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
     SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
-use crate::{Address, Issuer, Timestamp};
+use crate::did::{Address, Issuer, Timestamp};
 
 /// A session as Redis holds it, for fuzzing.
 #[cfg(any(fuzzing, tower_didt_internals))]
@@ -62,9 +62,8 @@ pub(crate) fn read_record(
     text: &[u8],
     issuer: Issuer,
     handle: SessionHandle,
-) -> Option<(u64, SessionRecord)> {
-    let stored = Stored::read(text, issuer, handle).ok()?;
-    Some((stored.number, stored.record))
+) -> Option<SessionRecord> {
+    Stored::read(text, issuer, handle).ok().map(|stored| stored.record)
 }
 
 /// How much longer than needed things stay in Redis: by so much the clocks of the

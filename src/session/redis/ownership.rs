@@ -192,8 +192,8 @@ mod tests {
         Endpoint::Tcp { host: "localhost".to_owned(), port }
     }
 
-    fn issuer() -> crate::Issuer {
-        crate::Address::from_bytes([3; 20]).into()
+    fn issuer() -> crate::did::Issuer {
+        crate::did::Address::from_bytes([3; 20]).into()
     }
 
     /// A view of masters `a` and `b`: epochs and slots.

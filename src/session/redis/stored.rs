@@ -8,8 +8,8 @@
 
 use std::fmt;
 
+use crate::did::{Issuer, Timestamp};
 use crate::session::{SessionHandle, SessionRecord};
-use crate::{Issuer, Timestamp};
 
 /// The version that this crate writes, and the only one that it reads.
 const VERSION: &str = "1";
@@ -60,7 +60,7 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SessionData;
+    use crate::session::SessionData;
 
     fn issuer() -> Issuer {
         "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer")

@@ -15,7 +15,7 @@ use redis::Value;
 use super::fault::Fault;
 use super::script::{self, Request};
 use super::{Inner, millis};
-use crate::Timestamp;
+use crate::did::Timestamp;
 use crate::session::{TokenMark, TokenState};
 
 /// How long what was revoked is remembered: as long as anything of an issuer. Tokens live for minutes,
@@ -24,7 +24,7 @@ const REVOKED_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// How far the clocks of machines may differ. A token that one machine sees when it is younger than this
 /// may be dated ahead of the clock of another, on which its issuer signs out everywhere.
-const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
+const MAX_CLOCK_SKEW: Duration = crate::did::DEFAULT_LEEWAY;
 
 impl Inner {
     pub(super) async fn claim(

@@ -3,7 +3,7 @@
 
 use super::endpoint::Endpoint;
 use super::fault::Fault;
-use crate::Issuer;
+use crate::did::Issuer;
 use crate::session::SessionHandle;
 
 #[cfg(feature = "tracing")]

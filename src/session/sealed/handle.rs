@@ -4,8 +4,8 @@ use hmac::Mac;
 
 use super::keys::{SealingKey, SealingKeys};
 use super::ledger::{Birth, SealedSession};
+use crate::did::{Issuer, Timestamp};
 use crate::session::SessionHandle;
-use crate::{Issuer, Timestamp};
 
 /// Bytes of the signature: nobody can try 2⁹⁶ of them on a server.
 const MAC_LEN: usize = 12;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn issuer(byte: u8) -> Issuer {
-        crate::Address::from_bytes([byte; 20]).into()
+        crate::did::Address::from_bytes([byte; 20]).into()
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl SealingKeys {
     ///     8f0c9a5e1bd24763a91d7e40b6c2f85390ab3d6e17f2c4580d9b6ea1753c8f2d # April
     ///     ",
     /// )?;
-    /// # Ok::<(), tower_didt::SealingKeyError>(())
+    /// # Ok::<(), tower_didt::sealed::SealingKeyError>(())
     /// ```
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::did::{Issuer, Timestamp};
 use crate::session::{SessionHandle, StoreFuture, TokenMark, TokenState};
-use crate::{Issuer, Timestamp};
 
 /// The memory of a [`SealedStore`](super::SealedStore): which tokens were used, and
 /// which sessions were ended before their time.
@@ -16,7 +16,7 @@ use crate::{Issuer, Timestamp};
 ///
 /// - **One claim per token.** Of any number of [`claim`](Self::claim)s with the same
 ///   [`TokenMark::digest`], one succeeds.
-/// - **Ending all ends tokens too**, as [`SessionStore::revoke_all`](crate::SessionStore::revoke_all)
+/// - **Ending all ends tokens too**, as [`SessionStore::revoke_all`](crate::store::SessionStore::revoke_all)
 ///   says.
 /// - **Births follow ends.** What [`end_all`](Self::end_all) ends are the issuer's
 ///   sessions whose birth was given out before; a birth that is given out
@@ -31,10 +31,10 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
     /// what it is.
     fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<Result<Birth, TokenState>>;
 
-    /// Says what a token is: as [`SessionStore::state_of`](crate::SessionStore::state_of).
+    /// Says what a token is: as [`SessionStore::state_of`](crate::store::SessionStore::state_of).
     fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
-    /// Notes when a token was issued: as [`SessionStore::advance`](crate::SessionStore::advance).
+    /// Notes when a token was issued: as [`SessionStore::advance`](crate::store::SessionStore::advance).
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
 
     /// Ends a session: `true` if it had not ended yet.
@@ -47,7 +47,7 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
     /// Whether a session was ended.
     fn has_ended(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
 
-    /// Whether the ledger can be asked at all: as [`SessionStore::ready`](crate::SessionStore::ready).
+    /// Whether the ledger can be asked at all: as [`SessionStore::ready`](crate::store::SessionStore::ready).
     fn ready(&self) -> StoreFuture<()> {
         StoreFuture::ready(Ok(()))
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::ledger::{Birth, RevocationLedger, SealedSession};
 use super::revocations::Revocations;
+use crate::did::{Issuer, Timestamp};
 use crate::session::newest_tokens::NewestTokens;
 use crate::session::used_tokens::UsedTokens;
 use crate::session::{StoreFuture, TokenMark, TokenState};
 use crate::sync::RwLock;
-use crate::{Issuer, Timestamp};
 
 /// How many used tokens are remembered by default; about 25 MiB when full.
 const DEFAULT_MAX_USED_TOKENS: usize = 256 * 1024;

@@ -1,8 +1,8 @@
 //! A session as bytes: what an envelope holds.
 
 use super::handle::HandleParts;
+use crate::did::{Address, Issuer, Timestamp};
 use crate::session::{SessionData, SessionHandle, SessionRecord};
-use crate::{Address, Issuer, Timestamp};
 
 /// Bytes of a session without its data.
 pub(super) const FIXED_LEN: usize = 32 + Address::LEN + 8 + 8;
@@ -51,7 +51,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<SessionRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SealingKeys;
+    use crate::session::SealingKeys;
     use crate::session::sealed::ledger::Birth;
 
     fn record(data: SessionData) -> SessionRecord {

@@ -4,16 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::ledger::{Birth, SealedSession};
+use crate::did::{Issuer, Timestamp};
 use crate::session::SessionHandle;
 use crate::session::issuer_lines::IssuerLines;
-use crate::{Issuer, Timestamp};
 
 /// How many ended sessions of one issuer are remembered one by one.
 pub(in crate::session) const MAX_PER_ISSUER: usize = 64;
 
 /// How far a clock may go back, or differ from that of another machine, before
 /// the end of all misses a session: as much as tokens are allowed.
-pub(in crate::session) const MAX_CLOCK_SKEW: Duration = crate::DEFAULT_LEEWAY;
+pub(in crate::session) const MAX_CLOCK_SKEW: Duration = crate::did::DEFAULT_LEEWAY;
 
 /// Of what births count, in a second of a line.
 const MICROS: u64 = 1_000_000;
@@ -173,7 +173,7 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Address;
+    use crate::did::Address;
 
     fn issuer(number: u64) -> Issuer {
         let mut address = [0; 20];

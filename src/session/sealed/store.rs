@@ -8,11 +8,11 @@ use super::handle::{self, HandleParts};
 use super::keys::{SealingKey, SealingKeys};
 use super::ledger::{RevocationLedger, SealedSession};
 use super::payload;
+use crate::did::{Issuer, Timestamp};
 use crate::session::{
     Minted, NewSession, PageRequest, SessionHandle, SessionLimit, SessionPage, SessionRecord,
     SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
-use crate::{Issuer, Timestamp};
 
 /// The cookie that the layer sets unless told otherwise.
 const DEFAULT_COOKIE: &str = "__Host-didt";
@@ -34,9 +34,10 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// that has the [`SealingKeys`] knows them.
 ///
 /// ```
-/// use tower_didt::{DidAuth, MemoryLedger, SealedStore, SealingKeys, Verifier};
+/// use tower_didt::{DidAuth, SealedStore, SealingKeys, Verifier};
+/// use tower_didt::sealed::MemoryLedger;
 ///
-/// # fn main() -> Result<(), tower_didt::SealingKeyError> {
+/// # fn main() -> Result<(), tower_didt::sealed::SealingKeyError> {
 /// # let text = SealingKeys::generate_text()?;
 /// # let path = std::env::temp_dir().join(format!("tower-didt-{}", std::process::id()));
 /// # std::fs::write(&path, text).expect("a temporary file");
@@ -84,7 +85,7 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///
 /// Cloning is cheap and shares keys and ledger.
 ///
-#[cfg_attr(feature = "redis", doc = "[`RedisStore`]: crate::RedisStore")]
+#[cfg_attr(feature = "redis", doc = "[`RedisStore`]: crate::session::RedisStore")]
 #[cfg_attr(
     not(feature = "redis"),
     doc = "[`RedisStore`]: https://docs.rs/tower-didt/latest/tower_didt/struct.RedisStore.html"

@@ -1,7 +1,7 @@
 //! Gone is gone: what ends a session, and which.
 
 use super::fixture::{Fixture, Outcome, at_most, ensure};
-use crate::{Minted, NewSession, SessionHandle, StoreError};
+use crate::session::{Minted, NewSession, SessionHandle, StoreError};
 
 pub(super) async fn revoking_ends_one_session(f: Fixture) -> Outcome {
     let mut one = f.sign_in("alice").await?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::races::Spawner;
-use crate::testing::Wallet;
-use crate::{
-    Issuer, Minted, NewSession, PageRequest, SessionLimit, SessionRecord, SessionStore, StoreError,
-    Timestamp, TokenMark, TokenState, Verifier,
+use crate::did::{Issuer, Timestamp, Verifier};
+use crate::session::{
+    Minted, NewSession, PageRequest, SessionLimit, SessionRecord, SessionStore, StoreError,
+    TokenMark, TokenState,
 };
+use crate::testing::Wallet;
 
 /// For how long the suite's tokens can be used: Magic's 900 seconds.
 const TOKEN_LIFESPAN: Duration = Duration::from_secs(900);

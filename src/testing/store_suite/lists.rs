@@ -1,8 +1,9 @@
 //! Lists in pages, and the limit of what an issuer may have.
 
 use super::fixture::{Fixture, Live, Outcome, at_most, ensure};
-use crate::{
-    DEFAULT_MAX_SESSIONS_PER_ISSUER, Issuer, MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE, PageCursor,
+use crate::did::Issuer;
+use crate::session::{
+    DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE, PageCursor,
     PageRequest, SessionHandle, SessionLimit, SessionPage,
 };
 

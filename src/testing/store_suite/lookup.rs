@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use super::fixture::{Fixture, Outcome, Violation, ensure};
-use crate::{PageRequest, SessionData, Timestamp};
+use crate::did::Timestamp;
+use crate::session::{PageRequest, SessionData};
 
 pub(super) async fn a_session_is_found_as_it_was_minted(f: Fixture) -> Outcome {
     let data = attached(&("Ada", 36))?;

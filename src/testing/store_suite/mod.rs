@@ -51,7 +51,8 @@ use std::task::Poll;
 
 use self::fixture::{Fixture, Outcome, Violation};
 use self::races::{Spawner, on_a_thread};
-use crate::{Clock, SessionStore, SystemClock};
+use crate::did::{Clock, SystemClock};
+use crate::session::SessionStore;
 
 /// Something to be run to its end, beside what else is going on.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

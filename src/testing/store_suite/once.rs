@@ -6,7 +6,7 @@ use super::fixture::{Fixture, Outcome, at_most, ensure};
 use super::races::race;
 #[cfg(feature = "layer")]
 use crate::session::TokenMark;
-use crate::{Minted, SessionData, TokenState};
+use crate::session::{Minted, SessionData, TokenState};
 
 /// How many calls race for one token.
 const CONTENDERS: usize = 64;

@@ -140,7 +140,7 @@ async fn race_touches_with(f: &Fixture, live: &mut Live, ending: Call) -> Outcom
 }
 
 type Boxed<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
-type Call = Boxed<Result<(), crate::StoreError>>;
+type Call = Boxed<Result<(), crate::session::StoreError>>;
 type Racer<T> = Boxed<Outcome<T>>;
 
 /// Runs calls at the same time, from one starting shot on; what each gave, in their order.

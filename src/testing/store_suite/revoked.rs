@@ -1,7 +1,7 @@
 //! Signing out everywhere ends tokens too.
 
 use super::fixture::{Fixture, Outcome, ensure};
-use crate::TokenState;
+use crate::session::TokenState;
 
 pub(super) async fn revoking_all_ends_older_tokens_used_or_not(f: Fixture) -> Outcome {
     let (minted, claimed) = (f.session("alice")?, f.token("alice")?);

@@ -1,7 +1,7 @@
 //! Writing down that a session is in use.
 
 use super::fixture::{Fixture, Outcome, ensure};
-use crate::{SessionData, SessionRecord};
+use crate::session::{SessionData, SessionRecord};
 
 pub(super) async fn touching_moves_last_seen_forward_and_never_back(f: Fixture) -> Outcome {
     let mut live = f.sign_in("alice").await?;

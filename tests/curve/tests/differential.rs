@@ -16,9 +16,10 @@ use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey};
 use sha2::{Digest, Sha256};
 use sha3::Keccak256;
+use tower_didt::TokenError;
 use tower_didt::internals;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidToken, SignatureFault, TokenError};
+use tower_didt::token::{DidToken, SignatureFault};
 
 /// The order of the curve and half of it, as in SEC 2 and BIP 62.
 const ORDER: &str = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";

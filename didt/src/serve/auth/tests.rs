@@ -1,9 +1,9 @@
 use http::StatusCode;
 use serde_json::json;
+use tower_didt::sealed::MemoryLedger;
+use tower_didt::store::DEFAULT_MAX_SESSIONS_PER_ISSUER;
 use tower_didt::testing::Wallet;
-use tower_didt::{
-    Clock, DEFAULT_MAX_SESSIONS_PER_ISSUER, MemoryLedger, MemoryStore, SealedStore, SealingKeys,
-};
+use tower_didt::{Clock, MemoryStore, SealedStore, SealingKeys};
 
 use super::super::config::Config;
 use super::super::policy::{Access, Admit, Policy, Rule};

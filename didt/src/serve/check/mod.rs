@@ -32,8 +32,9 @@ use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::layer::is_navigation;
 use tower_didt::page::ReturnHosts;
-use tower_didt::{Clock, DidAuth, Rejection, Session, is_navigation};
+use tower_didt::{Clock, DidAuth, Rejection, Session};
 
 use self::denial::Denial;
 pub(super) use self::identity::ascii_email;

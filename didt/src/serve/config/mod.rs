@@ -27,9 +27,10 @@ use std::time::Duration;
 use http::HeaderName;
 use tower_didt::magic::SecretKey;
 use tower_didt::page::Texts;
+use tower_didt::redis::RedisStoreBuilder;
+use tower_didt::token::DEFAULT_LEEWAY;
 use tower_didt::{
-    Audiences, BoundLogin, DEFAULT_LEEWAY, Lifetimes, RedisStoreBuilder, Replay, SealingKeys,
-    SessionCookie, SessionLimit,
+    Audiences, BoundLogin, Lifetimes, Replay, SealingKeys, SessionCookie, SessionLimit,
 };
 use zeroize::Zeroizing;
 

@@ -7,10 +7,10 @@ use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tower_didt::sealed::MemoryLedger;
+use tower_didt::store::SessionStore;
 use tower_didt::testing::Wallet;
-use tower_didt::{
-    DidAuth, MemoryLedger, MemoryStore, SealedStore, SealingKeys, SessionStore, Verifier,
-};
+use tower_didt::{DidAuth, MemoryStore, SealedStore, SealingKeys, Verifier};
 
 use crate::serve::config::Secret;
 use crate::serve::measures::{self, Measures};

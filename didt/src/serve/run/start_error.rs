@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io;
 
+use tower_didt::ConfigError;
 use tower_didt::magic::{MagicConfigError, MagicError};
-use tower_didt::{ConfigError, RedisConfigError};
+use tower_didt::redis::RedisConfigError;
 
 use crate::serve::assertion::InvalidKey;
 use crate::serve::server::{BindError, TlsError};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tower_didt::{
-    Issuer, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState, Touched,
+use tower_didt::store::{
+    Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark, TokenState,
+    Touched,
 };
+use tower_didt::{Issuer, SessionHandle, SessionRecord, StoreError, Timestamp};
 
 /// A store that cannot be reached.
 #[derive(Debug)]

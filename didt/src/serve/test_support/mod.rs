@@ -17,10 +17,10 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_didt::magic::Magic;
+use tower_didt::store::SessionStore;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{
-    Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionLimit, SessionStore, Timestamp,
-    Verifier,
+    Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionLimit, Timestamp, Verifier,
 };
 
 pub(crate) use self::down::Down;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tower_didt::{
-    Issuer, MemoryStore, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
-    SessionRecord, SessionStore, StoreError, StoreFuture, Timestamp, TokenMark, TokenState,
+use tower_didt::store::{
+    Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark, TokenState,
     Touched,
 };
+use tower_didt::{Issuer, MemoryStore, SessionHandle, SessionRecord, StoreError, Timestamp};
 
 /// Does all else as the store inside.
 #[derive(Debug)]

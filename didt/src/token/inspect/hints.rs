@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use tower_didt::{Claim, Timestamp, TokenError};
+use tower_didt::token::Claim;
+use tower_didt::{Timestamp, TokenError};
 
 /// What the layer of this crate allows where nothing else is configured.
 const MAX_TOKEN_AGE: Duration = Duration::from_secs(900);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tower_didt::{RedisConfigError, RedisStore, RedisStoreBuilder};
+use tower_didt::RedisStore;
+use tower_didt::redis::{RedisConfigError, RedisStoreBuilder};
 use zeroize::Zeroizing;
 
 use crate::serve::config::invalid::Invalid;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use tower_didt::{BoundLogin, DEFAULT_MAX_SESSIONS_PER_ISSUER, Lifetimes, Replay, SessionLimit};
+use tower_didt::store::DEFAULT_MAX_SESSIONS_PER_ISSUER;
+use tower_didt::{BoundLogin, Lifetimes, Replay, SessionLimit};
 use zeroize::Zeroizing;
 
 use super::{DAY, HOUR, LONGEST, SECOND};
