@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     // In production: behind HTTPS. Browsers and curl take a `Secure` cookie over
-    // plain HTTP from this machine alone.
+    // plain HTTP from this machine only.
     println!("listening on {url}");
     let token = Wallet::from_seed("alice").token(CLIENT_ID).mint();
     println!("curl -sS -i -H 'Authorization: Bearer {token}' {url}/me");

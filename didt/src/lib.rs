@@ -75,8 +75,8 @@ pub fn run() -> ExitCode {
         Command::Echo(echo) => echo.run(),
     };
     outcome.unwrap_or_else(|error| {
-        // Whoever read the output has had enough (`didt … | head`): no reason to complain.
-        // The code is 1 all the same: a verdict that nobody could read is no acceptance.
+        // The reader of the output has had enough (`didt … | head`): that is not an error.
+        // The code is 1 all the same: a verdict that was not read is not an acceptance.
         if error.kind() != io::ErrorKind::BrokenPipe {
             complain(&error);
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-const REFERENCE: &str = include_str!("../../docs/gateway.md");
+const REFERENCE: &str = include_str!("../../docs/serve-settings.md");
 
 const AUDIENCES: &str = "audiences = [\"did:magic:my-app\"]\nadmit = \"any_key\"\n";
 

@@ -60,7 +60,7 @@ curl -sS -i --noproxy localhost --cacert "$CA" "$URL/me"
 printf '\n\n--- 2. Sign in with the token: 200, and a cookie is set\n'
 curl -sS -i --noproxy localhost --cacert "$CA" -c "$JAR" -H "Authorization: Bearer $TOKEN" "$URL/me"
 
-printf '\n\n--- 3. The cookie alone: 200, the same session\n'
+printf '\n\n--- 3. Only the cookie: 200, the same session\n'
 curl -sS -i --noproxy localhost --cacert "$CA" -b "$JAR" "$URL/me"
 
 printf '\n\n--- 4. The same token once more: 200, but no cookie is set and no session made\n'

@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (acceptor, certificate) = certificate::self_signed()?;
 
     // The page binds its tokens; the lines for curl do not. Why somebody was refused is for
-    // developers alone: a release build does not tell.
+    // developers only: a release build does not.
     let auth = DidAuth::new(Verifier::new(audience.as_str()))
         .with_bound_login(BoundLogin::optional())
         .with_debug_reasons(cfg!(debug_assertions));

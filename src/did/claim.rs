@@ -18,8 +18,8 @@ pub const MAX_CLAIM_DEPTH: usize = 32;
 
 /// What the token's holder states, as decoded from the token.
 ///
-/// A claim alone proves nothing. Whoever holds *any* secp256k1 key can sign
-/// *any* claim: after verification the one fact that stands is that the holder
+/// A claim by itself proves nothing. Anyone can make a secp256k1 key and sign
+/// any claim with it: after verification the one proven fact is that the holder
 /// of the key behind [`iss`](Self::iss) made this statement for this
 /// [`aud`](Self::aud). Identify users by the issuer and by nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Claim {
         &self.tid
     }
 
-    /// The signature over the attachment, as it stands in the token.
+    /// The signature over the attachment, as written in the token.
     #[must_use]
     pub fn add(&self) -> Option<&str> {
         self.add.as_deref()
@@ -134,7 +134,7 @@ fn string<'a>(field: Field, value: Option<&'a RawValue>) -> Result<Cow<'a, str>,
     json::string(text).ok_or(Malformed::Invalid(field))
 }
 
-/// The values that a claim gives to the keys that matter, as they stand in the text.
+/// The values of the keys that matter, as written in the claim's text.
 #[derive(Default)]
 struct Fields<'a> {
     iat: Option<&'a RawValue>,

@@ -9,7 +9,7 @@ use super::{Address, Audiences, Timestamp};
 ///
 /// Every variant carries both sides of the comparison that failed. Nothing in
 /// here is secret: neither `Display` nor `Debug` ever show a token or a
-/// signature. [`code`](Self::code) gives the code that Magic's own SDKs use.
+/// signature. [`code`](Self::code) returns the code that Magic's own SDKs use.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
@@ -66,7 +66,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The code that Magic's JavaScript SDK (`@magic-sdk/admin` 2.8) gives for this refusal.
+    /// The code that Magic's JavaScript SDK (`@magic-sdk/admin` 2.8) uses for this error.
     ///
     /// [`TooOld`](Self::TooOld), which Magic's SDKs do not check, shares the code of
     /// [`Expired`](Self::Expired).
@@ -151,7 +151,7 @@ pub enum Malformed {
         /// The limit in levels, the claim's own object counted as the first.
         limit: usize,
     },
-    /// A key of the claim stands in it twice.
+    /// The claim has a duplicate key.
     DuplicateKey,
     /// A field that is required is missing.
     Missing(Field),
@@ -170,7 +170,7 @@ impl fmt::Display for Malformed {
             Self::TooDeep { limit } => {
                 write!(f, "the claim is nested deeper than {limit} levels")
             }
-            Self::DuplicateKey => f.write_str("a key stands in the claim twice"),
+            Self::DuplicateKey => f.write_str("the claim has a duplicate key"),
             Self::Missing(field) => write!(f, "the claim has no {field}"),
             Self::Invalid(Field::Iss) => {
                 f.write_str("the claim's iss is not did:ethr:0x and 40 hexadecimal digits")

@@ -18,7 +18,7 @@ pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(text).ok().map(|CowStr(string)| string)
 }
 
-/// Checks a value that nobody reads: at most `max_depth` levels of arrays and
+/// Checks a value that is not read further: at most `max_depth` levels of arrays and
 /// objects, and no lone surrogate in any of its strings.
 ///
 /// `text` is known to be JSON (a `RawValue`), which makes finding brackets and

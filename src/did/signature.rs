@@ -38,7 +38,7 @@ impl Signature {
         self.0.recover(prehash).ok_or(SignatureFault::NoKey)
     }
 
-    /// Whether [`recover`](Self::recover) would give the key of this table.
+    /// Whether [`recover`](Self::recover) would return the key of this table.
     pub(super) fn is_by(&self, key: &KeyTable, prehash: &Prehash) -> bool {
         key.made(&self.0, prehash)
     }

@@ -94,7 +94,7 @@ impl ClaimDigest {
 }
 
 impl fmt::Debug for ClaimDigest {
-    /// In hexadecimal. A digest is no secret: no token can be made from it.
+    /// In hexadecimal. A digest is not a secret: no token can be made from it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
     }

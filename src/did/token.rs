@@ -56,7 +56,7 @@ impl DidToken {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Malformed`] if the text is no token, and
+    /// [`TokenError::Malformed`] if the text is not a token, and
     /// [`TokenError::FailedRecovery`] if its proof has a form that no signer makes.
     pub fn decode(token: impl AsRef<[u8]>) -> Result<Self, TokenError> {
         Self::decode_with_limit(token.as_ref(), MAX_TOKEN_LEN)
@@ -117,7 +117,7 @@ impl DidToken {
         if key.made(self.claim.iss(), &self.proof, &self.prehash) {
             return Ok(SignedClaim::new(self.claim, self.prehash));
         }
-        // Not that key's, or no key's at all: which of the two, only recovery tells.
+        // Not that key's, or no key's at all: only recovery shows which.
         self.into_signed()
     }
 }

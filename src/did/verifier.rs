@@ -11,13 +11,13 @@ use super::token::{DidToken, MAX_TOKEN_LEN, check_signer};
 use super::{Address, Claim, Issuer, SignedClaim, Timestamp};
 
 /// How far ahead of `now` a token's `nbf` and `iat` may lie by default: 300 seconds,
-/// the grace that Magic's SDKs give to `nbf`.
+/// the grace that Magic's SDKs allow for `nbf`.
 pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(300);
 
 /// Verifies DID tokens for one application.
 ///
 /// It does no I/O and reads no clock: the same token, options and `now` always
-/// give the same verdict.
+/// return the same verdict.
 ///
 /// ```
 /// use tower_didt::{Timestamp, TokenError, Verifier};
@@ -153,7 +153,7 @@ impl Verifier {
         DidToken::decode_with_limit(token.as_ref(), self.max_token_len)
     }
 
-    /// Refuses what is longer than any token, before anything is done with it.
+    /// Refuses text that is longer than any token, before any other work.
     #[cfg(feature = "layer")]
     pub(crate) fn check_length(&self, token: &[u8]) -> Result<(), TokenError> {
         super::token::check_length(token, self.max_token_len)

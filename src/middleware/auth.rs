@@ -59,7 +59,7 @@ pub enum Replay {
 /// let open_to_all = auth.layer().optional();
 /// ```
 ///
-/// With more said:
+/// With more options:
 ///
 /// ```
 /// use std::time::Duration;
@@ -401,9 +401,8 @@ impl DidAuth {
 
     /// Tells clients why they were rejected: the body of a rejection gets `reason`, which is
     /// [`Rejection::name`](super::Rejection::name), and `error_description`, which is what it displays; a gRPC
-    /// rejection has the former as its `grpc-message`. Defaults to no, and belongs into
-    /// development only: whoever tries tokens, cookies or origins is told what to try
-    /// next. Responses of the on-login hook's own, and what
+    /// rejection has the former as its `grpc-message`. Off by default. For
+    /// development only: the reasons tell an attacker what to try next. Responses of the on-login hook's own, and what
     /// [`with_rejection_handler`](Self::with_rejection_handler) makes, stay as they are.
     ///
     /// ```
@@ -480,7 +479,7 @@ impl DidAuth {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Randomness`] if the operating system gives no random numbers.
+    /// [`StoreError::Randomness`] if the operating system's random number generator failed.
     pub fn challenge(&self) -> Result<Challenge, StoreError> {
         self.0.bound_login.challenge(&self.0.cookie, self.0.clock.now())
     }
@@ -504,7 +503,7 @@ impl DidAuth {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store could not be told.
+    /// [`StoreError`] if the store did not answer.
     pub async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, StoreError> {
         self.0.store.revoke(issuer, handle, self.0.clock.now()).await
     }
@@ -514,7 +513,7 @@ impl DidAuth {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store could not be told, or [remembers](SessionStore::remembers) nothing.
+    /// [`StoreError`] if the store did not answer, or [remembers](SessionStore::remembers) nothing.
     pub async fn sign_out_everywhere(&self, issuer: Issuer) -> Result<(), StoreError> {
         self.0.store.revoke_all(issuer, self.0.clock.now()).await
     }
@@ -565,7 +564,7 @@ impl DidAuth {
     }
 }
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {

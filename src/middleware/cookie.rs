@@ -71,7 +71,7 @@ impl SessionCookie {
     /// A cookie named `__Secure-` and `name` that all hosts under `domain` get.
     ///
     /// One sign-in then serves all of them. What is lost with the `__Host-` prefix: every
-    /// host under `domain`, were it only a forgotten blog, is sent the cookie and can
+    /// host under `domain`, even a forgotten blog, receives the cookie and can
     /// set one of its own in its place. Where the hosts do not trust each other
     /// fully, let each have its own session.
     ///

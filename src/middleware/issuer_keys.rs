@@ -13,9 +13,8 @@ pub(super) const DEFAULT_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Remembers the keys of issuers: bare ones at first, prepared ones of those who return.
 ///
-/// No verdict depends on what is in here; see [`DidToken::into_signed_with`]. An entry
-/// weighs what it takes at the time, and is put in anew when it grows. Neither is done
-/// for a token that is refused, so only its owner's signature makes a key take room.
+/// No verdict depends on what is in here; see [`DidToken::into_signed_with`]. An
+/// entry is weighed when it is inserted, and inserted again when it grows. Refused tokens insert nothing, so only a key's owner can make it take memory.
 #[derive(Clone)]
 pub(super) struct IssuerKeys(Cache<Issuer, IssuerKey>);
 

@@ -92,7 +92,7 @@ impl DidLayer {
     /// Makes no sessions: a token authenticates the request that brings it and nothing
     /// more, and no answer signs anybody in. The cookie of a session works as ever.
     ///
-    /// For routes where a client must not be signed in by the way: an API that machines
+    /// For routes where a client must not be signed in as a side effect: an API that machines
     /// call with tokens, or an endpoint that a proxy asks about other people's
     /// requests. A token stays good for signing in elsewhere, except with
     /// [`Replay::SingleUse`](super::Replay::SingleUse), where one request uses it up. With

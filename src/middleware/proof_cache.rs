@@ -35,7 +35,7 @@ impl ProofCache {
         Self(Cache::builder().max_capacity(max_bytes).weigher(weigher).build())
     }
 
-    /// As [`Verifier::verify`], with the curve spared for a token seen before.
+    /// As [`Verifier::verify`], but skips the signature check for a token seen before.
     pub(super) fn verify(
         &self,
         verifier: &Verifier,

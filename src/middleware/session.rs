@@ -15,7 +15,7 @@ use crate::session::{
 /// Who is calling. Handlers find it in the request's extensions; under axum it
 /// is an extractor (`Session` or `Option<Session>`).
 ///
-/// Cheap to clone. It was true when the request came in; a session revoked
+/// Cheap to clone. A snapshot from when the request came in: revoking the session
 /// while a handler runs does not change it.
 ///
 /// In a handler for axum, with a list of devices to sign out:
@@ -183,7 +183,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store could not be told: the session may live on, and the
+    /// [`StoreError`] if the store did not answer: the session may live on, and the
     /// cookie stays. Answer with 503.
     pub async fn sign_out(&self) -> Result<(), StoreError> {
         if let Some(record) = self.record() {
@@ -222,7 +222,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store could not be told.
+    /// [`StoreError`] if the store did not answer.
     pub async fn revoke(&self, handle: SessionHandle) -> Result<bool, StoreError> {
         let now = self.0.gate.clock.now();
         let revoked = self.0.gate.store.revoke(self.issuer(), handle, now).await?;

@@ -414,10 +414,12 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unavailable(_) => f.write_str("the session store is unavailable"),
-            Self::Corrupt(_) => f.write_str("the session store holds something unreadable"),
-            Self::Randomness => f.write_str("the operating system gives no random numbers"),
+            Self::Corrupt(_) => f.write_str("the session store holds data that cannot be read"),
+            Self::Randomness => {
+                f.write_str("the operating system's random number generator failed")
+            }
             Self::TooLarge { size, limit } => {
-                write!(f, "the session takes {size} bytes, and {limit} is the limit of its store")
+                write!(f, "the session takes {size} bytes, but its store allows {limit}")
             }
             Self::Unsupported => {
                 f.write_str("the session store cannot list or count an issuer's sessions")

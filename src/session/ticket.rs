@@ -23,7 +23,7 @@ impl Ticket {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Randomness`] if the operating system gives no random numbers.
+    /// [`StoreError::Randomness`] if the operating system's random number generator failed.
     pub fn random() -> Result<(Self, SessionHandle), StoreError> {
         let mut id = Zeroizing::new([0u8; ID_LEN]);
         getrandom::fill(&mut *id).map_err(|_| StoreError::Randomness)?;

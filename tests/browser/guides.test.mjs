@@ -104,7 +104,7 @@ test("docs/single-page-app.md: signs in, knows who it is, signs out", async () =
   assert.equal(after, null);
 });
 
-test("docs/behind-a-gateway.md: signs in once, is known by the cookie, signs out", async () => {
+test("docs/serve.md: signs in once, is known by the cookie, signs out", async () => {
   // The demo has the same routes under other names.
   const routes = { "/auth/login": "/sign-in", "/orders": "/me", "/auth/logout": "/sign-out" };
   for (const [path, own] of Object.entries(routes)) {
@@ -113,7 +113,7 @@ test("docs/behind-a-gateway.md: signs in once, is known by the cookie, signs out
   await context.route(`${demo.url}/auth/sessions?**`, (route) => route.continue({ url: `${demo.url}/sessions` }));
   const seen = [];
   page.on("response", (response) => seen.push([new URL(response.url()).pathname, response.status()]));
-  await run("docs/behind-a-gateway.md");
+  await run("docs/serve.md");
   const asked = seen.filter(([path]) => path in routes || Object.values(routes).includes(path));
   assert.deepEqual(asked.map(([, status]) => status), [200, 200, 200]);
   assert.equal(await cookie(context), undefined, "signed out in the end");
@@ -128,5 +128,5 @@ test("no other guide has JavaScript that nothing runs", async () => {
     const fences = [...text.matchAll(/^\s*```(js|javascript|jsx|ts|html)\b/gm)];
     if (fences.length) found.push([file, fences.length]);
   }
-  assert.deepEqual(found, [["README.md", 1], ["docs/behind-a-gateway.md", 1], ["docs/bound-login.md", 1], ["docs/mobile-client.md", 1], ["docs/single-page-app.md", 1]]);
+  assert.deepEqual(found, [["README.md", 1], ["docs/serve.md", 1], ["docs/bound-login.md", 1], ["docs/mobile-client.md", 1], ["docs/single-page-app.md", 1]]);
 });

@@ -102,7 +102,7 @@ Examples:
 
 Exit codes:
   0  all passed; warnings and what was skipped do not count
-  1  something failed, or could not be told
+  1  something failed, or was inconclusive
   2  the command line is wrong, or nothing answers at the URL"#;
 
 impl Doctor {

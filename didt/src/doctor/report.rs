@@ -98,7 +98,7 @@ impl Report {
         }
     }
 
-    /// What could not be told is not taken for good.
+    /// An inconclusive probe does not count as passed.
     pub(super) const fn is_clean(&self) -> bool {
         self.summary.failed == 0 && self.summary.unknown == 0
     }
@@ -125,7 +125,7 @@ impl Report {
         writeln!(
             out,
             "\n{passed} passed, {failed} failed, {warnings} warnings, {skipped} skipped, \
-             {unknown} could not be told"
+             {unknown} inconclusive"
         )?;
         if !last {
             return writeln!(out);

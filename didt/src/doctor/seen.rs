@@ -10,7 +10,7 @@ const MARK: &str = "x-didt-echo";
 /// What came through the gateway.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Seen {
-    /// The how manieth it was: out of a cache it is an old one.
+    /// Its ordinal at the upstream. An answer from a cache repeats an old one.
     pub(super) request: u64,
     pub(super) target: String,
     headers: Vec<(String, String)>,

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::recorder::{Head, Record};
 
-/// What tells its answers from a gateway's.
+/// What distinguishes its answers from a gateway's.
 pub(crate) const MARK: HeaderName = HeaderName::from_static("x-didt-echo");
 
 /// What it upgrades to: gateways pass WebSockets on, and nothing else. (What follows is no
@@ -132,7 +132,7 @@ fn cache_seconds(target: &str) -> Option<u32> {
 async fn send_back(upgrade: hyper::upgrade::OnUpgrade) {
     if let Ok(stream) = upgrade.await {
         let (mut reader, mut writer) = tokio::io::split(TokioIo::new(stream));
-        // Whoever is at the other end has left: nobody to tell.
+        // The other end has closed the connection: there is nobody to answer.
         let _ = tokio::io::copy(&mut reader, &mut writer).await;
     }
 }

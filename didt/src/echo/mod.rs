@@ -34,7 +34,7 @@ const HELP: &str = r#"Output:
   {"request":1,"method":"GET","target":"/a?b","version":"HTTP/1.1",
    "headers":[["Host","127.0.0.1:8000"]],"body_bytes":0}
   target and headers are as they were received, byte by byte: order, case and duplicates
-  are kept, and a byte that is no ASCII is shown as the Latin-1 character. request counts all
+  are kept, and a byte that is not ASCII is shown as the Latin-1 character. request counts all
   answers since the start. Every answer has X-Didt-Echo: 1 and Cache-Control: no-store, but
   with ?cache=SECONDS in the target Cache-Control: public, max-age=SECONDS, for the caches of
   gateways. A handshake for a WebSocket with Sec-WebSocket-Protocol: echo is answered with 101,

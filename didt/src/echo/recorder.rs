@@ -81,7 +81,7 @@ impl Head {
     }
 }
 
-/// What stands between the first two spaces.
+/// The text between the first two spaces.
 fn target_of(bytes: &[u8]) -> Option<&[u8]> {
     bytes.split(|byte| *byte == b' ').nth(1)
 }

@@ -1,4 +1,4 @@
-//! Connections, until it is told to stop.
+//! Connections, until the process is signalled to stop.
 
 use std::io;
 use std::pin::pin;
@@ -58,7 +58,7 @@ pub(super) async fn serve(listener: TcpListener, stopped: impl Future<Output = (
     let _ = timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
 }
 
-/// Completes when the process is told to stop, from now on.
+/// Completes when the process is next signalled to stop.
 #[cfg(unix)]
 pub(super) fn stopped() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -160,7 +160,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// The key of assertions is none.
+/// The assertion key is unusable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidKey(());
 

@@ -16,7 +16,7 @@ use super::config::{Config, Store};
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn SessionStore>,
-    /// What of it is Redis.
+    /// The Redis client inside it, if there is one.
     pub(crate) redis: Option<RedisStore>,
 }
 

@@ -51,7 +51,7 @@ impl Measures {
     }
 }
 
-/// What keeps the measures. The one error that there can be is that there are no buckets.
+/// Builds the recorder. Fails only if `BUCKETS` is empty.
 pub(crate) fn recorder() -> Result<PrometheusRecorder, CannotMeasure> {
     let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).map_err(|_| CannotMeasure)?;
     Ok(builder.build_recorder())

@@ -115,8 +115,8 @@ async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What of the files that the settings name shows only when they are used, and keeps it from
-/// serving: for those who want to know beforehand.
+/// Loads the files that the settings name as `run` does, so that `check-config`
+/// reports errors that would otherwise appear at start-up.
 pub(crate) fn check(config: &Config) -> Result<(), StartError> {
     config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
     config.assertion.as_ref().map(Signer::new).transpose().map_err(StartError::Assertion)?;

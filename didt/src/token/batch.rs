@@ -23,7 +23,7 @@ pub(crate) fn run(rules: &Rules) -> io::Result<ExitCode> {
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     let mut line = Vec::new();
     loop {
-        // The next read may wait for whoever waits for these verdicts.
+        // The next read may wait for a reader of these verdicts.
         if !input.buffer().contains(&b'\n') {
             out.flush()?;
         }
@@ -70,12 +70,12 @@ fn describe(error: &serde_json::Error) -> String {
 /// Verifies what the line asks for, or says what it lacks.
 fn verdict(question: &Question<'_>, rules: &Rules) -> Result<Verdict, &'static str> {
     if question.has_duplicate {
-        return Err("a key stands in the object twice");
+        return Err("the object has a duplicate key");
     }
     let token = match question.token.map(RawValue::get) {
         None => return Err("token is missing"),
         Some(text) if !text.starts_with('"') => return Err("token is not a string"),
-        // What is no text (a lone surrogate) is no token either. The verifier says so itself:
+        // What is not text (a lone surrogate) is not a token either. The verifier reports it:
         // the quotes of the JSON text are not in the base64 alphabet.
         Some(text) => serde_json::from_str(text).map_or(Cow::Borrowed(text), Cow::<str>::Owned),
     };
@@ -118,7 +118,7 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// A line: the values as they stand in it, so that none of them is copied or interpreted early.
+/// A line, with its values as written, so that none of them is copied or interpreted early.
 #[derive(Default)]
 struct Question<'a> {
     name: Option<&'a RawValue>,

@@ -19,7 +19,7 @@ use crate::complain;
 
 /// Show what is in a token, UNVERIFIED
 ///
-/// Checks the form, the proof and the times; with --audience also whom the token is for, and says
+/// Checks the form, the proof and the times; with --audience also the audience, and says
 /// what `didt verify` would. Hints at what is commonly done wrong. Nothing that this prints is a
 /// reason to let anybody in: `didt verify` decides that.
 #[derive(Args)]
@@ -114,14 +114,14 @@ struct Json<'a> {
     at: Timestamp,
     statement_fault: Option<Fault>,
     not_checked: &'a [&'a str],
-    /// With `--audience` alone.
+    /// Only with `--audience`.
     #[serde(skip_serializing_if = "Option::is_none")]
     verify: Option<Outcome>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hints: Vec<&'a str>,
 }
 
-/// What `didt verify` would say. No verdict: whoever looks for one asks `verify`.
+/// What `didt verify` would say. This is not a verdict: `verify` returns one.
 #[derive(Serialize)]
 struct Outcome {
     would: &'static str,
@@ -129,7 +129,7 @@ struct Outcome {
 }
 
 impl Report {
-    /// What stands against the claim at the time of the report, wherever it is used.
+    /// What is wrong with the claim at the time of the report, wherever it is used.
     ///
     /// With the token's own audience as the one that is expected, only its times can fail, and
     /// an empty audience.
@@ -137,7 +137,7 @@ impl Report {
         Verifier::new(self.claim.aud()).check_statement(&self.claim, self.now)
     }
 
-    /// Everything that stands against the token, each once.
+    /// Everything that is wrong with the token, each once.
     fn hints(&self) -> Vec<&'static str> {
         let statement = self.statement();
         let mut faults: Vec<&TokenError> = Vec::new();

@@ -16,12 +16,12 @@ use crate::complain;
 
 /// Mint TEST tokens, one a line, signed with a key that is made from a seed
 ///
-/// They are what Magic's wallet would sign, and every field can be changed. Whoever knows the
+/// They are what Magic's wallet would sign, and every field can be changed. Anyone who knows the
 /// seed can sign as the same issuer.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Mint {
-    /// The user: the same seed always gives the same issuer
+    /// The user: the same seed always makes the same issuer
     #[arg(long)]
     seed: String,
 
@@ -91,7 +91,7 @@ impl Mint {
             token = token.without(key);
         }
         complain(format_args!(
-            "these are TEST tokens of {}: whoever knows the seed has the key that signed them",
+            "these are TEST tokens of {}: anyone who knows the seed has the key that signed them",
             wallet.issuer()
         ));
 

@@ -1,4 +1,4 @@
-//! The verdict as JSON: the one form that `verify` prints, alone or in a batch.
+//! The verdict as JSON: the one form that `verify` prints, for one token or a batch.
 
 use std::io::{self, Write};
 

@@ -72,7 +72,7 @@ Batch:
   A line is {"name":…,"token":"…","now":…,"audience":…,"attachment":…}. Only token is required.
   name is any JSON value and comes back first in the verdict; audience is a string or an array
   of strings; what is absent or null is taken from the command line. Other keys are ignored,
-  blank lines are skipped. A line that is no such object, has a key twice, or is longer than
+  blank lines are skipped. A line that is not such an object, has a duplicate key, or is longer than
   64 MiB gets {"name":…,"verdict":"reject","error":"input","code":"ERROR_INPUT","message":"…"},
   and the next line goes on as usual.
 

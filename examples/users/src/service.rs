@@ -79,7 +79,7 @@ async fn ban(
     if session.issuer() != service.administrator {
         return Ok(StatusCode::FORBIDDEN);
     }
-    // The row first: from here on nobody signs in. Then the sessions that there are,
+    // The row first: from here on this user cannot sign in. Then the existing sessions,
     // for a living session is not put to the hook again.
     match service.users.ban(issuer).await {
         Ok(true) => service.auth.sign_out_everywhere(issuer).await?,

@@ -59,7 +59,7 @@ impl Users {
         Ok(())
     }
 
-    /// `false` if there is no such user.
+    /// Returns `false` if the user does not exist.
     pub async fn ban(&self, issuer: Issuer) -> Result<bool, sqlx::Error> {
         let statement = "UPDATE users SET banned = TRUE WHERE issuer = ?";
         let done = sqlx::query(statement).bind(issuer.to_string()).execute(&self.0).await?;

@@ -26,7 +26,7 @@ mod known;
 mod libsecp256k1;
 #[cfg_attr(
     all(feature = "libsecp256k1", not(test)),
-    expect(dead_code, reason = "tests alone hold it against the library in C")
+    expect(dead_code, reason = "only tests compare it with the library in C")
 )]
 mod recover;
 #[cfg(test)]
@@ -113,7 +113,7 @@ impl From<k256::ecdsa::VerifyingKey> for PublicKey {
     }
 }
 
-/// The number that a hash stands for: modulo the order.
+/// The number that a hash represents, modulo the order.
 fn scalar(hash: &Hash) -> Scalar {
     Scalar::reduce(&FieldBytes::from(*hash))
 }

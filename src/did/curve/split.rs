@@ -29,7 +29,7 @@ pub(super) struct Half {
 /// `(a, b)` with `a + b·λ = k`, so that `k·P` is a sum over two short scalars.
 ///
 /// k256 and libsecp256k1 make the same split inside, with the same constants; the
-/// proof that both halves are below 2¹²⁸ stands in the latter's `scalar_impl.h`.
+/// proof that both halves are below 2¹²⁸ is in the latter's `scalar_impl.h`.
 pub(super) fn split(k: &Scalar) -> (Half, Half) {
     let c1 = Scalar::from(scaled(k, &G1));
     let c2 = Scalar::from(scaled(k, &G2));

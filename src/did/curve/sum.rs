@@ -97,7 +97,7 @@ enum Multiples<'a> {
 }
 
 impl Term<'_> {
-    /// What the digit at a position, one that is not zero, stands for.
+    /// The multiple that a non-zero digit at a position represents.
     fn add_to(&self, sum: &mut ProjectivePoint, position: usize) {
         let digit = self.digits.get(position).copied().unwrap_or_default();
         let index = usize::from(digit.unsigned_abs() / 2);

@@ -87,8 +87,8 @@ impl Gate {
     }
 
     /// A cookie that opens nothing: taken away, and where signing in is optional
-    /// the request goes on without a session. A store that cannot tell is neither. Where
-    /// no sessions are kept no cookie was ever set: it is that of another part of the host.
+    /// the request goes on without a session. An unavailable store does neither. Where
+    /// no sessions are kept, this layer never set the cookie, so it stays.
     pub(super) fn without_session(&self, rejection: Rejection, required: bool) -> Decision {
         let spoilt = rejection.spoils_cookie();
         let cookie = match spoilt && self.store.keeps_sessions() {

@@ -128,7 +128,7 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if a setting cannot be.
+    /// [`RedisConfigError`] if a setting is invalid.
     pub fn open(&self) -> Result<RedisStore, RedisConfigError> {
         let runtime = Handle::try_current().map_err(|_| RedisConfigError::NoRuntime)?;
         let keys = Keys::new(&self.prefix).ok_or(RedisConfigError::InvalidPrefix)?;
@@ -183,7 +183,7 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`RedisConnectError`] if a setting cannot be, or Redis does not answer within
+    /// [`RedisConnectError`] if a setting is invalid, or Redis does not answer within
     /// a second (or five times the [timeout](Self::with_timeout) if that is more).
     pub async fn connect(&self) -> Result<RedisStore, RedisConnectError> {
         let store = self.open().map_err(RedisConnectError::Config)?;

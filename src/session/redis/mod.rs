@@ -140,7 +140,7 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`RedisConfigError`] if the URL is none of a Redis, or there is no tokio runtime.
+    /// [`RedisConfigError`] if the URL is not a Redis URL, or there is no tokio runtime.
     pub fn open(url: impl Into<String>) -> Result<Self, RedisConfigError> {
         Self::builder(url).open()
     }
@@ -149,7 +149,7 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`RedisConnectError`] if the URL is none of a Redis, or it does not answer within a second.
+    /// [`RedisConnectError`] if the URL is not a Redis URL, or it does not answer within a second.
     pub async fn connect(url: impl Into<String>) -> Result<Self, RedisConnectError> {
         Self::builder(url).connect().await
     }

@@ -117,7 +117,7 @@ impl SealingKeys {
     ///
     /// # Errors
     ///
-    /// [`SealingKeyError::Randomness`] if the operating system gives no random numbers.
+    /// [`SealingKeyError::Randomness`] if the operating system's random number generator failed.
     pub fn generate() -> Result<Self, SealingKeyError> {
         Self::from_bytes(*random_key()?)
     }
@@ -127,7 +127,7 @@ impl SealingKeys {
     ///
     /// # Errors
     ///
-    /// [`SealingKeyError::Randomness`] if the operating system gives no random numbers.
+    /// [`SealingKeyError::Randomness`] if the operating system's random number generator failed.
     pub fn generate_text() -> Result<String, SealingKeyError> {
         Ok(URL_SAFE_NO_PAD.encode(*random_key()?))
     }
@@ -263,7 +263,9 @@ impl fmt::Display for SealingKeyError {
             Self::Weak { line } => write!(f, "the sealing key on line {line} is not random"),
             Self::File(_) => f.write_str("the file of sealing keys cannot be read"),
             Self::NotSet => f.write_str("the environment variable of sealing keys is not set"),
-            Self::Randomness => f.write_str("the operating system gives no random numbers"),
+            Self::Randomness => {
+                f.write_str("the operating system's random number generator failed")
+            }
         }
     }
 }

@@ -223,7 +223,7 @@ fn sent_to_sign_in_again(denial: Denial, location: HeaderValue) -> Response<Byte
     response
 }
 
-/// Why the answer is no, unless it is for want of credentials: that is how every visit begins.
+/// The reason for a denial, for the audit log; `None` for missing credentials, with which every visit begins.
 fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     let extensions = response.extensions();
     let layer = extensions.get().map(Rejection::name);

@@ -137,9 +137,9 @@ async fn a_rule_for_fresh_sessions_asks_to_sign_in_again() {
     let gateway = Gateway::new(config());
     let cookie = gateway.sign_in(&alice()).await;
     let fresh = || with_cookie(question("envoy", "GET", "/fresh"), &cookie);
-    gateway.clock.advance(std::time::Duration::from_secs(599));
+    gateway.clock.advance(Duration::from_secs(599));
     assert_eq!(ask(&gateway, fresh()).await.status, StatusCode::OK);
-    gateway.clock.advance(std::time::Duration::from_secs(1));
+    gateway.clock.advance(Duration::from_secs(1));
     let stale = ask(&gateway, fresh()).await;
     assert_eq!(stale.status, StatusCode::UNAUTHORIZED);
     let challenge = stale.header("www-authenticate").expect("a challenge");

@@ -37,7 +37,7 @@ Examples:
 Exit codes:
   0  the settings are good
   1  writing failed
-  2  a setting cannot be, and the line on standard error says which; or the command line is wrong";
+  2  a setting is invalid, and the line on standard error says which; or the command line is wrong";
 
 impl CheckConfig {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {

@@ -48,7 +48,7 @@ Examples:
 Exit codes:
   0  a rule applies, or the default
   1  the request has no canonical form and would be refused; or writing failed
-  2  a setting cannot be, or the command line is wrong"#;
+  2  a setting is invalid, or the command line is wrong"#;
 
 impl Explain {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {

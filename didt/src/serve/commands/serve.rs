@@ -18,7 +18,7 @@ const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Serve a gateway that asks who is calling (nginx, Caddy, Traefik, Envoy, HAProxy)
 ///
-/// SIGTERM and SIGINT finish what is in flight and end it, twice at once; SIGHUP reads the
+/// SIGTERM and SIGINT stop it gracefully, a second signal stops it immediately; SIGHUP reads the
 /// certificate again. Where it listens is told on standard error, as are logs.
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -30,8 +30,8 @@ pub(crate) struct Serve {
 const HELP: &str = "\
 Exit codes:
   0  stopped as it was told to
-  1  the system has no room for it
-  2  a setting cannot be, or it cannot listen where it should; standard error says why";
+  1  the runtime could not be started
+  2  a setting is invalid, or an address cannot be bound; standard error says why";
 
 impl Serve {
     /// Serves until it is told to stop.

@@ -68,8 +68,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// A key as it is written bare. One that only quotes make possible is nobody's key, and the dots
-/// in it must not make it one.
+/// A key as it is written bare. A key that needs quotes is shown quoted, so that its
+/// dots are not taken for nesting.
 fn shown(name: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { format!("{name:?}") }

@@ -1,4 +1,4 @@
-//! A setting that cannot be, told in one line.
+//! An invalid setting, told in one line.
 
 use std::fmt;
 

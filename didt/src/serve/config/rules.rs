@@ -124,9 +124,10 @@ impl Faults<'_> {
         let start = list.span().start;
         let list = list.into_inner();
         if list.is_empty() {
-            return Err(
-                self.at(start, format_args!("{key} is empty; leave it away if it does not matter"))
-            );
+            return Err(self.at(
+                start,
+                format_args!("{key} must not be empty; omit it if it should not restrict the rule"),
+            ));
         }
         let mut seen = HashSet::new();
         list.iter()
@@ -194,15 +195,16 @@ fn rule(
     let says_whom = !own.is_empty();
 
     let fresh = text.fresh.map(|span| (span.span().start, span.into_inner()));
-    let fresh =
-        fresh
-            .map(|(byte, span)| match read_span(&span, &(SHORTEST_FRESH..=LONGEST_FRESH)) {
-                Ok(span) if span > lifetime => Err(faults
-                    .at(byte, "fresh is longer than sessions.lifetime: every session would be")),
-                Ok(span) => Ok((byte, span)),
-                Err(problem) => Err(faults.at(byte, format_args!("fresh: {problem}"))),
-            })
-            .transpose()?;
+    let fresh = fresh
+        .map(|(byte, span)| match read_span(&span, &(SHORTEST_FRESH..=LONGEST_FRESH)) {
+            Ok(span) if span > lifetime => Err(faults.at(
+                byte,
+                "fresh is longer than sessions.lifetime, so every session would be fresh",
+            )),
+            Ok(span) => Ok((byte, span)),
+            Err(problem) => Err(faults.at(byte, format_args!("fresh: {problem}"))),
+        })
+        .transpose()?;
 
     let (access_at, word) = match &text.access {
         Some(access) => (access.span().start, access.get_ref().as_str()),
@@ -248,7 +250,7 @@ fn check_name(name: &str) -> Result<(), String> {
         ));
     }
     if name == Rule::OTHERWISE {
-        return Err("this is what no rule is called: what applies where none does".to_owned());
+        return Err("\"default\" is reserved for what applies when no rule matches".to_owned());
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ impl<'a> Settings<'a> {
         self.given.get(key).map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
-    /// That a setting cannot be.
+    /// The error for an invalid value of `key`.
     pub(super) fn invalid(&self, key: &str, problem: impl fmt::Display) -> Invalid {
         Invalid::new(self.origin(key), key, problem)
     }

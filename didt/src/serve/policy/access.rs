@@ -38,7 +38,9 @@ impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Public => f.write_str("nothing (public)"),
-            Self::Optional => f.write_str("nothing, but refuses bad credentials (optional)"),
+            Self::Optional => {
+                f.write_str("optional: anyone passes; invalid credentials are refused")
+            }
             Self::Required => f.write_str("a session or a token (required)"),
             Self::Fresh(age) => {
                 write!(f, "a session younger than {} (fresh)", humantime::format_duration(*age))

@@ -1,4 +1,4 @@
-//! What other gateways' rules were got around with.
+//! Published bypasses of other gateways, tried on our rules.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn requests(path: &str) -> Requests {
     Requests { paths: Some(vec![path]), ..Requests::default() }
 }
 
-/// Everything is asked for a session, but this.
+/// Requires a session everywhere except at `path`.
 fn policy_with_public(path: &str) -> Policy {
     let public = Rule {
         name: "public".to_owned(),

@@ -91,7 +91,7 @@ impl fmt::Display for MethodFault {
         match self {
             Self::TooLong => write!(f, "is longer than {MAX_METHOD_LEN} bytes"),
             Self::NotAToken => f.write_str("is empty or has characters that no method has"),
-            Self::Case => f.write_str("is a known one in other case than its own"),
+            Self::Case => f.write_str("is a registered method in the wrong case"),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Policy {
         self.rules.iter().find(|rule| rule.matches(target)).unwrap_or(&self.otherwise)
     }
 
-    /// Whether there is a rule that a session may be too old for.
+    /// Whether any rule requires a fresh session.
     pub(crate) fn asks_for_fresh(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule.access, Access::Fresh(_)))
     }

@@ -39,7 +39,7 @@ impl Servers {
                 false
             }
             () = sleep(limit) => {
-                warn!(listener = name, "not all that was in flight was finished in time");
+                warn!(listener = name, "the shutdown timeout passed with requests still in flight");
                 false
             }
         };

@@ -32,11 +32,11 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Logging => {
-                f.write_str("something else logs already, or there is no room for another thread")
-            }
+            Self::Logging => f.write_str(
+                "a global log subscriber is already set, or there is no room for another thread",
+            ),
             Self::Measuring => f.write_str("something else measures already"),
-            Self::Signals(error) => write!(f, "cannot hear signals: {error}"),
+            Self::Signals(error) => write!(f, "cannot install signal handlers: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
             Self::Auth(error) => error.fmt(f),
             Self::SignIn(error) => write!(f, "sign_in: {error}"),

@@ -1,4 +1,4 @@
-//! What works, and is hardly meant.
+//! Warnings about settings that are valid but probably unintended.
 
 use tower_didt::RedisStore;
 use tracing::warn;
@@ -34,7 +34,7 @@ pub(super) fn of_settings(config: &Config) {
     {
         warn!(
             files,
-            connections, "fewer files may be open at a time than there may be connections"
+            connections, "the limit on open files (`ulimit -n`) is lower than limits.connections"
         );
     }
 }

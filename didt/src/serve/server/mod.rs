@@ -61,7 +61,7 @@ impl Server {
     }
 }
 
-/// At least one; and no more than can be waited for at the end, four thousand million.
+/// At least one; and at most `u32::MAX`, which is what `acquire_many` takes.
 fn connections_within(limit: usize) -> u32 {
     u32::try_from(limit.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX)
 }

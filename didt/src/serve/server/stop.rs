@@ -9,7 +9,7 @@ enum Phase {
     Over,
 }
 
-/// Tells everybody to stop. Dropped, it says that it is over.
+/// Signals shutdown to all [`Stop`]s; dropping it signals that it is over.
 #[derive(Debug)]
 pub(crate) struct Stopper(watch::Sender<Phase>);
 

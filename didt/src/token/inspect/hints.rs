@@ -17,7 +17,7 @@ const MILLISECONDS: Timestamp = Timestamp::from_secs(100_000_000_000);
 
 const TIMES_ARE_SECONDS: &str = "iat is in milliseconds, it seems; a claim's times are in seconds";
 
-/// Why this text is no token.
+/// Why this text is not a token.
 pub(super) fn on_text(token: &[u8]) -> Vec<&'static str> {
     let text = token.trim_ascii();
     let mut hints = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn on_text(token: &[u8]) -> Vec<&'static str> {
     } else if text.starts_with(b"[") {
         hints.push("this is decoded already; pass the base64 that it came from");
     } else if text.contains(&b'%') {
-        hints.push("it is URL-encoded; %2B stands for +, %2F for /, %3D for =");
+        hints.push("it is URL-encoded; %2B means +, %2F means /, %3D means =");
     } else if is_cut_off(text) {
         hints.push("its end is missing; was it copied as a whole?");
     }
@@ -59,7 +59,7 @@ pub(super) fn on_token(
     for fault in faults {
         match fault {
             TokenError::IncorrectSigner { .. } => hints.push(
-                "the proof is for other bytes: was the claim edited, or parsed and written anew?",
+                "the proof is for other bytes: was the claim edited, or parsed and written again?",
             ),
             TokenError::AudienceMismatch { .. } if audiences.iter().any(|aud| is_key(aud)) => {
                 hints.push("an audience is the client id, did:magic:…, not one of the API keys");
@@ -76,7 +76,9 @@ pub(super) fn on_token(
         }
     }
     if faults.is_empty() && now.since(claim.iat()) > MAX_TOKEN_AGE {
-        hints.push("issued more than 15 minutes ago: a DidAuth refuses it unless told otherwise");
+        hints.push(
+            "issued more than 15 minutes ago: a DidAuth refuses it unless configured otherwise",
+        );
     }
     hints
 }

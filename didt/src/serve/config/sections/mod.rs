@@ -39,7 +39,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest that browsers keep a cookie (RFC 6265bis), and that anything is remembered.
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// What is right in one table and in the other, and not in both.
+/// Checks settings of different tables against each other.
 pub(super) fn check_together(
     settings: &Settings<'_>,
     sessions: &Sessions,
@@ -49,7 +49,7 @@ pub(super) fn check_together(
     if counts && matches!(store, Store::Sealed { .. }) {
         return Err(settings.invalid(
             "sessions.max_per_issuer",
-            "sealed sessions lie with their users and cannot be counted; expected store.kind \"memory\" or \"redis\"",
+            "sealed sessions live in their cookies and cannot be counted; expected store.kind \"memory\" or \"redis\"",
         ));
     }
     Ok(())

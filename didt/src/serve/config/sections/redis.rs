@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
 
-/// Between these every time of the Redis client lies.
+/// Bounds for every duration of the Redis client.
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -18,7 +18,7 @@ const DEFAULT_PING_INTERVAL: Duration = Duration::from_millis(250);
 const DEFAULT_PREFIX: &str = "didt";
 const DEFAULT_LOCAL_COPIES: u64 = 32 * 1024 * 1024;
 
-/// 64 GiB: more is a slip of the hand.
+/// 64 GiB: anything larger is a typo.
 const MAX_LOCAL_COPIES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Where Redis is: one of these says it.

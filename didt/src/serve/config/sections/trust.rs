@@ -80,7 +80,7 @@ pub(in crate::serve::config) fn trusted_origins(
 fn no_duplicates(settings: &Settings<'_>, key: &str, items: &[String]) -> Result<(), Invalid> {
     let mut seen = HashSet::new();
     match items.iter().find(|item| !seen.insert(*item)) {
-        Some(twice) => Err(settings.invalid(key, format_args!("{twice:?} stands there twice"))),
+        Some(twice) => Err(settings.invalid(key, format_args!("{twice:?} is listed twice"))),
         None => Ok(()),
     }
 }
