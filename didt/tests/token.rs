@@ -584,13 +584,13 @@ mod inspect {
         let milliseconds = sound.clone().set("iat", NOW * 1000).mint();
         let (sound, audience) = (sound.set("ext", NOW + 9000).mint(), ["--audience", AUD]);
         let rows: [(&str, &[&str], &str); 7] = [
-            (&written_anew, &[], "was the claim edited, or parsed and written anew?"),
+            (&written_anew, &[], "was the claim edited, or parsed and written again?"),
             (&milliseconds, &[], "iat is in milliseconds"),
             (&sound, &["--audience", "did:magic:x"], "belong to two applications"),
             (&sound, &["--audience", "pk_live_1"], "not one of the API keys"),
             (&sound, &["--at", "1700009001"], "ask for a token right before it is sent"),
             (&sound, &["--at", "1699999000"], "is one of them wrong?"),
-            (&sound, &["--at", "1700000901"], "a DidAuth refuses it unless told otherwise"),
+            (&sound, &["--at", "1700000901"], "a DidAuth refuses it unless configured otherwise"),
         ];
         for (token, more, expected) in rows {
             let at = if more.contains(&"--at") { &[][..] } else { &["--at", "1700000060"] };

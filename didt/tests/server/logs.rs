@@ -55,7 +55,7 @@ fn a_system_that_allows_fewer_files_than_connections_is_warned_of() {
         didt.listens("private");
         didt.signal("TERM");
         assert_eq!(didt.ended().code(), Some(0));
-        let found = didt.said.iter().any(|line| line.contains("fewer files may be open"));
+        let found = didt.said.iter().any(|line| line.contains("the limit on open files"));
         assert_eq!(found, warned, "{files}: {:#?}", didt.said);
     }
 }

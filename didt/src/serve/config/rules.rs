@@ -134,7 +134,7 @@ impl Faults<'_> {
             .map(|item| {
                 let (byte, text) = (item.span().start, item.get_ref());
                 if !seen.insert(text) {
-                    return Err(self.at(byte, format_args!("{key}: {text:?} stands there twice")));
+                    return Err(self.at(byte, format_args!("{key}: {text:?} is listed twice")));
                 }
                 parse(text).map_err(|fault| self.at(byte, format_args!("{key}: {text:?} {fault}")))
             })

@@ -54,7 +54,7 @@ struct Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { time, now } = *self;
-        write!(f, "{time}, ")?;
+        write!(f, "{}, ", Seconds(time))?;
         match Date::of(time) {
             Some(date) if time > now => write!(f, "{date}, in {}", Span(time.since(now))),
             Some(date) => write!(f, "{date}, {} ago", Span(now.since(time))),
@@ -85,8 +85,18 @@ impl fmt::Display for Outlook<'_> {
             }
             Err(error) => write!(f, "would fail: {error}")?,
         }
-        write!(f, ", at {now}")?;
+        write!(f, ", at {}", Seconds(now))?;
         Date::of(now).map_or(Ok(()), |date| write!(f, ", {date}"))
+    }
+}
+
+/// Seconds since the Unix epoch, as a token has them.
+struct Seconds(Timestamp);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs_f64();
+        if seconds.abs() < 1e15 { write!(f, "{seconds}") } else { write!(f, "{seconds:e}") }
     }
 }
 

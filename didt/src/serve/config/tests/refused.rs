@@ -27,7 +27,7 @@ fn settings_that_make_no_sense_are_refused() {
             "such as \"redis://localhost:6379\"",
         ),
         ("text for a number", &[("limits.connections", "many")], "not \"many\""),
-        ("audience twice", &[("audiences", "a,a")], "stands there twice"),
+        ("audience twice", &[("audiences", "a,a")], "is listed twice"),
         ("unknown access", &[("default_access", "deny")], "\"deny\" is none of"),
         ("proxy by name", &[("trusted_proxies", "localhost")], "no IP address"),
         ("origin with a path", &[("trusted_origins", "https://a.example/")], "trailing slash"),
