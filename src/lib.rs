@@ -77,7 +77,7 @@
 //! | Feature | Default | Brings |
 //! |---|---|---|
 //! | none | | [`Verifier`] and all that it needs, no I/O: no http, tower, moka, tokio |
-//! | `session` | yes | [`SessionStore`], [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
+//! | `session` | yes | [`SessionStore`](store::SessionStore), [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
 //! | `magic` | | `magic`: e-mail addresses and more of who is signed in, from Magic's Admin API; needs tokio |
@@ -119,33 +119,8 @@
 //!
 //! None of them ever holds a token, a cookie or a session id.
 
-// Without these features the links above have nothing to lead to in the documentation built here.
-#![cfg_attr(
-    not(feature = "layer"),
-    doc = "
-
-[`Session::issuer`]: https://docs.rs/tower-didt/latest/tower_didt/struct.Session.html#method.issuer
-[`Replay::SingleUse`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Replay.html#variant.SingleUse
-[`Replay::NewestOnly`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Replay.html#variant.NewestOnly
-[`BoundLogin`]: https://docs.rs/tower-didt/latest/tower_didt/struct.BoundLogin.html
-[`DidLayer::optional`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidLayer.html#method.optional
-[`Rejection`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Rejection.html
-[`DidAuth`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidAuth.html
-[`DidLayer`]: https://docs.rs/tower-didt/latest/tower_didt/struct.DidLayer.html
-[`Session`]: https://docs.rs/tower-didt/latest/tower_didt/struct.Session.html
-[`Rejection::name`]: https://docs.rs/tower-didt/latest/tower_didt/enum.Rejection.html#method.name
-"
-)]
-#![cfg_attr(
-    not(feature = "session"),
-    doc = "
-
-[`MemoryStore`]: https://docs.rs/tower-didt/latest/tower_didt/struct.MemoryStore.html
-[`SessionStore`]: https://docs.rs/tower-didt/latest/tower_didt/trait.SessionStore.html
-[`NoSessions`]: https://docs.rs/tower-didt/latest/tower_didt/struct.NoSessions.html
-[`OnceOnly`]: https://docs.rs/tower-didt/latest/tower_didt/struct.OnceOnly.html
-"
-)]
+// The guide links to the layer, which is not there without its feature.
+#![cfg_attr(not(feature = "layer"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod did;

@@ -143,7 +143,8 @@ impl Rejection {
         }
     }
 
-    /// The status that the client gets, unless a [`RejectionHandler`] says otherwise.
+    /// The status that the client gets, unless the
+    /// [rejection handler](crate::DidAuth::with_rejection_handler) changes it.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

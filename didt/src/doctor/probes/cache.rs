@@ -67,7 +67,8 @@ async fn answers(examination: &Examination) -> Outcome {
                 }
             }
             None => {
-                untold |= pass(examination, &plain, &session.cookie).await?.request == first.request
+                untold |=
+                    pass(examination, &plain, &session.cookie).await?.request == first.request;
             }
         }
         let stranger = format!("{}=another", session.cookie_name);
