@@ -97,12 +97,12 @@
 //! level `DEBUG` writes, here without time and module:
 //!
 //! ```text
-//!  INFO rejected outcome="missing_credentials" reason=no credentials were sent cookie="kept"
+//! DEBUG rejected outcome="missing_credentials" reason=no credentials were sent cookie="kept"
 //! DEBUG passed outcome="session" issuer=did:ethr:0x328809Bc894f92807417D2dAD6b7C998c1aFdac6 cookie="set"
 //!  INFO rejected outcome="audience_mismatch" reason=made for audience "did:magic:other", but expected "did:magic:my-app" cookie="kept"
 //! ```
 //!
-//! `passed` is at level `debug`, `rejected` at `info`. Beside them: `store` (info) per session minted,
+//! `passed` is at level `debug`; `rejected` at `info`, without credentials at `debug`. Beside them: `store` (info) per session minted,
 //! claimed or revoked, `store failed` (error), and the spans `decide` and, for a store that has
 //! to be waited for, `store`. With `metrics`:
 //!

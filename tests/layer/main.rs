@@ -13,6 +13,7 @@ mod log_line;
 mod measures;
 mod no_store;
 mod one_shape;
+mod outside;
 mod proofs;
 mod rejections;
 mod revoked_tokens;
