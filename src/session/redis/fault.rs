@@ -17,7 +17,10 @@ pub(super) enum Fault {
     Unavailable(Cow<'static, str>),
     /// What is stored under a key of ours has another form.
     Corrupt(Cow<'static, str>),
-    /// The operating system gives no random numbers.
+    /// A script over several keys met a slot that is on its way to another master, and the request
+    /// [can be made in steps](super::script::Request::in_steps_while_a_slot_moves).
+    SlotMoves,
+    /// The operating system's random number generator failed.
     NoRandomness,
 }
 
@@ -40,6 +43,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unavailable(reason) | Self::Corrupt(reason) => f.write_str(reason),
+            Self::SlotMoves => f.write_str("a slot is on its way to another master"),
             Self::NoRandomness => f.write_str("no random numbers"),
         }
     }
@@ -86,7 +90,7 @@ impl From<std::io::Error> for Fault {
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Unavailable(_) => Self::Unavailable(fault.into()),
+            Fault::Unavailable(_) | Fault::SlotMoves => Self::Unavailable(fault.into()),
             Fault::Corrupt(_) => Self::Corrupt(fault.into()),
             Fault::NoRandomness => Self::Randomness,
         }

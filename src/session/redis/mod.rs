@@ -457,10 +457,29 @@ impl Inner {
         let args = vec![now.seconds().to_string(), tokens::revoked_for(now)];
         let _changing = self.changing(issuer);
         let revoke_all = Request::script(&script::REVOKE_ALL, keys, args).and_repeatable();
-        match self.ask(issuer, &revoke_all).await?.value {
-            Value::Int(_) => Ok(()),
-            _ => Err(Fault::unexpected()),
+        match self.ask(issuer, &revoke_all.in_steps_while_a_slot_moves()).await {
+            Ok(Answer { value: Value::Int(_), .. }) => Ok(()),
+            Ok(_) => Err(Fault::unexpected()),
+            Err(Fault::SlotMoves) => self.revoke_all_in_steps(issuer, now).await,
+            Err(fault) => Err(fault),
         }
+    }
+
+    /// The tokens first: from then on none of them makes a session. Then the sessions that there
+    /// are. (One that a later token makes in between ends too.)
+    async fn revoke_all_in_steps(&self, issuer: Issuer, now: Timestamp) -> Result<(), Fault> {
+        let keys = vec![self.keys.revoked_of(issuer)];
+        let args = vec![now.seconds().to_string(), tokens::revoked_for(now)];
+        let tokens = Request::script(&script::REVOKE_TOKENS, keys, args).and_repeatable();
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(self.keys.sessions_of(issuer));
+        for step in [tokens, Request::repeatable(unlink)] {
+            match self.ask(issuer, &step).await?.value {
+                Value::Int(_) => {}
+                _ => return Err(Fault::unexpected()),
+            }
+        }
+        Ok(())
     }
 
     async fn sessions_of(

@@ -128,6 +128,18 @@ return 1
     ))
 });
 
+/// Ends the tokens of an issuer, as `REVOKE_ALL` does, on one key.
+///
+/// `KEYS`: what was revoked of the issuer's tokens. `ARGV`: as of `REVOKE_ALL`.
+pub(super) static REVOKE_TOKENS: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(with_tokens!(
+        r"
+revoke_tokens(KEYS[1], ARGV[1], ARGV[2])
+return 1
+"
+    ))
+});
+
 /// Moves a session's last use forward, if the session is still there.
 ///
 /// `KEYS`: the issuer's sessions. `ARGV`: handle, last use.
@@ -179,6 +191,9 @@ pub(super) struct Request {
     /// Whether doing it twice is the same as doing it once, so that it may be sent
     /// again when the connection was lost and nobody knows whether it was done.
     pub(super) repeatable: bool,
+    /// Whether the caller has another way while a slot moves: a request of several keys that Redis
+    /// cannot decide then (TRYAGAIN) fails with `Fault::SlotMoves` instead of waiting for the end.
+    pub(super) can_go_in_steps: bool,
 }
 
 enum What {
@@ -189,17 +204,27 @@ enum What {
 impl Request {
     /// A plain command that may be repeated.
     pub(super) const fn repeatable(command: Cmd) -> Self {
-        Self { what: What::Command(command), repeatable: true }
+        Self { what: What::Command(command), repeatable: true, can_go_in_steps: false }
     }
 
     /// A script, to be sent once.
     pub(super) const fn script(script: &'static Lua, keys: Vec<String>, args: Vec<String>) -> Self {
-        Self { what: What::Script { script, keys, args }, repeatable: false }
+        Self {
+            what: What::Script { script, keys, args },
+            repeatable: false,
+            can_go_in_steps: false,
+        }
     }
 
     /// The same, but it may be repeated.
     pub(super) const fn and_repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// The same, but the caller makes it in steps where a slot is on its way.
+    pub(super) const fn in_steps_while_a_slot_moves(mut self) -> Self {
+        self.can_go_in_steps = true;
         self
     }
 

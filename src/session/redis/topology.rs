@@ -142,6 +142,9 @@ impl Topology {
                     None => Next::Again,
                 }
             }
+            (ServerErrorKind::TryAgain, _) if request.can_go_in_steps => {
+                Next::GiveUp(Fault::SlotMoves)
+            }
             // Refused, so not done: a slot is moving, or a master is being replaced.
             (
                 ServerErrorKind::TryAgain
