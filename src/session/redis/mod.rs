@@ -465,15 +465,19 @@ impl Inner {
         }
     }
 
-    /// The tokens first: from then on none of them makes a session. Then the sessions that there
-    /// are. (One that a later token makes in between ends too.)
+    /// The sessions, to make room where memory is short. Then the tokens: from then on none of them
+    /// makes a session. Then the sessions that they made in between. (One that a later token made
+    /// ends too.)
     async fn revoke_all_in_steps(&self, issuer: Issuer, now: Timestamp) -> Result<(), Fault> {
         let keys = vec![self.keys.revoked_of(issuer)];
         let args = vec![now.seconds().to_string(), tokens::revoked_for(now)];
         let tokens = Request::script(&script::REVOKE_TOKENS, keys, args).and_repeatable();
-        let mut unlink = redis::cmd("UNLINK");
-        unlink.arg(self.keys.sessions_of(issuer));
-        for step in [tokens, Request::repeatable(unlink)] {
+        let unlink = || {
+            let mut unlink = redis::cmd("UNLINK");
+            unlink.arg(self.keys.sessions_of(issuer));
+            Request::repeatable(unlink)
+        };
+        for step in [unlink(), tokens, unlink()] {
             match self.ask(issuer, &step).await?.value {
                 Value::Int(_) => {}
                 _ => return Err(Fault::unexpected()),
