@@ -283,8 +283,12 @@ pub fn headers(data: &[u8]) {
     let mut tickets: Vec<_> = cookies.iter().flat_map(values).collect();
     tickets.sort();
     tickets.dedup();
-    let by_cookie =
-        if tickets == [ticket.clone()] { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+    // Of up to four different values, the one that opens a living session counts.
+    let by_cookie = if tickets.len() <= 4 && tickets.contains(ticket) {
+        StatusCode::OK
+    } else {
+        StatusCode::UNAUTHORIZED
+    };
     let expected = match &*authorizations {
         [] => by_cookie,
         [one] => {
