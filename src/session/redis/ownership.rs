@@ -266,6 +266,28 @@ mod tests {
         assert_eq!(watched.owner(), [false, false]);
     }
 
+    /// Views are merged in no particular order.
+    #[test]
+    fn the_order_in_which_claims_are_heard_does_not_matter() {
+        let claim = |node: &str, epoch| Claim { first: 0, last: 0, node: node.into(), epoch };
+        let heard = |claims: [Claim; 2]| {
+            let mut owner = Owner::default();
+            claims.iter().for_each(|claim| owner.hear(claim));
+            owner
+        };
+        for claims in [[claim("a", 1), claim("b", 0)], [claim("b", 0), claim("a", 1)]] {
+            let owner = heard(claims);
+            assert_eq!(owner.node.as_deref(), Some("a"), "the higher epoch is right");
+            assert!(!owner.disputed);
+        }
+        for claims in [[claim("a", 1), claim("b", 1)], [claim("b", 1), claim("a", 1)]] {
+            assert!(heard(claims).disputed, "of equal epochs neither is right");
+        }
+        for claims in [[claim("a", 1), claim("a", 5)], [claim("a", 5), claim("a", 1)]] {
+            assert_eq!(heard(claims).epoch, 5, "the newest word of one owner counts");
+        }
+    }
+
     #[test]
     fn a_slot_on_its_way_is_nobodys_and_every_step_drops_copies() {
         let mut watched = Watched::new();
