@@ -224,8 +224,8 @@ pub mod layer {
     //! The layer's service, future, body and answers: types that rarely have to be named.
 
     pub use crate::middleware::{
-        Answer, AnswerBody, AuthBody, DidService, ParseOriginError, Rejected, ResponseFuture,
-        Unbound, forbid_storing, is_navigation,
+        Answer, AnswerBody, AuthBody, BindingFault, DidService, ParseOriginError, Rejected,
+        ResponseFuture, forbid_storing, is_navigation,
     };
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::quoted::Quoted;
 use super::{Address, Audiences, Timestamp};
 
 /// Why a token was refused.
@@ -274,20 +275,6 @@ impl fmt::Display for SignatureFault {
             Self::HighS => "s is in the upper half of its range",
             Self::NoKey => "it belongs to no public key",
         })
-    }
-}
-
-/// Text from a token, quoted and escaped so that it can forge no line of a log,
-/// and cut where it is longer than any real value.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 96;
-        match self.0.char_indices().nth(LONGEST) {
-            Some((end, _)) => write!(f, "{:?}…", self.0.get(..end).unwrap_or_default()),
-            None => write!(f, "{:?}", self.0),
-        }
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! The curve is behind `signature`; `issuer_key` is what spares half of it.
 
+mod audiences;
 mod claim;
 mod clock;
 mod curve;
@@ -16,12 +17,14 @@ mod issuer;
 mod issuer_key;
 mod json;
 mod personal_sign;
+mod quoted;
 mod signature;
 mod signed;
 mod time;
 mod token;
 mod verifier;
 
+pub use self::audiences::Audiences;
 pub use self::claim::{Claim, MAX_CLAIM_DEPTH};
 pub use self::clock::{Clock, SystemClock};
 pub use self::error::{Field, Malformed, SignatureFault, SignatureOf, TokenError};
@@ -30,7 +33,7 @@ pub use self::issuer_key::IssuerKey;
 pub use self::signed::{ClaimDigest, SignedClaim};
 pub use self::time::{OutOfRange, Timestamp};
 pub use self::token::{DidToken, MAX_TOKEN_LEN};
-pub use self::verifier::{Audiences, DEFAULT_LEEWAY, VerifiedClaim, Verifier};
+pub use self::verifier::{DEFAULT_LEEWAY, VerifiedClaim, Verifier};
 
 #[cfg(feature = "testing")]
 pub(crate) use self::{personal_sign::prehash, signature::address_of};

@@ -1,14 +1,12 @@
 //! The checks that a claim must pass here and now: audience, times, attachment.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Field, Malformed, Quoted, SignatureOf, TokenError};
+use super::error::{Field, Malformed, SignatureOf, TokenError};
 use super::personal_sign;
 use super::signature::Signature;
 use super::token::{DidToken, MAX_TOKEN_LEN, check_signer};
-use super::{Address, Claim, Issuer, SignedClaim, Timestamp};
+use super::{Address, Audiences, Claim, Issuer, SignedClaim, Timestamp};
 
 /// How far ahead of `now` a token's `nbf` and `iat` may lie by default: 300 seconds,
 /// the grace that Magic's SDKs allow for `nbf`.
@@ -281,64 +279,6 @@ impl VerifiedClaim {
     #[must_use]
     pub const fn signed(&self) -> &SignedClaim {
         &self.signed
-    }
-}
-
-/// The audiences (Magic client ids) that a [`Verifier`] accepts, compared byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audiences(Arc<[Box<str>]>);
-
-impl Audiences {
-    /// Whether `aud` is one of them. What is empty or all blanks never is: a client id that
-    /// was left blank in some configuration must not admit everybody who leaves it blank too.
-    fn accept(&self, aud: &str) -> bool {
-        !aud.trim().is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
-    }
-
-    #[cfg(all(feature = "layer", feature = "testing"))]
-    pub(crate) fn first(&self) -> Option<&str> {
-        self.0.first().map(AsRef::as_ref)
-    }
-}
-
-impl fmt::Display for Audiences {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for audience in self.0.iter() {
-            write!(f, "{separator}{}", Quoted(audience))?;
-            separator = " or ";
-        }
-        Ok(())
-    }
-}
-
-impl From<&str> for Audiences {
-    fn from(audience: &str) -> Self {
-        Self::from_iter([audience])
-    }
-}
-
-impl From<String> for Audiences {
-    fn from(audience: String) -> Self {
-        Self::from_iter([audience])
-    }
-}
-
-impl<T: Into<Box<str>>> From<Vec<T>> for Audiences {
-    fn from(audiences: Vec<T>) -> Self {
-        Self::from_iter(audiences)
-    }
-}
-
-impl<T: Into<Box<str>>, const N: usize> From<[T; N]> for Audiences {
-    fn from(audiences: [T; N]) -> Self {
-        Self::from_iter(audiences)
-    }
-}
-
-impl<T: Into<Box<str>>> FromIterator<T> for Audiences {
-    fn from_iter<I: IntoIterator<Item = T>>(audiences: I) -> Self {
-        Self(audiences.into_iter().map(Into::into).collect())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The configuration: one value per application, shared by all of its layers.
 
-use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,7 +17,9 @@ use super::longest_age::LongestAge;
 use super::people::People;
 use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
-use super::{Answer, DidLayer, Login, ParseOriginError, Refusal, Rejected, SessionCookie, observe};
+use super::{
+    Answer, ConfigError, DidLayer, Login, Refusal, Rejected, Replay, SessionCookie, observe,
+};
 #[cfg(feature = "testing")]
 use crate::did::Timestamp;
 use crate::did::{Clock, Issuer, SystemClock, Verifier};
@@ -30,21 +31,6 @@ use crate::session::{
 /// How old a token may be that a session is made of: 900 seconds, the lifespan
 /// that Magic gives to its tokens.
 const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
-
-/// What becomes of a token that was used before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Replay {
-    /// It authenticates its own request until it expires, and makes no further session.
-    #[default]
-    Authenticate,
-    /// It is refused: every token is good for one request.
-    SingleUse,
-    /// As [`Authenticate`](Self::Authenticate), but a token that was issued before the
-    /// newest one accepted of its issuer is refused: signing in again puts an end
-    /// to all tokens made earlier.
-    NewestOnly,
-}
 
 /// Guards services with DID tokens and the sessions made of them.
 ///
@@ -563,40 +549,3 @@ impl DidAuth {
         self
     }
 }
-
-/// An invalid setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// An empty cookie name, or one with characters that a cookie's name must not have.
-    InvalidCookieName,
-    /// A cookie's domain that is no host name of two labels or more.
-    InvalidCookieDomain,
-    /// A trusted origin that is neither an origin nor a pattern of origins.
-    InvalidOrigin(ParseOriginError),
-    /// A realm that cannot stand between quotes in a header.
-    InvalidRealm,
-    /// A sign-in page that is neither a path nor an `https` URL in canonical form.
-    InvalidSignInPage,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InvalidOrigin(error) => return error.fmt(f),
-            Self::InvalidCookieName => {
-                "a cookie's name must be made of ASCII letters, digits and !#$%&'*+-.^_`|~"
-            }
-            Self::InvalidCookieDomain => {
-                "a cookie's domain must be a host name of two labels or more, in lower case"
-            }
-            Self::InvalidSignInPage => {
-                "a sign-in page must be a path such as /auth/sign-in or a whole https URL, in \
-                 canonical form and without a query"
-            }
-            Self::InvalidRealm => "a realm must be visible ASCII without quotes and backslashes",
-        })
-    }
-}
-
-impl std::error::Error for ConfigError {}

@@ -4,7 +4,6 @@
 //! hash of it, which the wallet signs as the token's attachment. Signing in takes the
 //! token *and* the cookie. Whoever reads the token on its way has one of the two.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use http::HeaderMap;
 
 use super::challenge::{Challenge, ChallengeKey, Secret};
 use super::credentials::{CookieValue, cookie_value};
-use super::{Rejection, SessionCookie};
+use super::{BindingFault, Rejection, SessionCookie};
 use crate::did::{SignedClaim, Timestamp, Verifier};
 use crate::session::{StoreError, TokenMark};
 
@@ -105,12 +104,12 @@ impl BoundLogin {
         headers: &HeaderMap,
         cookie: &SessionCookie,
         now: Timestamp,
-    ) -> Result<Presented, Unbound> {
+    ) -> Result<Presented, BindingFault> {
         if self.is_off() {
-            return Err(Unbound::NoChallenge);
+            return Err(BindingFault::NoChallenge);
         }
         let values = match cookie_value(headers, cookie.for_challenges().name()) {
-            CookieValue::Absent => return Err(Unbound::NoChallenge),
+            CookieValue::Absent => return Err(BindingFault::NoChallenge),
             CookieValue::One(text) => return self.open(text, now),
             CookieValue::Several(values) => values,
         };
@@ -118,17 +117,17 @@ impl BoundLogin {
         let mut opened = values.texts().filter_map(|text| self.open(text, now).ok());
         match (opened.next(), opened.next()) {
             (Some(presented), None) => Ok(presented),
-            _ => Err(Unbound::UnknownChallenge),
+            _ => Err(BindingFault::UnknownChallenge),
         }
     }
 
     /// Opens one value of the challenge's cookie.
-    fn open(&self, text: &str, now: Timestamp) -> Result<Presented, Unbound> {
-        let secret = self.key.open(text).ok_or(Unbound::UnknownChallenge)?;
+    fn open(&self, text: &str, now: Timestamp) -> Result<Presented, BindingFault> {
+        let secret = self.key.open(text).ok_or(BindingFault::UnknownChallenge)?;
         let issued_at = secret.issued_at();
         // The other machine's clock may be ahead, but not by a lifetime.
         if now.since(issued_at).max(issued_at.since(now)) > self.lifetime {
-            return Err(Unbound::ChallengeExpired);
+            return Err(BindingFault::ChallengeExpired);
         }
         Ok(Presented { usable_until: issued_at.plus(self.lifetime), secret: Arc::new(secret) })
     }
@@ -139,7 +138,7 @@ impl BoundLogin {
         &self,
         verifier: &Verifier,
         claim: &SignedClaim,
-        presented: Result<Presented, Unbound>,
+        presented: Result<Presented, BindingFault>,
     ) -> Result<Option<TokenMark>, Rejection> {
         if self.is_off() {
             return Ok(None);
@@ -149,7 +148,7 @@ impl BoundLogin {
             Ok(challenge) if signs(&challenge.secret.value()) => {
                 return Ok(Some(challenge.mark()));
             }
-            Ok(_) => Unbound::OtherAttachment,
+            Ok(_) => BindingFault::OtherAttachment,
             Err(unbound) => unbound,
         };
         let has_none = || claim.claim().add().is_none() || signs(NO_ATTACHMENT);
@@ -172,33 +171,5 @@ impl Presented {
     /// sign-in of anybody, so its mark is that of no issuer in particular: one that follows from it.
     fn mark(&self) -> TokenMark {
         TokenMark::of_anybody(self.secret.mark(), self.secret.issued_at(), self.usable_until)
-    }
-}
-
-/// Why a token is not bound to the browser that presents it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unbound {
-    /// The request has no challenge cookie: another browser's token, or no browser at all.
-    NoChallenge,
-    /// The challenge was not issued under this key, or was altered; or several are good at a time.
-    UnknownChallenge,
-    /// The challenge is too old.
-    ChallengeExpired,
-    /// The token's attachment is not this browser's challenge.
-    OtherAttachment,
-    /// The challenge has signed somebody in before.
-    ChallengeUsed,
-}
-
-impl fmt::Display for Unbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoChallenge => "the request has no challenge cookie",
-            Self::UnknownChallenge => "the challenge was not issued here",
-            Self::ChallengeExpired => "the challenge has expired",
-            Self::OtherAttachment => "the token was not made for this browser's challenge",
-            Self::ChallengeUsed => "the challenge was used before",
-        })
     }
 }

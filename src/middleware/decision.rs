@@ -25,6 +25,17 @@ pub(super) enum CookieChange {
     Clear,
 }
 
+impl CookieChange {
+    /// The word for it in traces.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Keep => "kept",
+            Self::Set(_) => "set",
+            Self::Clear => "cleared",
+        }
+    }
+}
+
 /// A decision: there already, or on its way.
 pub(super) enum Deciding {
     Done(Decision),

@@ -95,7 +95,7 @@ where
         instead: Option<Instead>,
     ) -> Self {
         let Decision { verdict, cookie, clear_challenge, clear_strays } = decision;
-        observe::decided(&verdict, &cookie);
+        observe::decided(&verdict, cookie.name());
         match verdict {
             Ok(session) => {
                 let (mut parts, body) = request.into_parts();

@@ -4,12 +4,14 @@ use std::fmt;
 
 use moka::sync::Cache;
 
-use super::proof_cache::OVERHEAD;
 use crate::did::{DidToken, Issuer, IssuerKey, SignedClaim, TokenError};
 
 /// What the cache may take of memory by default: 8 MiB, some 2,500 issuers who came
 /// back, or 19,000 who were seen once.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What an entry takes beside its value: the cache's own node and queues, and the key.
+pub(super) const OVERHEAD: usize = 300;
 
 /// Remembers the keys of issuers: bare ones at first, prepared ones of those who return.
 ///

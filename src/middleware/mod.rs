@@ -12,9 +12,11 @@
 
 mod answer;
 mod auth;
+mod binding_fault;
 mod body;
 mod bound_login;
 mod challenge;
+mod config_error;
 mod cookie;
 mod credentials;
 mod cross_origin;
@@ -39,15 +41,18 @@ mod proof_cache;
 mod refusal;
 mod rejected;
 mod rejection;
+mod replay;
 mod responder;
 mod service;
 mod session;
 
 pub use self::answer::Answer;
-pub use self::auth::{ConfigError, DidAuth, Replay};
+pub use self::auth::DidAuth;
+pub use self::binding_fault::BindingFault;
 pub use self::body::{AnswerBody, AuthBody};
-pub use self::bound_login::{BoundLogin, Unbound};
+pub use self::bound_login::BoundLogin;
 pub use self::challenge::Challenge;
+pub use self::config_error::ConfigError;
 pub use self::cookie::{SameSite, SessionCookie};
 pub use self::future::ResponseFuture;
 pub use self::layer::DidLayer;
@@ -60,6 +65,7 @@ pub use self::origin::{Origin, ParseOriginError, TrustedOrigin};
 pub use self::refusal::Refusal;
 pub use self::rejected::Rejected;
 pub use self::rejection::Rejection;
+pub use self::replay::Replay;
 pub use self::service::DidService;
 pub use self::session::Session;
 

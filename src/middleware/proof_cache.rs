@@ -5,15 +5,12 @@ use std::fmt;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::issuer_keys::IssuerKeys;
+use super::issuer_keys::{IssuerKeys, OVERHEAD};
 use super::observe::{self, Stopwatch};
 use crate::did::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 
 /// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-/// What an entry takes beside its value: the cache's own node and queues, and the key.
-pub(super) const OVERHEAD: usize = 300;
 
 type Key = [u8; 32];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::{Answer, Refusal, Unbound, responder};
+use super::{BindingFault, Refusal};
 use crate::did::TokenError;
 use crate::session::{SessionExpired, StoreError};
 
@@ -44,7 +44,7 @@ pub enum Rejection {
     /// the newest is good.
     TokenSuperseded,
     /// The token was not made for this browser, and signing in takes one that was.
-    UnboundLogin(Unbound),
+    UnboundLogin(BindingFault),
     /// The cookie belongs to no session: it was revoked, forgotten or never made here.
     UnknownSession,
     /// The cookie's session ended by itself.
@@ -202,33 +202,6 @@ impl Rejection {
     #[must_use]
     pub const fn lacks_session(&self) -> bool {
         matches!(self, Self::MissingCredentials | Self::UnknownSession | Self::SessionExpired(_))
-    }
-
-    /// Answers a request from within a handler as the layer would have done: for a service without
-    /// axum, where under axum the rejection is `IntoResponse`.
-    ///
-    /// The layer around the handler replaces the answer by its own, so that the settings and the
-    /// [rejection handler](super::DidAuth::with_rejection_handler) count here too, unless the
-    /// handler changed the status.
-    ///
-    /// ```
-    /// use http::{Request, Response};
-    /// use tower_didt::{Rejection, Session};
-    /// use tower_didt::layer::AnswerBody;
-    ///
-    /// async fn sign_out<B>(request: Request<B>) -> Response<AnswerBody> {
-    ///     let Some(session) = request.extensions().get::<Session>() else {
-    ///         return Rejection::MissingCredentials.into_answer().into_response();
-    ///     };
-    ///     match session.sign_out().await {
-    ///         Ok(()) => Response::new(AnswerBody::default()),
-    ///         Err(error) => Rejection::from(error).into_answer().into_response(),
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn into_answer(self) -> Answer {
-        responder::answer_of_a_handler(self)
     }
 
     /// How long to wait, where the one who is asked has said so.

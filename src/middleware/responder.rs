@@ -120,20 +120,42 @@ impl fmt::Debug for Responder {
 #[derive(Clone)]
 struct ByHandler;
 
-/// What a handler answers with a rejection of its own: the layer's words, with the settings of no
-/// layer. The layer further out writes it again by [`taken_from_handler`].
-pub(super) fn answer_of_a_handler(rejection: Rejection) -> Answer {
-    let retry_after = DEFAULT_RETRY_AFTER;
-    let words = Responder {
-        realm: DEFAULT_REALM.into(),
-        retry_after,
-        grpc: false,
-        debug_reasons: false,
-        handler: None,
-    };
-    let mut answer = words.respond_without_head(rejection);
-    answer.extensions_mut().insert(ByHandler);
-    answer
+impl Rejection {
+    /// Answers a request from within a handler as the layer would have done: for a service without
+    /// axum, where under axum the rejection is `IntoResponse`.
+    ///
+    /// The layer around the handler replaces the answer by its own, so that the settings and the
+    /// [rejection handler](super::DidAuth::with_rejection_handler) count here too, unless the
+    /// handler changed the status.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower_didt::{Rejection, Session};
+    /// use tower_didt::layer::AnswerBody;
+    ///
+    /// async fn sign_out<B>(request: Request<B>) -> Response<AnswerBody> {
+    ///     let Some(session) = request.extensions().get::<Session>() else {
+    ///         return Rejection::MissingCredentials.into_answer().into_response();
+    ///     };
+    ///     match session.sign_out().await {
+    ///         Ok(()) => Response::new(AnswerBody::default()),
+    ///         Err(error) => Rejection::from(error).into_answer().into_response(),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn into_answer(self) -> Answer {
+        let words = Responder {
+            realm: DEFAULT_REALM.into(),
+            retry_after: DEFAULT_RETRY_AFTER,
+            grpc: false,
+            debug_reasons: false,
+            handler: None,
+        };
+        let mut answer = words.respond_without_head(self);
+        answer.extensions_mut().insert(ByHandler);
+        answer
+    }
 }
 
 /// The rejection that a handler answered with, unless it, or a layer on the way, made something

@@ -27,10 +27,12 @@
 mod asset;
 mod html;
 mod looks;
+mod page_error;
 mod path;
 mod reason;
 mod redirect;
 mod rendered;
+mod return_fault;
 mod return_to;
 mod routes;
 mod sdk;
@@ -39,8 +41,9 @@ mod sign_in_page;
 mod site;
 mod texts;
 
-pub use self::return_to::{MAX_RETURN_LEN, ReturnFault, ReturnHosts, ReturnTo};
+pub use self::page_error::PageError;
+pub use self::return_fault::ReturnFault;
+pub use self::return_to::{MAX_RETURN_LEN, ReturnHosts, ReturnTo};
 pub use self::sdk::Script;
-pub use self::settings::PageError;
 pub use self::sign_in_page::{PageFuture, SignInPage};
 pub use self::texts::Texts;

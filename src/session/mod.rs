@@ -17,6 +17,7 @@ mod redis;
 mod sealed;
 mod shared;
 mod store;
+mod store_error;
 mod ticket;
 mod used_tokens;
 
@@ -39,9 +40,9 @@ pub use self::sealed::{
     Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,
 };
 pub use self::store::{
-    BoxError, Minted, NewSession, SessionStore, StoreError, StoreFuture, TokenMark, TokenState,
-    Touched,
+    Minted, NewSession, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };
+pub use self::store_error::{BoxError, StoreError};
 pub use self::ticket::Ticket;
 
 #[cfg(all(feature = "redis", any(fuzzing, tower_didt_internals)))]

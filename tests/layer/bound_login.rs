@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{Request, StatusCode};
-use tower_didt::layer::Unbound;
+use tower_didt::layer::BindingFault;
 use tower_didt::testing::Wallet;
 use tower_didt::{BoundLogin, Challenge, NoSessions, Rejection, Replay, SessionCookie};
 
@@ -42,7 +42,7 @@ fn session_of(answer: &Answer) -> Option<String> {
     value.split(';').next().map(str::to_owned)
 }
 
-fn assert_unbound(answer: &Answer, expected: Unbound, name: &str) {
+fn assert_unbound(answer: &Answer, expected: BindingFault, name: &str) {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
     let challenge = answer.header("www-authenticate").expect("a challenge");
     assert_eq!(challenge, r#"Bearer realm="magic", error="invalid_token""#, "{name}");
@@ -76,11 +76,11 @@ async fn a_stolen_token_signs_nobody_in_before_or_after_its_owner() {
         let thief = app.auth.challenge().expect("the thief's own");
         let token = bound_token(&app, &Wallet::from_seed("alice"), challenge.value());
         for round in ["before", "after"] {
-            assert_unbound(&app.send(bearer(&token)).await, Unbound::NoChallenge, round);
+            assert_unbound(&app.send(bearer(&token)).await, BindingFault::NoChallenge, round);
             let answer = app.send(sign_in_with(&token, &cookie_of(&thief))).await;
-            assert_unbound(&answer, Unbound::OtherAttachment, round);
+            assert_unbound(&answer, BindingFault::OtherAttachment, round);
             let answer = app.send_optional(bearer(&token)).await;
-            assert_unbound(&answer, Unbound::NoChallenge, "an optional layer");
+            assert_unbound(&answer, BindingFault::NoChallenge, "an optional layer");
             if round == "before" {
                 let answer = app.send(sign_in_with(&token, &cookie_of(&challenge))).await;
                 assert_eq!(answer.status, StatusCode::OK);
@@ -103,7 +103,7 @@ async fn a_challenge_signs_in_once_whichever_token_is_made_for_it() {
         ("somebody else's", bound_token(&app, &Wallet::from_seed("bob"), challenge.value())),
     ] {
         let answer = app.send(sign_in_with(&token, &cookie)).await;
-        assert_unbound(&answer, Unbound::ChallengeUsed, name);
+        assert_unbound(&answer, BindingFault::ChallengeUsed, name);
         if name != "somebody else's" {
             let both = format!("{cookie}; __Host-didt={session}");
             let answer = app.send(sign_in_with(&token, &both)).await;
@@ -129,7 +129,7 @@ async fn of_many_tokens_at_once_one_uses_the_challenge() {
         let answer = send.await.expect("no panic");
         match session_of(&answer) {
             Some(_) => sessions += 1,
-            None => assert_unbound(&answer, Unbound::ChallengeUsed, "a loser"),
+            None => assert_unbound(&answer, BindingFault::ChallengeUsed, "a loser"),
         }
     }
     assert_eq!(sessions, 1);
@@ -155,10 +155,10 @@ async fn a_challenge_expires_on_the_server() {
         app.advance(1);
         let token = bound_token(&app, &alice, second.value());
         let answer = app.send(sign_in_with(&token, &cookie_of(&second))).await;
-        assert_unbound(&answer, Unbound::ChallengeExpired, name);
+        assert_unbound(&answer, BindingFault::ChallengeExpired, name);
         let token = bound_token(&app, &alice, first.value());
         let answer = app.send(sign_in_with(&token, &cookie_of(&first))).await;
-        assert_unbound(&answer, Unbound::ChallengeExpired, "used, then expired");
+        assert_unbound(&answer, BindingFault::ChallengeExpired, "used, then expired");
     }
 }
 
@@ -196,7 +196,7 @@ async fn what_the_server_did_not_issue_is_no_challenge() {
     for (name, token, cookies) in rows {
         assert_ne!(cookies, cookie, "{name}");
         let answer = app.send(sign_in_with(token, &cookies)).await;
-        assert_unbound(&answer, Unbound::UnknownChallenge, name);
+        assert_unbound(&answer, BindingFault::UnknownChallenge, name);
     }
     let answer = app.send(sign_in_with(&token, &cookie)).await;
     assert_eq!(answer.status, StatusCode::OK, "none of that used it up");
@@ -227,7 +227,7 @@ async fn the_attachment_must_be_the_challenge_signed_by_the_issuer() {
     ];
     for (name, token) in rows {
         let answer = app.send(sign_in_with(&token, &cookie_of(&challenge))).await;
-        assert_unbound(&answer, Unbound::OtherAttachment, name);
+        assert_unbound(&answer, BindingFault::OtherAttachment, name);
     }
 }
 
@@ -249,7 +249,11 @@ async fn optional_lets_tokens_without_attachment_in_and_no_other_unbound_ones() 
     assert!(answer.ticket().is_some(), "a challenge that was not asked for, left alone");
 
     let other = bound_token(&app, &alice, "something else");
-    assert_unbound(&app.send(bearer(&other)).await, Unbound::NoChallenge, "another attachment");
+    assert_unbound(
+        &app.send(bearer(&other)).await,
+        BindingFault::NoChallenge,
+        "another attachment",
+    );
 }
 
 #[tokio::test]
@@ -258,11 +262,15 @@ async fn the_cache_of_proofs_spares_no_token_its_challenge() {
     let challenge = app.auth.challenge().expect("a challenge");
     let token = bound_token(&app, &alice, challenge.value());
     for _ in 0..3 {
-        assert_unbound(&app.send(bearer(&token)).await, Unbound::NoChallenge, "in the cache");
+        assert_unbound(&app.send(bearer(&token)).await, BindingFault::NoChallenge, "in the cache");
     }
     let answer = app.send(sign_in_with(&token, &cookie_of(&challenge))).await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert_unbound(&app.send(bearer(&token)).await, Unbound::NoChallenge, "a session was made");
+    assert_unbound(
+        &app.send(bearer(&token)).await,
+        BindingFault::NoChallenge,
+        "a session was made",
+    );
 }
 
 #[tokio::test]
@@ -273,7 +281,7 @@ async fn of_two_tabs_the_later_challenge_counts_and_the_other_tab_asks_again() {
     let second = app.auth.challenge().expect("of the second tab");
     let jar = cookie_of(&second);
     let answer = app.send(sign_in_with(&bound_token(&app, &alice, first.value()), &jar)).await;
-    assert_unbound(&answer, Unbound::OtherAttachment, "the first tab");
+    assert_unbound(&answer, BindingFault::OtherAttachment, "the first tab");
     let answer = app.send(sign_in_with(&bound_token(&app, &alice, second.value()), &jar)).await;
     let session = session_of(&answer).expect("the second tab signs in");
     // The first tab has the session now, as every tab; its token passes beside it.
@@ -298,7 +306,7 @@ async fn another_issuers_token_beside_a_session_must_be_bound() {
     let session = format!("__Host-didt={}", session_of(&answer).expect("a session"));
     let bobs = app.token(&Wallet::from_seed("bob"));
     let answer = app.send(sign_in_with(&bobs, &session)).await;
-    assert_unbound(&answer, Unbound::NoChallenge, "bob's");
+    assert_unbound(&answer, BindingFault::NoChallenge, "bob's");
     let answer = app.send(sign_in_with(&app.token(&Wallet::from_seed("alice")), &session)).await;
     assert_eq!(answer.status, StatusCode::OK, "alice's own, beside her session");
 }
@@ -310,7 +318,7 @@ async fn every_replay_mode_takes_bound_tokens_once() {
         let challenge = app.auth.challenge().expect("a challenge");
         let token = bound_token(&app, &Wallet::from_seed("alice"), challenge.value());
         let send = || app.send(sign_in_with(&token, &cookie_of(&challenge)));
-        assert_unbound(&app.send(bearer(&token)).await, Unbound::NoChallenge, "stolen");
+        assert_unbound(&app.send(bearer(&token)).await, BindingFault::NoChallenge, "stolen");
         assert!(session_of(&send().await).is_some(), "{replay:?}: the thief used nothing up");
         assert_eq!(send().await.status, StatusCode::UNAUTHORIZED, "{replay:?}");
     }
@@ -355,7 +363,7 @@ async fn without_sessions_every_request_brings_token_and_challenge() {
     let app = required().with(|auth| auth.with_store(NoSessions));
     let challenge = app.auth.challenge().expect("a challenge");
     let token = bound_token(&app, &Wallet::from_seed("alice"), challenge.value());
-    assert_unbound(&app.send(bearer(&token)).await, Unbound::NoChallenge, "stolen");
+    assert_unbound(&app.send(bearer(&token)).await, BindingFault::NoChallenge, "stolen");
     for _ in 0..2 {
         let answer = app.send(sign_in_with(&token, &cookie_of(&challenge))).await;
         assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::OK, 0));

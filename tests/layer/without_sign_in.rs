@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_didt::layer::Unbound;
+use tower_didt::layer::BindingFault;
 use tower_didt::testing::Wallet;
 use tower_didt::{BoundLogin, Clock, NoSessions, Rejection, Replay, Session, Timestamp};
 
@@ -128,7 +128,7 @@ async fn bound_login_holds_here_too_and_the_challenge_stays_good_until_it_is_use
     assert_eq!(app.send(bound()).await.status, StatusCode::OK);
     let answer = app.send_without_sign_in(bound()).await;
     let reason = answer.extensions.get::<Rejection>().expect("a reason").to_string();
-    assert_eq!(reason, Unbound::ChallengeUsed.to_string());
+    assert_eq!(reason, BindingFault::ChallengeUsed.to_string());
 }
 
 #[tokio::test]

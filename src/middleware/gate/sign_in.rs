@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::request::Parts;
 
-use super::super::bound_login::{Presented, Unbound};
+use super::super::bound_login::Presented;
 use super::super::credentials::CookieValue;
 use super::super::decision::{Deciding, Decision};
 use super::super::login::LoginError;
 use super::super::session::Identity;
-use super::super::{Login, Rejection, Replay, Session};
+use super::super::{BindingFault, Login, Rejection, Replay, Session};
 use super::{Asked, Gate};
 use crate::did::{Timestamp, TokenError, VerifiedClaim};
 use crate::session::{
@@ -23,7 +23,7 @@ struct Visitor {
     /// The living sessions of the cookies beside the token.
     alive: Result<Vec<Arc<SessionRecord>>, Rejection>,
     cookies: Cookies,
-    challenge: Result<Presented, Unbound>,
+    challenge: Result<Presented, BindingFault>,
     /// What the application's hook is asked, where there is one.
     login: Option<Login>,
 }
@@ -184,7 +184,7 @@ impl Gate {
         if let Some(challenge) = challenge
             && self.store.claim(challenge, now).await? != TokenState::New
         {
-            return Err(Rejection::UnboundLogin(Unbound::ChallengeUsed));
+            return Err(Rejection::UnboundLogin(BindingFault::ChallengeUsed));
         }
         self.check_newest(token, now).await?;
         self.end_all_of(&alive, now).await?;
@@ -277,7 +277,7 @@ impl Gate {
     ) -> Result<(), Rejection> {
         match challenge {
             Some(challenge) if self.store.state_of(challenge, now).await? == TokenState::Used => {
-                Err(Rejection::UnboundLogin(Unbound::ChallengeUsed))
+                Err(Rejection::UnboundLogin(BindingFault::ChallengeUsed))
             }
             _ => Ok(()),
         }

@@ -8,7 +8,6 @@ mod store;
 
 use std::sync::Arc;
 
-use super::decision::CookieChange;
 use super::{Rejection, Session};
 use crate::did::{TokenError, VerifiedClaim};
 use crate::session::{SessionStore, StoreError};
@@ -29,18 +28,13 @@ pub(super) fn waiting<F: Future>(decision: F) -> impl Future<Output = F::Output>
     decision
 }
 
-/// A request was decided upon.
-pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &CookieChange) {
+/// A request was decided upon. `cookie` says what became of the session cookie.
+pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &'static str) {
     let outcome = match verdict {
         Ok(Some(session)) if session.handle().is_some() => "session",
         Ok(Some(_)) => "token",
         Ok(None) => "anonymous",
         Err(rejection) => rejection.name(),
-    };
-    let cookie = match cookie {
-        CookieChange::Keep => "kept",
-        CookieChange::Set(_) => "set",
-        CookieChange::Clear => "cleared",
     };
 
     #[cfg(feature = "metrics")]

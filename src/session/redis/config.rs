@@ -16,8 +16,7 @@ use super::ownership::Ownership;
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
-use super::{Inner, RedisStore};
-use crate::session::StoreError;
+use super::{Inner, RedisConfigError, RedisConnectError, RedisStore};
 
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -202,63 +201,5 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("ping_interval", &self.ping_interval)
             .field("local_bytes", &self.local_bytes)
             .finish_non_exhaustive()
-    }
-}
-
-/// A setting of a [`RedisStore`] that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RedisConfigError {
-    /// No URL, one that leads to no Redis, or several that do not belong together.
-    InvalidUrl,
-    /// A prefix that is empty, too long, or holds more than visible ASCII without braces.
-    InvalidPrefix,
-    /// The URL asks for TLS, and the feature `redis-tls` is off.
-    TlsNotEnabled,
-    /// Certificates or keys that cannot be read, or no root certificate at all.
-    InvalidCertificates,
-    /// There is no tokio runtime here.
-    NoRuntime,
-}
-
-impl fmt::Display for RedisConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InvalidUrl => "expected redis://[user:password@]host[:port][/database], the password percent-encoded, and for a cluster the same scheme in all URLs and database 0",
-            Self::InvalidPrefix => "a prefix must be 1 to 64 visible ASCII characters without braces",
-            Self::TlsNotEnabled => "rediss:// needs the feature redis-tls",
-            Self::InvalidCertificates => "the certificates or keys cannot be read, or there is no root certificate",
-            Self::NoRuntime => "the store must be opened within a tokio runtime",
-        })
-    }
-}
-
-impl std::error::Error for RedisConfigError {}
-
-/// Why there is no [`RedisStore`] that is connected.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RedisConnectError {
-    /// A setting cannot be.
-    Config(RedisConfigError),
-    /// Redis does not answer, or not as it should.
-    Store(StoreError),
-}
-
-impl fmt::Display for RedisConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RedisConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Config(_) => None,
-            Self::Store(error) => error.source(),
-        }
     }
 }

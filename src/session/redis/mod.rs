@@ -8,6 +8,7 @@
 mod check;
 mod cluster;
 mod config;
+mod config_error;
 mod endpoint;
 #[cfg(feature = "sealed")]
 mod ends;
@@ -40,7 +41,8 @@ use redis::Value;
 use tokio::time::timeout;
 
 pub use self::check::RedisWarning;
-pub use self::config::{RedisConfigError, RedisConnectError, RedisStoreBuilder};
+pub use self::config::RedisStoreBuilder;
+pub use self::config_error::{RedisConfigError, RedisConnectError};
 use self::fault::Fault;
 use self::invalidations::Invalidations;
 use self::keys::Keys;

@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::keys::{SealingKey, SealingKeyError};
+use super::SealingKeyError;
 
 /// Padding or none: keys are made by many tools.
 const PADDING_OPTIONAL: GeneralPurposeConfig =
@@ -13,17 +13,19 @@ const PADDING_OPTIONAL: GeneralPurposeConfig =
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PADDING_OPTIONAL);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDING_OPTIONAL);
 
-/// The keys of a text, in their order; none if there is none.
-pub(super) fn parse_keys(text: &str) -> Result<Vec<SealingKey>, SealingKeyError> {
-    let mut keys = Vec::new();
-    for (line, text) in (1..).zip(text.lines()) {
+/// A key's bytes, and the line that it is on.
+type KeyLine = (Zeroizing<Vec<u8>>, usize);
+
+/// The keys of a text, in their order.
+pub(super) fn parse_keys(text: &str) -> impl Iterator<Item = Result<KeyLine, SealingKeyError>> {
+    let lines = (1..).zip(text.lines()).map(|(line, text)| {
         let text = text.split('#').next().unwrap_or_default().trim();
-        if !text.is_empty() {
-            let bytes = parse_line(text).ok_or(SealingKeyError::Malformed { line })?;
-            keys.push(SealingKey::new(&bytes, line)?);
-        }
-    }
-    Ok(keys)
+        (line, text)
+    });
+    lines.filter(|(_, text)| !text.is_empty()).map(|(line, text)| {
+        let bytes = parse_line(text).ok_or(SealingKeyError::Malformed { line })?;
+        Ok((bytes, line))
+    })
 }
 
 /// What consists of hexadecimal digits alone is hexadecimal, even where it could
@@ -48,7 +50,8 @@ mod tests {
 
     #[test]
     fn every_form_of_a_key_is_one_key() {
-        let expected = parse_keys(HEX).expect("a key")[0].id;
+        let parse = |text: &str| parse_keys(text).collect::<Result<Vec<_>, _>>().expect("keys");
+        let expected = parse(HEX).remove(0).0;
         let forms = [
             HEX.to_uppercase(),
             STANDARD_TEXT.to_owned(),
@@ -59,8 +62,8 @@ mod tests {
             format!("# a comment\r\n\r\n{HEX}\r\n"),
         ];
         for form in forms {
-            let keys = parse_keys(&form).expect(&form);
-            assert_eq!(keys.iter().map(|key| key.id).collect::<Vec<_>>(), [expected], "{form:?}");
+            let bytes: Vec<_> = parse(&form).into_iter().map(|(bytes, _)| bytes).collect();
+            assert_eq!(bytes, std::slice::from_ref(&expected), "{form:?}");
         }
     }
 

@@ -10,9 +10,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::key_text::parse_keys;
-
-/// The least that a key must have: 256 bits, the strength of AES-256.
-pub(super) const MIN_KEY_LEN: usize = 32;
+use super::{MIN_KEY_LEN, SealingKeyError};
 
 /// 32 random bytes have some 30 different ones. Fewer than this many is no
 /// randomness: a repeated letter, a counter, a forgotten placeholder.
@@ -84,9 +82,12 @@ impl SealingKeys {
     /// [`SealingKeyError::NoKeys`], or what is wrong with the first bad line. No error
     /// holds any of the text.
     pub fn from_text(text: &str) -> Result<Self, SealingKeyError> {
-        let mut keys = parse_keys(text)?.into_iter();
-        let newest = keys.next().ok_or(SealingKeyError::NoKeys)?;
-        Ok(Self { newest, older: keys.collect() })
+        let mut keys = parse_keys(text).map(|key| {
+            let (bytes, line) = key?;
+            SealingKey::new(&bytes, line)
+        });
+        let newest = keys.next().ok_or(SealingKeyError::NoKeys)??;
+        Ok(Self { newest, older: keys.collect::<Result<_, _>>()? })
     }
 
     /// Reads keys from a file, in the form of [`from_text`](Self::from_text).
@@ -214,69 +215,6 @@ fn random_key() -> Result<Zeroizing<[u8; MIN_KEY_LEN]>, SealingKeyError> {
     let mut key = Zeroizing::new([0; MIN_KEY_LEN]);
     getrandom::fill(&mut *key).map_err(|_| SealingKeyError::Randomness)?;
     Ok(key)
-}
-
-/// Why there are no keys. None of these holds any of the text that was read.
-///
-/// Lines count from 1; of keys that are given as bytes, each is a line.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SealingKeyError {
-    /// There is not a single key in the text.
-    NoKeys,
-    /// A line is neither hexadecimal nor base64, or is not even text.
-    Malformed {
-        /// Which line.
-        line: usize,
-    },
-    /// A key has fewer than 32 bytes.
-    TooShort {
-        /// On which line.
-        line: usize,
-        /// How many it has.
-        bytes: usize,
-    },
-    /// A key is visibly not random, such as one byte repeated.
-    Weak {
-        /// On which line.
-        line: usize,
-    },
-    /// The file cannot be read.
-    File(std::io::Error),
-    /// The environment variable is not set.
-    NotSet,
-    /// The operating system gives no random numbers.
-    Randomness,
-}
-
-impl fmt::Display for SealingKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoKeys => f.write_str("there are no sealing keys"),
-            Self::Malformed { line } => {
-                write!(f, "the sealing key on line {line} is neither hexadecimal nor base64")
-            }
-            Self::TooShort { line, bytes } => write!(
-                f,
-                "the sealing key on line {line} has {bytes} bytes, and {MIN_KEY_LEN} are the least"
-            ),
-            Self::Weak { line } => write!(f, "the sealing key on line {line} is not random"),
-            Self::File(_) => f.write_str("the file of sealing keys cannot be read"),
-            Self::NotSet => f.write_str("the environment variable of sealing keys is not set"),
-            Self::Randomness => {
-                f.write_str("the operating system's random number generator failed")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SealingKeyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(source) => Some(source),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

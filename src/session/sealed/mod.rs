@@ -11,6 +11,7 @@ mod envelope;
 mod handle;
 #[cfg(all(test, tower_didt_loom))]
 mod interleavings;
+mod key_error;
 mod key_text;
 mod keys;
 mod ledger;
@@ -19,9 +20,13 @@ mod payload;
 mod revocations;
 mod store;
 
-pub use self::keys::{SealingKeyError, SealingKeys};
+pub use self::key_error::SealingKeyError;
+pub use self::keys::SealingKeys;
 pub use self::ledger::{Birth, RevocationLedger, SealedSession};
 pub use self::memory_ledger::MemoryLedger;
 #[cfg(feature = "redis")]
 pub(in crate::session) use self::revocations::{MAX_CLOCK_SKEW, MAX_PER_ISSUER};
 pub use self::store::SealedStore;
+
+/// The least that a sealing key must have, in bytes: 256 bits, the strength of AES-256.
+const MIN_KEY_LEN: usize = 32;

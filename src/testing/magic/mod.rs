@@ -6,6 +6,7 @@
 
 mod answer;
 mod fault;
+mod generation;
 mod server;
 mod state;
 mod user;
@@ -23,8 +24,9 @@ use http_body::Body;
 use tower_service::Service;
 
 pub use self::fault::Fault;
+pub use self::generation::Generation;
 pub use self::server::MagicServer;
-pub use self::state::{ContentType, Generation, SeenRequest, UnknownUser};
+pub use self::state::{ContentType, SeenRequest, UnknownUser};
 pub use self::user::TestUser;
 
 use self::state::State;

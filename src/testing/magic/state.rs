@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::answer::{failure, invalid, success};
-use super::{Fault, TestUser};
+use super::{Fault, Generation, TestUser};
 use crate::did::Issuer;
 
 /// How many requests are remembered.
@@ -17,17 +17,6 @@ const MAX_SEEN: usize = 1000;
 
 /// How many sign-outs are remembered.
 const MAX_SIGNED_OUT: usize = 1000;
-
-/// The two generations of Magic's API.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Generation {
-    /// `https://api.toaster.magic.link`: bare objects.
-    #[default]
-    New,
-    /// `https://api.magic.link`: objects in `{"data": …, "status": "ok"}`. It answers the new
-    /// generation's paths in this form, too, so that a client can be tried with either.
-    Old,
-}
 
 /// How the stub says that there is no such user. Magic's documentation does not say which it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,13 +5,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::races::Spawner;
+use super::Task;
 use crate::did::{Issuer, Timestamp, Verifier};
 use crate::session::{
     Minted, NewSession, PageRequest, SessionLimit, SessionRecord, SessionStore, StoreError,
     TokenMark, TokenState,
 };
 use crate::testing::Wallet;
+
+/// What runs a task beside others.
+pub(super) type Spawner = Arc<dyn Fn(Task) + Send + Sync>;
 
 /// For how long the suite's tokens can be used: Magic's 900 seconds.
 const TOKEN_LIFESPAN: Duration = Duration::from_secs(900);

@@ -49,8 +49,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use self::fixture::{Fixture, Outcome, Violation};
-use self::races::{Spawner, on_a_thread};
+use self::fixture::{Fixture, Outcome, Spawner, Violation};
+use self::races::on_a_thread;
 use crate::did::{Clock, SystemClock};
 use crate::session::SessionStore;
 

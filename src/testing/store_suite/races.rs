@@ -6,14 +6,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use super::Task;
-use super::fixture::{Fixture, Live, Outcome, Violation, at_most, ensure};
+use super::fixture::{Fixture, Live, Outcome, Spawner, Violation, at_most, ensure};
 
 /// How often a race is run: what goes wrong in one interleaving of a few may
 /// need many tries to be seen.
 const ROUNDS: usize = 32;
-
-/// What runs a task beside others.
-pub(super) type Spawner = Arc<dyn Fn(Task) + Send + Sync>;
 
 pub(super) async fn a_touch_does_not_outrun_a_revocation(f: Fixture) -> Outcome {
     for _ in 0..ROUNDS {

@@ -1,8 +1,16 @@
-//! The library's rings: imports point inward only, and name the ring that they come from.
+//! The structure of the library and of the program: imports point inward only, name the ring that
+//! they come from, and run in no circle.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod imports;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use tower_didt_test_support::directory::Directory;
+
+use self::imports::Imports;
 
 /// Each folder (or file) of `src`, and what it may import from the crate.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -47,6 +55,49 @@ fn the_test_sees_an_import_that_points_outward() {
     let text = "use crate::session::Ticket;\nuse crate::{Issuer, did::Claim};\nfn f() { crate::axum::g() }\n\
                 /// See [`crate::Verifier`].\n// crate::comment\n";
     assert_eq!(imported(text), ["session", "{", "axum"]);
+}
+
+#[test]
+fn files_use_each_other_in_no_circle_but_one() {
+    // A session can end itself, and only its gate knows how.
+    let known = [("middleware/session.rs", "middleware/gate/mod.rs")];
+    let library = Imports::read(&source());
+    assert_eq!(lines(&library.circles(&known)), "", "files that use each other");
+    let program = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("didt/src"));
+    assert_eq!(lines(&program.circles(&[])), "", "files that use each other");
+}
+
+#[test]
+fn the_test_sees_a_circle_through_imports_paths_and_macros() {
+    let circle = |files: [&str; 3]| {
+        let folder = Directory::new();
+        for (name, text) in ["lib.rs", "a.rs", "b.rs"].into_iter().zip(files) {
+            fs::write(folder.0.join(name), text).expect("written");
+        }
+        lines(&Imports::read(&folder.0).circles(&[]))
+    };
+    let root = "mod a;\nmod b;\npub use self::a::A;\n";
+    let a = "use crate::b::B;\npub struct A(B);\n";
+    let both = "{\"a.rs\", \"b.rs\"}\n";
+    for back in [
+        "use super::A;\npub struct B(A);\n",
+        "pub struct B(crate::A);\n",
+        "pub struct B;\nfn f() { println!(\"{}\", crate::a::g()); }\n",
+        "use super::a::{self as other};\npub struct B;\nfn f() { other::g() }\n",
+    ] {
+        assert_eq!(circle([root, a, back]), both, "{back}");
+    }
+    for none in [
+        "pub struct B;\n",
+        "pub struct B;\n#[cfg(test)]\nmod tests { use super::super::a::A; }\n",
+        "/// See [`crate::a::A`].\npub struct B;\n",
+    ] {
+        assert_eq!(circle([root, a, none]), "", "{none}");
+    }
+}
+
+fn lines<'a>(circles: impl IntoIterator<Item = &'a BTreeSet<&'a Path>>) -> String {
+    circles.into_iter().map(|circle| format!("{circle:?}\n")).collect()
 }
 
 /// What follows each `crate::`, outside comments.

@@ -1,0 +1,64 @@
+//! The applications whose tokens are accepted.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::quoted::Quoted;
+
+/// The audiences (Magic client ids) that a [`Verifier`] accepts, compared byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audiences(Arc<[Box<str>]>);
+
+impl Audiences {
+    /// Whether `aud` is one of them. What is empty or all blanks never is: a client id that
+    /// was left blank in some configuration must not admit everybody who leaves it blank too.
+    pub(super) fn accept(&self, aud: &str) -> bool {
+        !aud.trim().is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
+    }
+
+    #[cfg(all(feature = "layer", feature = "testing"))]
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.first().map(AsRef::as_ref)
+    }
+}
+
+impl fmt::Display for Audiences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for audience in self.0.iter() {
+            write!(f, "{separator}{}", Quoted(audience))?;
+            separator = " or ";
+        }
+        Ok(())
+    }
+}
+
+impl From<&str> for Audiences {
+    fn from(audience: &str) -> Self {
+        Self::from_iter([audience])
+    }
+}
+
+impl From<String> for Audiences {
+    fn from(audience: String) -> Self {
+        Self::from_iter([audience])
+    }
+}
+
+impl<T: Into<Box<str>>> From<Vec<T>> for Audiences {
+    fn from(audiences: Vec<T>) -> Self {
+        Self::from_iter(audiences)
+    }
+}
+
+impl<T: Into<Box<str>>, const N: usize> From<[T; N]> for Audiences {
+    fn from(audiences: [T; N]) -> Self {
+        Self::from_iter(audiences)
+    }
+}
+
+impl<T: Into<Box<str>>> FromIterator<T> for Audiences {
+    fn from_iter<I: IntoIterator<Item = T>>(audiences: I) -> Self {
+        Self(audiences.into_iter().map(Into::into).collect())
+    }
+}
