@@ -4,12 +4,14 @@
 //! token     inspects and verifies tokens, mints test tokens, makes keys
 //! serve     answers gateways such as nginx; check-config and explain: its settings
 //! doctor    probes a running gateway, with echo as its upstream
+//! output    what commands write, and their exit codes; arguments: tokens and times as they take them
 //! ```
 //!
 //! **This crate is not a library API.** Its modules are public only as far as the project's own tests
 //! and fuzz targets import them, and they change without notice. The library is `tower-didt`, and the
 //! program uses nothing but its public API.
 
+mod arguments;
 #[cfg(feature = "serve")]
 mod doctor;
 #[cfg(feature = "serve")]
@@ -17,14 +19,17 @@ mod echo;
 #[cfg(all(feature = "serve", any(fuzzing, tower_didt_internals)))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod output;
 #[cfg(feature = "serve")]
 mod serve;
 mod token;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::output::say;
 
 /// Magic (magic.link) DID tokens on the command line: inspect, verify and mint them; and, if built
 /// with the feature `serve`, guard routes behind nginx and other gateways with them.
@@ -78,13 +83,8 @@ pub fn run() -> ExitCode {
         // The reader of the output has had enough (`didt … | head`): that is not an error.
         // The code is 1 all the same: a verdict that was not read is not an acceptance.
         if error.kind() != io::ErrorKind::BrokenPipe {
-            complain(&error);
+            say(&error);
         }
         ExitCode::FAILURE
     })
-}
-
-/// One line on standard error. Unlike `eprintln!` it does not panic if that is closed.
-pub(crate) fn complain(message: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "didt: {message}");
 }

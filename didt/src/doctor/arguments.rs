@@ -13,7 +13,7 @@ use tower_didt::testing::Wallet;
 use super::examination::Examination;
 use super::session::Tokens;
 use super::wire::{Connector, Roots, Url};
-use crate::token::arguments;
+use crate::arguments;
 
 /// Longer than any token that is accepted.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;

@@ -1,13 +1,6 @@
 //! What a probe may come to.
 
-use super::probes::Probe;
 use super::wire;
-
-/// What came of a probe.
-pub(super) struct Finding {
-    pub(super) probe: &'static Probe,
-    pub(super) outcome: Outcome,
-}
 
 /// What a probe says.
 pub(super) type Outcome = Result<Found, Inconclusive>;

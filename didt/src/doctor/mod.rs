@@ -10,6 +10,7 @@
 mod arguments;
 mod examination;
 mod finding;
+mod probe;
 mod probes;
 mod report;
 mod seen;
@@ -22,15 +23,14 @@ use std::time::Duration;
 
 pub(crate) use self::arguments::Doctor;
 use self::examination::Examination;
-use self::finding::{Finding, Inconclusive};
-use self::probes::{PROBES, Probe};
+use self::finding::Inconclusive;
+use self::probe::{Finding, Probe};
+use self::probes::PROBES;
 use self::report::Report;
-use crate::complain;
+use crate::output::invalid;
 
 /// The most that one probe may take, however many requests it makes.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
-
-const WRONG: u8 = 2;
 
 impl Doctor {
     pub(crate) fn run(self) -> io::Result<ExitCode> {
@@ -42,15 +42,14 @@ impl Doctor {
         let json = self.json;
         let examinations = match self.examinations() {
             Ok(examinations) => examinations,
-            Err(wrong) => {
-                complain(wrong);
-                return Ok(ExitCode::from(WRONG));
-            }
+            Err(wrong) => return Ok(invalid(wrong)),
         };
         for examination in &examinations {
             if let Err(error) = examination.knock().await {
-                complain(format_args!("nothing answers at {}: {error}", examination.guarded));
-                return Ok(ExitCode::from(WRONG));
+                return Ok(invalid(format_args!(
+                    "nothing answers at {}: {error}",
+                    examination.guarded
+                )));
             }
         }
         let mut clean = true;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::examination::Examination;
-use super::finding::{Finding, Found, Inconclusive, Severity};
+use super::finding::{Found, Inconclusive, Severity};
+use super::probe::{Finding, Mend};
 
 /// What no examination tells anything about.
 const NEVER_LOOKED_AT: [&str; 3] = [
@@ -39,13 +40,6 @@ struct Line {
     why: Option<&'static str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     mend: &'static [Mend],
-}
-
-/// How a mistake is put right, at one gateway or at all of them.
-#[derive(Clone, Copy, Serialize)]
-pub(super) struct Mend {
-    pub(super) gateway: &'static str,
-    pub(super) text: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
-use crate::complain;
+use crate::output::say;
 
 /// TEST SERVER, not for production: answer every request with what it was, as JSON
 ///
@@ -56,7 +56,7 @@ impl Echo {
             let listener = TcpListener::bind(self.listen).await?;
             // Before the line: whoever has read it may tell us to stop.
             let stopped = server::stopped()?;
-            complain(format_args!("echo listens on http://{}", listener.local_addr()?));
+            say(format_args!("echo listens on http://{}", listener.local_addr()?));
             server::serve(listener, stopped).await;
             Ok(ExitCode::SUCCESS)
         })

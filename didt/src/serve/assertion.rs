@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower_didt::{Session, Timestamp};
 
-use super::check::ascii_email;
 use super::config::Assertion;
+use super::people::ascii_email;
 
 /// Signs assertions.
 pub(crate) struct Signer {

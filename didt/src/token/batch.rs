@@ -11,9 +11,10 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tower_didt::{Audiences, Timestamp};
 
-use super::arguments::{self, MAX_INPUT};
-use super::verdict::{Named, Verdict, write_line};
-use super::verify::Rules;
+use super::rules::Rules;
+use super::verdict::{Named, Verdict};
+use crate::arguments::{self, MAX_INPUT};
+use crate::output::write_line;
 
 const BUFFER: usize = 64 * 1024;
 

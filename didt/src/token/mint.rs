@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use tower_didt::Timestamp;
 use tower_didt::testing::{TokenBuilder, Wallet};
 
-use super::arguments;
-use crate::complain;
+use crate::arguments;
+use crate::output::say;
 
 /// Mint TEST tokens, one a line, signed with a key that is made from a seed
 ///
@@ -90,7 +90,7 @@ impl Mint {
         for key in self.without {
             token = token.without(key);
         }
-        complain(format_args!(
+        say(format_args!(
             "these are TEST tokens of {}: anyone who knows the seed has the key that signed them",
             wallet.issuer()
         ));

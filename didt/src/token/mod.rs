@@ -1,11 +1,11 @@
 //! The commands about tokens and keys.
 
-pub(crate) mod arguments;
 mod batch;
 mod inspect;
 mod keygen;
 mod mint;
-pub(crate) mod verdict;
+mod rules;
+mod verdict;
 mod verify;
 
 use std::io;

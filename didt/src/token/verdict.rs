@@ -1,7 +1,5 @@
 //! The verdict as JSON: the one form that `verify` prints, for one token or a batch.
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tower_didt::{Issuer, Timestamp, TokenError, VerifiedClaim};
@@ -59,10 +57,4 @@ impl From<&TokenError> for Fault {
     fn from(error: &TokenError) -> Self {
         Self { error: error.name(), code: error.code(), message: error.to_string() }
     }
-}
-
-/// Writes one JSON value and a line end.
-pub(crate) fn write_line(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut out, value)?;
-    out.write_all(b"\n")
 }

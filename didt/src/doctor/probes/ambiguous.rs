@@ -1,8 +1,8 @@
 //! Credentials that two readers could read differently.
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 
 pub(super) const PROBE: Probe = Probe {
     name: "ambiguous-credentials",

@@ -1,8 +1,8 @@
 //! Is what one caller was answered given to another?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 

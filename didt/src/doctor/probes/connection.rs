@@ -1,8 +1,8 @@
 //! Can a client have the identity removed on its way?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::probes::identity;
 use crate::doctor::seen::Seen;
 

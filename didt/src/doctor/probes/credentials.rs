@@ -1,8 +1,8 @@
 //! Does the upstream get to see credentials that it has no use for?
 
-use super::{Probe, at};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::probe::{Probe, at};
 use crate::doctor::seen::Seen;
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,8 @@
 //! May another site's page use the visitor's cookie?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 

@@ -1,8 +1,8 @@
 //! Does a refusal say what it is, and to nobody else?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::wire::{Answer, Request};
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,8 @@
 //! Is a client believed that claims to ask for something else?
 
-use super::{Probe, at};
 use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::probe::{Probe, at};
 use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,8 @@
 //! Does anything pass without a session?
 
-use super::{Probe, at};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at};
 use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,8 @@
 //! Two names for the host in one request.
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {

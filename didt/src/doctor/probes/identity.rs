@@ -1,8 +1,8 @@
 //! Does the upstream learn who is calling?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::seen::Seen;
 use crate::doctor::session::Session;
 

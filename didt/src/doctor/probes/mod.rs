@@ -20,24 +20,7 @@ mod tricks;
 mod upgrade;
 mod upstream;
 
-use std::pin::Pin;
-
-use super::examination::Examination;
-use super::finding::{Outcome, Severity};
-use super::report::Mend;
-
-/// One mistake: how to find it, why it matters, how to mend it.
-pub(super) struct Probe {
-    pub(super) name: &'static str,
-    pub(super) severity: Severity,
-    /// What holds where the mistake was not made.
-    pub(super) claim: &'static str,
-    pub(super) why: &'static str,
-    pub(super) mend: &'static [Mend],
-    pub(super) run: for<'a> fn(&'a Examination) -> Running<'a>,
-}
-
-pub(super) type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+use super::probe::Probe;
 
 /// The last two end the session that the others use.
 pub(super) const PROBES: &[Probe] = &[
@@ -67,13 +50,3 @@ pub(super) const PROBES: &[Probe] = &[
     sign_out::PROBE,
     sign_out::COOKIE,
 ];
-
-/// A remedy at one gateway.
-const fn at(gateway: &'static str, text: &'static str) -> Mend {
-    Mend { gateway, text }
-}
-
-/// A remedy everywhere.
-const fn everywhere(text: &'static str) -> Mend {
-    Mend { gateway: "any", text }
-}

@@ -1,9 +1,9 @@
 //! Do path tricks get past the rules?
 
-use super::{Probe, at, everywhere, tricks};
+use super::tricks;
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
-use crate::doctor::report::Mend;
+use crate::doctor::probe::{Mend, Probe, at, everywhere};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 

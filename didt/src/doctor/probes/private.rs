@@ -1,8 +1,8 @@
 //! Are the endpoints that are nobody's business out of reach?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::wire::{Answer, Request};
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,8 @@
 //! Does the session cookie arrive at the client as it should?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::Examination;
 use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::session::session_cookie;
 use crate::doctor::wire::Answer;
 

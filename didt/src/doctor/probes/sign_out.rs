@@ -1,8 +1,9 @@
 //! Does signing out end the session at once, and take the cookie away?
 
-use super::{Probe, at, everywhere, sign_in};
+use super::sign_in;
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 
 pub(super) const PROBE: Probe = Probe {
     name: "sign-out",

@@ -1,9 +1,9 @@
 //! Does what a client says of itself reach the upstream?
 
-use super::{Probe, at, identity};
+use super::identity;
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
-use crate::doctor::report::Mend;
+use crate::doctor::probe::{Mend, Probe, at};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 

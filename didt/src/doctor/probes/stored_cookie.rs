@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::wire::{Answer, Request};
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,8 @@
 //! May a client speak another protocol with the upstream?
 
-use super::{Probe, at, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, at, everywhere};
 use crate::doctor::seen::Seen;
 use crate::doctor::wire::Request;
 

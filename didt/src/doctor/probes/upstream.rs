@@ -1,8 +1,8 @@
 //! Is `didt echo` behind the gateway? If not, what reached the upstream cannot be seen.
 
-use super::{Probe, everywhere};
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
+use crate::doctor::probe::{Probe, everywhere};
 use crate::doctor::wire::Request;
 
 pub(super) const PROBE: Probe = Probe {

@@ -1,8 +1,9 @@
 //! An answer, read from a connection.
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 
-use super::{Error, body};
+use super::Error;
+use super::body::{self, Framing};
 
 /// The most that is read of a head, interim answers included.
 const MAX_HEAD: usize = 64 * 1024;
@@ -31,14 +32,14 @@ impl Answer {
                     continue;
                 }
                 if !to_head && !matches!(answer.status, 101 | 204 | 304) {
-                    answer.body = body::read(&answer, stream, bytes).await?;
+                    answer.body = body::read(answer.framing()?, stream, bytes).await?;
                 }
                 return Ok(answer);
             }
             if bytes.len() >= MAX_HEAD {
                 return Err(Error::Malformed("has a head of more than 64 KiB"));
             }
-            if fill(stream, &mut bytes).await? == 0 {
+            if body::fill(stream, &mut bytes).await? == 0 {
                 return Err(Error::Closed);
             }
         }
@@ -59,6 +60,17 @@ impl Answer {
             body: Vec::new(),
         };
         Ok(Some((answer, length)))
+    }
+
+    /// How the head says that the body ends.
+    fn framing(&self) -> Result<Framing, Error> {
+        let chunked = |coding: &str| coding.to_ascii_lowercase().ends_with("chunked");
+        if self.all("transfer-encoding").last().is_some_and(chunked) {
+            return Ok(Framing::Chunked);
+        }
+        let Some(length) = self.header("content-length") else { return Ok(Framing::ToEnd) };
+        let length = length.parse().map_err(|_| Error::Malformed("has no proper length"))?;
+        Ok(Framing::Length(length))
     }
 
     /// The values of a header, in their order.
@@ -86,17 +98,10 @@ impl Answer {
     }
 }
 
-/// Reads what there is; 0 at the end.
-pub(super) async fn fill<S>(stream: &mut S, bytes: &mut Vec<u8>) -> Result<usize, Error>
-where
-    S: AsyncRead + Unpin,
-{
-    // A connection that breaks after an answer (TLS without a goodbye) has ended as well.
-    Ok(stream.read_buf(bytes).await.unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     async fn read(bytes: &[u8], to_head: bool) -> Result<(u16, String), String> {

@@ -1,10 +1,9 @@
-//! The body of an answer, in whichever way its end is told.
+//! The body of an answer, however its end is marked.
 
 use httparse::Status::{Complete, Partial};
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::answer::fill;
-use super::{Answer, Error};
+use super::Error;
 
 const MAX_BODY: usize = 1024 * 1024;
 
@@ -12,26 +11,37 @@ const TOO_LONG: Error = Error::Malformed("has a body of more than 1 MiB");
 const TOO_SHORT: Error = Error::Malformed("ends too early");
 const NO_CHUNKS: Error = Error::Malformed("has no proper chunks");
 
-/// `read` is what came with the head.
+/// How the end of a body is known.
+pub(super) enum Framing {
+    Chunked,
+    Length(usize),
+    /// The connection ends with it.
+    ToEnd,
+}
+
+/// Reads a body. `read` is what came with the head.
 pub(super) async fn read<S>(
-    answer: &Answer,
+    framing: Framing,
     stream: &mut S,
     read: Vec<u8>,
 ) -> Result<Vec<u8>, Error>
 where
     S: AsyncRead + Unpin,
 {
-    let chunked = |coding: &str| coding.to_ascii_lowercase().ends_with("chunked");
-    if answer.all("transfer-encoding").last().is_some_and(chunked) {
-        return chunks(stream, read).await;
+    match framing {
+        Framing::Chunked => chunks(stream, read).await,
+        Framing::Length(length) => exactly(length, stream, read).await,
+        Framing::ToEnd => to_end(stream, read).await,
     }
-    match answer.header("content-length") {
-        Some(length) => {
-            let length = length.parse().map_err(|_| Error::Malformed("has no proper length"))?;
-            exactly(length, stream, read).await
-        }
-        None => to_end(stream, read).await,
-    }
+}
+
+/// Reads what there is; 0 at the end.
+pub(super) async fn fill<S>(stream: &mut S, bytes: &mut Vec<u8>) -> Result<usize, Error>
+where
+    S: AsyncRead + Unpin,
+{
+    // A connection that breaks after an answer (TLS without a goodbye) has ended as well.
+    Ok(stream.read_buf(bytes).await.unwrap_or(0))
 }
 
 async fn exactly<S>(length: usize, stream: &mut S, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error>

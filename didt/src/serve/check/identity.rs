@@ -5,6 +5,7 @@ use tower_didt::{Session, Timestamp};
 
 use super::super::assertion::Signer;
 use super::super::config::IdentityHeaders;
+use super::super::people::ascii_email;
 use super::denial::Denial;
 
 /// Writes every identity header, empty where there is nothing to say: a header that is missing
@@ -39,10 +40,4 @@ pub(super) fn write(
         set(&names.assertion, signer.sign(session, now).map_err(|_| Denial::Unsigned)?)?;
     }
     Ok(())
-}
-
-/// The e-mail address, if it is one that a header and an upstream's table can hold: all ASCII.
-pub(in crate::serve) fn ascii_email(session: &Session) -> Option<String> {
-    let user = session.magic_user()?;
-    user.email().filter(|email| email.is_ascii()).map(ToString::to_string)
 }

@@ -37,7 +37,6 @@ use tower_didt::page::ReturnHosts;
 use tower_didt::{Clock, DidAuth, Rejection, Session};
 
 use self::denial::Denial;
-pub(super) use self::identity::ascii_email;
 use self::question::{Kind, Original, Question};
 use super::assertion::Signer;
 use super::audit::{self, Asked};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::arguments::FileArgs;
-use crate::complain;
+use crate::output::{invalid, say};
 use crate::serve::config::Loaded;
 use crate::serve::policy::{Overlap, Policy, Rule, Target};
 use crate::serve::run;
@@ -43,16 +43,12 @@ impl CheckConfig {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
         let loaded = match self.settings.load(!self.without_files) {
             Ok(loaded) => loaded,
-            Err(invalid) => {
-                complain(invalid);
-                return Ok(ExitCode::from(2));
-            }
+            Err(error) => return Ok(invalid(error)),
         };
         if self.without_files {
-            complain("the files that the settings name were not read");
+            say("the files that the settings name were not read");
         } else if let Err(error) = run::check(&loaded.config) {
-            complain(error);
-            return Ok(ExitCode::from(2));
+            return Ok(invalid(error));
         }
         let mut out = io::stdout().lock();
         write_settings(&mut out, &loaded)?;
@@ -70,7 +66,7 @@ const MAX_WARNINGS: usize = 20;
 fn warn_of_overlaps(policy: &Policy) {
     for Overlap { earlier, later, request } in policy.overlaps().take(MAX_WARNINGS) {
         let Target { method, host, path, .. } = &request;
-        complain(format_args!(
+        say(format_args!(
             "warning: the rule {:?} cuts into {:?}, which is stricter and comes later: {method} \
              https://{host}{path} asks for {}, not for {}; put the stricter rule first",
             earlier.name,

@@ -7,9 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::arguments::ConfigArgs;
-use crate::complain;
+use crate::output::{invalid, write_line};
 use crate::serve::policy::{Access, Hit, Miss, NotCanonical, Policy, Rule, Target};
-use crate::token::verdict::write_line;
 
 /// Tell which rule applies to a request, and why
 ///
@@ -54,14 +53,10 @@ impl Explain {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
         let policy = &match self.config.policy() {
             Ok(policy) => policy,
-            Err(invalid) => {
-                complain(invalid);
-                return Ok(ExitCode::from(2));
-            }
+            Err(error) => return Ok(invalid(error)),
         };
         let Some((scheme, host, uri)) = split(&self.url) else {
-            complain("expected a whole URL, such as https://app.example.com/api/me");
-            return Ok(ExitCode::from(2));
+            return Ok(invalid("expected a whole URL, such as https://app.example.com/api/me"));
         };
         let target =
             Target::new(self.method.as_bytes(), scheme.as_bytes(), host.as_bytes(), uri.as_bytes());

@@ -9,10 +9,7 @@ use serde_json::json;
 use tower_didt::magic::{AdminApi, MagicError, SecretKey};
 use tower_didt::{Clock, Issuer, SystemClock};
 
-use crate::complain;
-
-/// A setting is invalid: as with a wrong command line.
-const WRONG: u8 = 2;
+use crate::output::{invalid, say};
 
 /// Ask Magic's Admin API who somebody is, or sign somebody out there
 #[derive(Args)]
@@ -63,17 +60,14 @@ impl Magic {
     pub(crate) fn run(self) -> io::Result<ExitCode> {
         let api = match self.api() {
             Ok(api) => api,
-            Err(problem) => {
-                complain(problem);
-                return Ok(WRONG.into());
-            }
+            Err(problem) => return Ok(invalid(problem)),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match runtime.block_on(ask(&api, &self.call)) {
             Ok(Some(line)) => writeln!(io::stdout(), "{line}").map(|()| ExitCode::SUCCESS),
             Ok(None) => Ok(ExitCode::SUCCESS),
             Err(error) => {
-                complain(error);
+                say(error);
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -7,11 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::arguments::FileArgs;
-use crate::complain;
+use crate::output::{invalid, invalid_already_said};
 use crate::serve::run;
-
-/// What is wrong before anything is served: as with a wrong command line.
-const CANNOT_START: u8 = 2;
 
 /// For tasks that nobody waits for.
 const LEFTOVERS: Duration = Duration::from_millis(100);
@@ -38,14 +35,11 @@ impl Serve {
     pub(crate) fn run(self) -> io::Result<ExitCode> {
         let config = match self.settings.load(true) {
             Ok(loaded) => loaded.config,
-            Err(error) => {
-                complain(error);
-                return Ok(CANNOT_START.into());
-            }
+            Err(error) => return Ok(invalid(error)),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let started = runtime.block_on(run::run(config));
         runtime.shutdown_timeout(LEFTOVERS);
-        Ok(if started { ExitCode::SUCCESS } else { CANNOT_START.into() })
+        Ok(if started { ExitCode::SUCCESS } else { invalid_already_said() })
     }
 }

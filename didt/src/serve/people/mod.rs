@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_didt::magic::{AdminApi, Magic, MagicConfigError, MagicError};
-use tower_didt::{Audiences, MagicSignIn};
+use tower_didt::{Audiences, MagicSignIn, Session};
 use tracing::{info, warn};
 
 use super::config::{self, Config};
@@ -58,6 +58,12 @@ pub(crate) async fn audience(magic: &Magic) -> Result<Audiences, MagicError> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The e-mail address, if it is one that a header and an upstream's table can hold: all ASCII.
+pub(crate) fn ascii_email(session: &Session) -> Option<String> {
+    let user = session.magic_user()?;
+    user.email().filter(|email| email.is_ascii()).map(ToString::to_string)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use super::measures::Measures;
 use super::people;
 use super::server::{Bound, Server, Stopper, Tls};
 use super::{log, private, public, systemd};
-use crate::complain;
+use crate::output::say;
 
 /// What logs and metrics call the listeners.
 const PUBLIC: &str = "public";
@@ -48,7 +48,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Returns whether it could start; if not, standard error says why.
 pub(crate) async fn run(config: Config) -> bool {
     let Ok(lines) = log::install(&config.log) else {
-        complain(StartError::Logging);
+        say(StartError::Logging);
         return false;
     };
     let outcome = start(config, &lines).await;

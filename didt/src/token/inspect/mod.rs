@@ -13,9 +13,10 @@ use serde::Serialize;
 use tower_didt::token::{Claim, DidToken};
 use tower_didt::{Audiences, Timestamp, TokenError, Verifier};
 
-use super::arguments::{At, read_token};
-use super::verdict::{Fault, write_line};
-use crate::complain;
+use super::verdict::Fault;
+use crate::arguments::{At, read_token};
+use crate::output::say;
+use crate::output::write_line;
 
 /// Show what is in a token, UNVERIFIED
 ///
@@ -58,10 +59,8 @@ impl Inspect {
         let token = match DidToken::decode(&text) {
             Ok(token) => token,
             Err(error) => {
-                complain(error);
-                hints::on_text(&text)
-                    .iter()
-                    .for_each(|hint| complain(format_args!("hint: {hint}")));
+                say(error);
+                hints::on_text(&text).iter().for_each(|hint| say(format_args!("hint: {hint}")));
                 return Ok(ExitCode::FAILURE);
             }
         };
