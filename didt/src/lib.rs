@@ -4,6 +4,7 @@
 //! token     inspects and verifies tokens, mints test tokens, makes keys
 //! serve     answers gateways such as nginx; check-config and explain: its settings
 //! doctor    probes a running gateway, with echo as its upstream
+//! manual    manual pages and shell completions, for packages
 //! output    what commands write, and their exit codes; arguments: tokens and times as they take them
 //! ```
 //!
@@ -19,6 +20,7 @@ mod echo;
 #[cfg(all(feature = "serve", any(fuzzing, tower_didt_internals)))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod manual;
 mod output;
 #[cfg(feature = "serve")]
 mod serve;
@@ -27,7 +29,7 @@ mod token;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::output::say;
 
@@ -51,6 +53,8 @@ enum Command {
     Doctor(doctor::Doctor),
     #[cfg(feature = "serve")]
     Echo(echo::Echo),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 const EXAMPLES: &str = "\
@@ -78,6 +82,8 @@ pub fn run() -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         #[cfg(feature = "serve")]
         Command::Echo(echo) => echo.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
     };
     outcome.unwrap_or_else(|error| {
         // The reader of the output has had enough (`didt … | head`): that is not an error.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::OnceCell;
+use tower_didt::Address;
 
 use super::finding::Inconclusive;
 use super::seen::Seen;
@@ -143,6 +144,14 @@ impl Examination {
         self.keep_secret(&token);
         let answer = self.sign_in(&token).await?;
         Ok(session_cookie(&answer).map(|(name, value)| format!("{name}={value}")))
+    }
+
+    /// The public address of that other user, whom a list of users may not have.
+    pub(super) fn other_address(&self) -> Option<Address> {
+        match &self.tokens {
+            Tokens::Minted { other, .. } => Some(other.issuer().address()),
+            _ => None,
+        }
     }
 
     async fn sign_in(&self, token: &str) -> Result<Answer, Inconclusive> {

@@ -13,6 +13,7 @@ mod administration;
 mod assertions;
 mod audit;
 mod didt;
+mod healthcheck;
 mod http;
 mod logs;
 mod refusals;

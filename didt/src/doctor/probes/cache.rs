@@ -62,7 +62,14 @@ async fn answers(examination: &Examination) -> Outcome {
         // Whether a cache that answers knows users takes two of them to tell.
         match &other {
             Some(other) => {
-                if pass(examination, &plain, other).await?.request == first.request {
+                let Ok(second) = pass(examination, &plain, other).await else {
+                    let address = examination.other_address().map(|it| it.to_string());
+                    return Err(Inconclusive::unknown(format!(
+                        "it takes two users, and the second is not let in: put {} on the list too",
+                        address.unwrap_or_default()
+                    )));
+                };
+                if second.request == first.request {
                     wrong.push("one user's answer is given to another".to_owned());
                 }
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::serve::config::{
-    self, Invalid, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file,
+    self, Invalid, Listen, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file,
 };
 use crate::serve::policy::Policy;
 
@@ -59,6 +59,11 @@ impl ConfigArgs {
     /// Reads and checks the rules.
     pub(crate) fn policy(&self) -> Result<Policy, Invalid> {
         self.overrides.read(self.config.as_deref(), false, config::policy)
+    }
+
+    /// Where operators connect, if anywhere; no other setting is looked at.
+    pub(crate) fn private_listener(&self) -> Result<Option<Listen>, Invalid> {
+        self.overrides.read(self.config.as_deref(), false, config::private_listener)
     }
 }
 

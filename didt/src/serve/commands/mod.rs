@@ -3,6 +3,7 @@
 mod arguments;
 mod check_config;
 mod explain;
+mod healthcheck;
 mod magic;
 mod serve;
 
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     CheckConfig(check_config::CheckConfig),
     Explain(explain::Explain),
+    Healthcheck(healthcheck::Healthcheck),
     Magic(magic::Magic),
 }
 
@@ -25,6 +27,7 @@ impl Command {
             Self::Serve(serve) => serve.run(),
             Self::CheckConfig(check) => check.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Healthcheck(check) => check.run(),
             Self::Magic(magic) => magic.run(),
         }
     }

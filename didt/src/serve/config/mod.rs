@@ -88,6 +88,13 @@ pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
     rules::policy(&mut settings, document, lifetime, magic)
 }
 
+/// The private listener only: what other settings say is not looked at, and no file that they name is read.
+pub(crate) fn private_listener(sources: &Sources<'_>) -> Result<Option<Listen>, Invalid> {
+    let document = sources.file.map(|(name, text)| Document::parse(name, text));
+    let mut document = document.transpose()?;
+    sections::private_listener(&mut Settings::new(sources, document.as_mut())?)
+}
+
 /// The settings of a gateway, all of them checked.
 #[derive(Debug)]
 pub(crate) struct Config {

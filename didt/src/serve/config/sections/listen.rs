@@ -20,7 +20,7 @@ pub(in crate::serve::config) fn listen(
     settings: &mut Settings<'_>,
 ) -> Result<(PublicListener, Option<PrivateListener>), Invalid> {
     let public = settings.parsed_or("listen.public", DEFAULT_PUBLIC, parse)?;
-    let private = settings.parsed("listen.private", parse)?;
+    let private = private_listener(settings)?;
     if private.as_ref().is_some_and(|private| overlap(&public, private)) {
         return Err(settings.invalid(
             "listen.private",
@@ -40,6 +40,13 @@ pub(in crate::serve::config) fn listen(
         (None, None) => None,
     };
     Ok((PublicListener { listen: public, tls }, private))
+}
+
+/// Where operators connect.
+pub(in crate::serve::config) fn private_listener(
+    settings: &mut Settings<'_>,
+) -> Result<Option<Listen>, Invalid> {
+    settings.parsed("listen.private", parse)
 }
 
 fn parse(text: &str) -> Result<Listen, &'static str> {
