@@ -133,6 +133,8 @@ pub mod internals;
 mod middleware;
 #[cfg(feature = "session")]
 mod session;
+#[cfg(any(feature = "layer", feature = "magic"))]
+mod stopwatch;
 #[cfg(feature = "session")]
 mod sync;
 

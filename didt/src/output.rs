@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+#[cfg(feature = "serve")]
 use std::process::ExitCode;
 
 use serde::Serialize;

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use tower_didt_test_support::certificate::Certificate;
 
 const REFERENCE: &str = include_str!("../../docs/serve-settings.md");
 
@@ -222,11 +223,9 @@ mod check_config {
     #[test]
     fn files_that_do_not_belong_together_are_no_good_settings() {
         let folder = Folder::new();
-        let pair =
-            || rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
-        let (one, other) = (pair(), pair());
-        let certificate = folder.file("tls.crt", one.cert.pem());
-        let keys = [&one, &other].map(|pair| pair.signing_key.serialize_pem());
+        let [one, other] = ["example.com"; 2].map(Certificate::of);
+        let certificate = folder.file("tls.crt", one.pem);
+        let keys = [one.key, other.key];
         let rows = [(0, &keys[0], ""), (2, &keys[1], "listen.tls: the key does not belong")];
         for (expected, key, word) in rows {
             let tls = format!(
@@ -472,9 +471,7 @@ mod reference {
     /// What the examples expect to find in `/etc/didt`.
     fn etc_didt() -> Folder {
         let folder = Folder::new();
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let params = rcgen::CertificateParams::new(vec!["example.com".to_owned()]);
-        let certificate = params.expect("a name").self_signed(&key).expect("a certificate");
+        let certificate = Certificate::of("example.com");
         let random = text(&didt(&["keygen"]).stdout).to_owned();
         folder.file("admin.secret", &random);
         folder.file("magic.key", "sk_live_0123456789ABCDEF\n");
@@ -482,9 +479,9 @@ mod reference {
         folder.file("session.keys", &random);
         folder.file("redis.url", "redis://app:password@127.0.0.1:6379\n");
         folder.file("redis-nodes.urls", "redis://:a@127.0.0.1:1\nredis://:a@127.0.0.1:2\n");
-        folder.file("tls.crt", certificate.pem());
-        folder.file("tls.key", key.serialize_pem());
-        folder.file("assertion.key", key.serialize_pem());
+        folder.file("tls.crt", &certificate.pem);
+        folder.file("tls.key", &certificate.key);
+        folder.file("assertion.key", &certificate.key);
         folder
     }
 

@@ -14,9 +14,10 @@ use tower_service::Service;
 use super::endpoint::{DEFAULT_URL, Endpoint};
 use super::error::{MagicError, NotUnderstood, Unavailable};
 use super::exchange::{Broken, Exchange};
-use super::observe::{self, Stopwatch};
+use super::observe;
 use super::{MagicConfigError, MagicUser, SecretKey, Transport, answer};
 use crate::did::{Issuer, Timestamp, Verifier};
+use crate::stopwatch::Stopwatch;
 
 /// How long a call may take by default, retry included.
 const DEFAULT_TIME_BUDGET: Duration = Duration::from_secs(3);

@@ -5,6 +5,7 @@
 
 use super::MagicError;
 use crate::did::Issuer;
+use crate::stopwatch::Stopwatch;
 
 /// A call ended.
 pub(super) fn called(call: &'static str, started: Stopwatch, error: Option<&MagicError>) {
@@ -39,22 +40,4 @@ pub(super) fn changed(issuer: Issuer, gone: bool) {
     #[cfg(feature = "tracing")]
     tracing::info!(%issuer, gone, "magic user changed");
     let _ = (issuer, gone);
-}
-
-/// Measures how long something takes, if anybody wants to know.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stopwatch(#[cfg(feature = "metrics")] std::time::Instant);
-
-impl Stopwatch {
-    pub(super) fn start() -> Self {
-        Self(
-            #[cfg(feature = "metrics")]
-            std::time::Instant::now(),
-        )
-    }
-
-    #[cfg(feature = "metrics")]
-    fn elapsed(self) -> std::time::Duration {
-        self.0.elapsed()
-    }
 }

@@ -6,8 +6,9 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::issuer_keys::{IssuerKeys, OVERHEAD};
-use super::observe::{self, Stopwatch};
+use super::observe;
 use crate::did::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
+use crate::stopwatch::Stopwatch;
 
 /// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use tower_didt::store::PageRequest;
 
-use crate::server::{HOST, Server};
+use crate::server::{HOST, Learned, Server};
 
 /// A sub-domain or a page without HTTPS sets a cookie whose name begins with a blank that the
 /// server trims: browsers do not see the `__Host-` prefix, the server does (RFC 6265bis

@@ -1,6 +1,6 @@
 //! `Authorization`, bent in every way.
 
-use crate::server::{HOST, Server, issuer};
+use crate::server::{HOST, Learned, Server, issuer};
 
 fn with_authorization(value: &[u8]) -> Vec<u8> {
     let head = format!("GET /me HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: ");

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 
-use crate::server::{HOST, Server, issuer};
+use crate::server::{HOST, Learned, Server, issuer};
 
 const EVIL: &str = "https://evil.example";
 const OWN: &str = "https://app.example.com";

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, get, post};
@@ -13,13 +12,11 @@ use tokio::runtime::Runtime;
 use tower_didt::store::PageRequest;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::{Clock, DidAuth, Issuer, Session, SessionRecord, StoreError, Timestamp, Verifier};
+use tower_didt_test_support::http::{self, Reply};
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 pub(crate) const HOST: &str = "app.example.com";
-
-/// How long a test waits for bytes that should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server of an application that is guarded but for `/open`, where signing in is optional.
 pub(crate) struct Server {
@@ -122,10 +119,7 @@ impl Server {
     }
 
     pub(crate) fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-        Connection(stream)
+        Connection(http::connect(self.address))
     }
 }
 
@@ -170,27 +164,7 @@ pub(crate) struct Connection(pub(crate) TcpStream);
 impl Connection {
     /// Reads one response; `None` if the server closed the connection instead.
     pub(crate) fn read(&mut self) -> Option<Reply> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            match self.0.read(&mut byte) {
-                Ok(1) => head.push(byte[0]),
-                _ => return None,
-            }
-        }
-        let head = String::from_utf8(head).expect("ASCII");
-        let mut lines = head.split("\r\n");
-        let status = lines.next().expect("a status line").split(' ').nth(1).expect("a status");
-        let headers: Vec<_> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length");
-        let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).ok()?;
-        let body = String::from_utf8(body).expect("text");
-        Some(Reply { status: status.parse().expect("a number"), headers, body })
+        http::read_one(&mut self.0)
     }
 
     pub(crate) fn write(&mut self, raw: impl AsRef<[u8]>) {
@@ -198,26 +172,21 @@ impl Connection {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+/// What an attacker learns of an answer.
+pub(crate) trait Learned {
+    /// Value of the session cookie that is set here.
+    fn ticket(&self) -> Option<String>;
+
+    /// Fails unless the request was refused, and nothing was handed out.
+    fn assert_refused(&self, status: u16);
 }
 
-impl Reply {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+impl Learned for Reply {
+    fn ticket(&self) -> Option<String> {
+        self.session_cookie()
     }
 
-    /// Value of the session cookie that is set here.
-    pub(crate) fn ticket(&self) -> Option<String> {
-        let value = self.header("set-cookie")?.strip_prefix("__Host-didt=")?.split(';').next()?;
-        Some(value.to_owned()).filter(|value| !value.is_empty())
-    }
-
-    /// Refused, and nothing was handed out.
-    pub(crate) fn assert_refused(&self, status: u16) {
+    fn assert_refused(&self, status: u16) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.ticket(), None, "{self:?}");
         assert!(!self.body.contains("did:ethr:"), "{self:?}");

@@ -5,9 +5,13 @@ use std::time::Duration;
 use tower_didt::testing::Wallet;
 use tower_didt::{NoSessions, Replay};
 
-use crate::server::{AUDIENCE, START, Server, issuer};
+use crate::server::{AUDIENCE, Learned, START, Server, issuer};
 
-fn sign_in_beside(server: &Server, user: &str, cookie: &str) -> crate::server::Reply {
+fn sign_in_beside(
+    server: &Server,
+    user: &str,
+    cookie: &str,
+) -> tower_didt_test_support::http::Reply {
     let bearer = format!("Bearer {}", server.token(user));
     let cookie = format!("__Host-didt={cookie}");
     server.get("/me", &[("authorization", &bearer), ("cookie", &cookie)])

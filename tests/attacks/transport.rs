@@ -11,7 +11,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tower_didt::store::PageRequest;
 
-use crate::server::{HOST, Server, issuer};
+use crate::server::{HOST, Learned, Server, issuer};
 
 /// Far below what waiting for a body would take; test machines are slow.
 const AT_ONCE: Duration = Duration::from_secs(10);

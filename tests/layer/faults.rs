@@ -4,7 +4,9 @@ use http::StatusCode;
 use tower_didt::testing::Wallet;
 use tower_didt::{OnceOnly, StoreError};
 
-use crate::support::{Answer, App, FaultyStore, bearer, both, empty, request, to, with_cookie};
+use crate::support::{
+    Answer, App, Call, FaultyStore, bearer, both, empty, request, to, with_cookie,
+};
 
 fn assert_unavailable(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
@@ -42,9 +44,9 @@ async fn a_session_that_could_not_be_looked_up_is_not_taken_for_none() {
     let ticket = app.sign_in(&alice).await;
     let token = app.token(&alice);
     // The store could still make a second session beside the one it cannot find.
-    store.set_load_down(true);
+    store.set_failing(Call::Load, true);
     assert_unavailable(&app.send(both(&token, &ticket)).await);
-    store.set_load_down(false);
+    store.set_failing(Call::Load, false);
     assert_eq!(app.list(alice.issuer()).await.len(), 1);
     assert!(app.send(bearer(&token)).await.ticket().is_some(), "the token was not used up");
 }
@@ -91,7 +93,7 @@ async fn a_session_whose_use_cannot_be_written_down_is_alive_all_the_same() {
     let store = FaultyStore::default();
     let app = App::new().with(|auth| auth.with_store(store.clone()));
     let ticket = app.sign_in(&Wallet::from_seed("alice")).await;
-    store.set_touch_down(true);
+    store.set_failing(Call::Touch, true);
     app.advance(120);
     let answer = app.send(with_cookie(&ticket)).await;
     assert_eq!(answer.status, StatusCode::OK);

@@ -14,7 +14,7 @@ use tower_didt::{
 };
 
 use crate::support::{
-    AUDIENCE, App, FaultyStore, START, bearer, both, empty, request, to, with_cookie,
+    AUDIENCE, App, Call, FaultyStore, START, bearer, both, empty, request, to, with_cookie,
 };
 
 #[tokio::test]
@@ -408,7 +408,7 @@ async fn writing_the_last_use_down_is_throttled() {
         app.advance(1);
         assert_eq!(app.send(with_cookie(&ticket)).await.status, StatusCode::OK);
     }
-    let touches = store.state.touches.load(std::sync::atomic::Ordering::SeqCst);
+    let touches = store.calls_of(Call::Touch);
     assert_eq!(touches, 2, "once a minute");
 }
 
@@ -615,7 +615,7 @@ async fn a_used_token_is_remembered_for_as_long_as_the_expiry_leeway_lets_it_pas
     let lifespan = Duration::from_secs(60);
     let token = alice.token(AUDIENCE).issued_at(START).lifespan(lifespan).mint();
     assert!(app.send(bearer(&token)).await.ticket().is_some());
-    let mark = store.state.minted.lock().expect("no panic inside").expect("a mark");
+    let mark = store.last_minted().expect("a mark");
     assert_eq!(mark.usable_until, START.plus(lifespan + leeway));
     app.advance(60 + 599);
     let again = app.send(bearer(&token)).await;

@@ -1,8 +1,7 @@
-//! A guarded service, a browser's part of it, and stores that misbehave.
+//! A guarded service, and a browser's part of it.
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -10,15 +9,10 @@ use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_didt::store::{
-    Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark, TokenState,
-    Touched,
-};
+use tower_didt::store::PageRequest;
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{
-    Clock, DidAuth, Issuer, MemoryStore, Session, SessionHandle, SessionRecord, StoreError,
-    Timestamp, Verifier,
-};
+use tower_didt::{Clock, DidAuth, Issuer, Session, SessionRecord, Timestamp, Verifier};
+pub(crate) use tower_didt_test_support::store::{Call, FaultyStore};
 
 pub(crate) const AUDIENCE: &str = "did:magic:test-app";
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -178,125 +172,6 @@ pub(crate) fn to(path: &str, ticket: &str) -> Request<Body> {
 pub(crate) fn both(token: &str, ticket: &str) -> Request<Body> {
     let builder = request().header(AUTHORIZATION, format!("Bearer {token}"));
     empty(builder.header(COOKIE, format!("__Host-didt={ticket}")))
-}
-
-/// Counts calls and can be switched off; otherwise a memory store whose answers
-/// come later, as a server's do.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FaultyStore {
-    pub(crate) inner: MemoryStore,
-    pub(crate) state: Arc<FaultyState>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct FaultyState {
-    pub(crate) calls: AtomicUsize,
-    pub(crate) touches: AtomicUsize,
-    down: std::sync::atomic::AtomicBool,
-    touch_down: std::sync::atomic::AtomicBool,
-    load_down: std::sync::atomic::AtomicBool,
-    unreadable: std::sync::atomic::AtomicBool,
-    /// The token of the last session.
-    pub(crate) minted: Mutex<Option<TokenMark>>,
-}
-
-impl FaultyStore {
-    pub(crate) fn set_down(&self, down: bool) {
-        self.state.down.store(down, Ordering::SeqCst);
-    }
-
-    pub(crate) fn set_touch_down(&self, down: bool) {
-        self.state.touch_down.store(down, Ordering::SeqCst);
-    }
-
-    pub(crate) fn set_load_down(&self, down: bool) {
-        self.state.load_down.store(down, Ordering::SeqCst);
-    }
-
-    /// Whether no session's record can be read.
-    pub(crate) fn set_unreadable(&self, unreadable: bool) {
-        self.state.unreadable.store(unreadable, Ordering::SeqCst);
-    }
-
-    pub(crate) fn calls(&self) -> usize {
-        self.state.calls.load(Ordering::SeqCst)
-    }
-
-    fn later<T: Send + Unpin + 'static>(
-        &self,
-        answer: impl FnOnce(&MemoryStore) -> StoreFuture<T>,
-    ) -> StoreFuture<T> {
-        self.state.calls.fetch_add(1, Ordering::SeqCst);
-        if self.state.down.load(Ordering::SeqCst) {
-            return StoreFuture::boxed(async {
-                tokio::task::yield_now().await;
-                Err(StoreError::Unavailable("connection refused".into()))
-            });
-        }
-        let answer = answer(&self.inner);
-        StoreFuture::boxed(async move {
-            tokio::task::yield_now().await;
-            answer.await
-        })
-    }
-}
-
-impl SessionStore for FaultyStore {
-    fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
-        *self.state.minted.lock().expect("no panic inside") = Some(session.token);
-        self.later(|store| store.mint(session, now))
-    }
-
-    fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
-        self.later(|store| store.claim(token, now))
-    }
-
-    fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
-        self.later(|store| store.state_of(token, now))
-    }
-
-    fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-        self.later(|store| store.advance(token, now))
-    }
-
-    fn load(&self, ticket: &str, now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
-        if self.state.load_down.load(Ordering::SeqCst) {
-            return StoreFuture::ready(Err(StoreError::Unavailable("a replica is down".into())));
-        }
-        if self.state.unreadable.load(Ordering::SeqCst) {
-            return StoreFuture::ready(Err(StoreError::Corrupt("an unknown format".into())));
-        }
-        self.later(|store| store.load(ticket, now))
-    }
-
-    fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
-        self.state.touches.fetch_add(1, Ordering::SeqCst);
-        if self.state.touch_down.load(Ordering::SeqCst) {
-            return StoreFuture::ready(Err(StoreError::Unavailable("read-only".into())));
-        }
-        self.later(|store| store.touch(record, now))
-    }
-
-    fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
-        self.later(|store| store.revoke(issuer, handle, now))
-    }
-
-    fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
-        self.later(|store| store.revoke_all(issuer, now))
-    }
-
-    fn sessions_of(
-        &self,
-        issuer: Issuer,
-        page: PageRequest,
-        now: Timestamp,
-    ) -> StoreFuture<SessionPage> {
-        self.later(|store| store.sessions_of(issuer, page, now))
-    }
-
-    fn ready(&self) -> StoreFuture<()> {
-        self.later(SessionStore::ready)
-    }
 }
 
 /// All that was logged in this process so far, at full verbosity.

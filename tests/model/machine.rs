@@ -8,8 +8,9 @@ use proptest::sample::Index;
 use proptest::test_runner::Config;
 use tower_didt::store::SessionStore;
 use tower_didt::{MemoryStore, SessionHandle};
+use tower_didt_test_support::store::FaultyStore;
 
-use crate::faults::{Weather, Weathered};
+use crate::faults::Weather;
 use crate::reference::{ABSOLUTE, IDLE, MAX_TOKEN_AGE, Outcome, REFRESH, Reference};
 use crate::world::{Handler, Reply, World};
 
@@ -86,7 +87,7 @@ fn event() -> impl Strategy<Value = Event> {
 struct Run<S> {
     reference: Reference,
     weather: Weather,
-    store: Weathered<S>,
+    store: FaultyStore<S>,
     world: World,
     /// The text of the reference's tokens.
     tokens: Vec<String>,
@@ -96,7 +97,7 @@ struct Run<S> {
 
 impl<S: SessionStore + Clone> Run<S> {
     fn new(store: S, cap: Option<usize>, single_use: bool) -> Self {
-        let store = Weathered::new(store);
+        let store = FaultyStore::over(store);
         let world = World::new(store.clone(), cap, single_use);
         let reference = Reference::new(cap, single_use);
         let (tokens, sessions) = (Vec::new(), Vec::new());
@@ -138,7 +139,7 @@ impl<S: SessionStore + Clone> Run<S> {
             }
             Event::Weather(weather) => {
                 self.weather = *weather;
-                self.store.set(*weather);
+                weather.set(&self.store);
             }
             Event::Replay { .. } => {}
         }
@@ -254,7 +255,7 @@ impl<S: SessionStore + Clone> Run<S> {
     /// Every session ever made, asked for by its cookie.
     async fn check_every_cookie(&mut self) {
         self.weather = Weather::Fair;
-        self.store.set(Weather::Fair);
+        Weather::Fair.set(&self.store);
         for session in 0..self.sessions.len() {
             self.visit(session, Handler::Answer).await;
         }

@@ -1,10 +1,10 @@
 //! TLS, with a certificate made for the occasion.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tower_didt::RedisStore;
 use tower_didt::redis::RedisConfigError;
 
 use crate::support::{opens, sign_in, warm};
+use tower_didt_test_support::certificate::Certificate;
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{Server, free_port};
@@ -15,14 +15,11 @@ const SECRET: &str = "hunter2hunter2";
 async fn sessions_over_tls_and_no_others_than_with_the_right_certificate() {
     needs_redis!();
     let directory = Directory::new();
-    let names = vec!["localhost".to_owned()];
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(names).expect("a certificate");
+    let certificate = Certificate::of("localhost");
     let path = |name: &str| directory.0.join(name).to_str().expect("UTF-8").to_owned();
     // Vouches for itself, on both sides.
     let (pem, key) = (path("server.pem"), path("server.key"));
-    std::fs::write(&pem, cert.pem()).expect("a file");
-    std::fs::write(&key, signing_key.serialize_pem()).expect("a file");
+    certificate.write(pem.as_ref(), key.as_ref());
     let port = free_port();
     let server = Server::within(
         directory,
@@ -42,8 +39,8 @@ async fn sessions_over_tls_and_no_others_than_with_the_right_certificate() {
         ],
     );
     let builder = RedisStore::builder(format!("rediss://:{SECRET}@localhost:{port}"));
-    let trusting = builder.clone().with_root_certificates(cert.pem());
-    let known = trusting.clone().with_client_certificate(cert.pem(), signing_key.serialize_pem());
+    let trusting = builder.clone().with_root_certificates(&*certificate.pem);
+    let known = trusting.clone().with_client_certificate(&*certificate.pem, &*certificate.key);
 
     let store = known.connect().await.expect("a store");
     let (ticket, _) = sign_in(&store, "alice").await;

@@ -16,9 +16,9 @@ use self::imports::Imports;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("did", &["did"]),
     ("session", &["did", "session", "sync", "tls"]),
-    ("magic", &["did", "magic", "sync", "tls"]),
+    ("magic", &["did", "magic", "stopwatch", "sync", "tls"]),
     ("page", &["did", "session", "magic", "middleware", "page"]),
-    ("middleware", &["did", "session", "magic", "middleware", "sync"]),
+    ("middleware", &["did", "session", "magic", "middleware", "stopwatch", "sync"]),
 ];
 
 /// What tests within the files use, beyond their ring.

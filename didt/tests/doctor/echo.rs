@@ -6,15 +6,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use tower_didt_test_support::http::{self, Reply};
+
 use super::process::Process;
 
 /// The whole answer to these bytes.
 fn exchange(echo: &Process, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(echo.address()).expect("connects");
-    stream.write_all(bytes).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answered");
-    answer
+    let Reply { head, body, .. } = http::exchange(echo.address(), bytes);
+    format!("{head}\r\n\r\n{body}")
 }
 
 fn body(answer: &str) -> Value {

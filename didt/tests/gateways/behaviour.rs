@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tower_didt::testing::Wallet;
 
-use crate::support::{Change, Gateway, Received, Reply, Site, Store, bearer, needs};
+use crate::support::{Change, Echoed, Gateway, Received, Reply, Site, Store, bearer, needs};
 
 const ISSUER: &str = "x-auth-issuer";
 const ADDRESS: &str = "x-auth-address";

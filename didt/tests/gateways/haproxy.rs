@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::behaviour;
-use crate::support::{Gateway, Site, Store, needs};
+use crate::support::{Echoed, Gateway, Site, Store, needs};
 
 const HAPROXY: Gateway = Gateway {
     name: "haproxy",

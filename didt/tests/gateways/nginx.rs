@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::behaviour;
-use crate::support::{Gateway, Site, Store, needs};
+use crate::support::{Echoed, Gateway, Site, Store, needs};
 
 const NGINX: Gateway = Gateway {
     name: "nginx",

@@ -1,23 +1,10 @@
 //! Requests, one a connection.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
-use crate::didt::PATIENCE;
-
-/// An answer: its status, its head and its body.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream
-}
+use tower_didt_test_support::http;
+pub(crate) use tower_didt_test_support::http::{Reply as Answer, connect};
 
 pub(crate) fn ask(
     address: SocketAddr,
@@ -42,10 +29,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
 
 /// All that comes until the connection is closed.
 pub(crate) fn answer(stream: &mut impl Read) -> Answer {
-    let mut text = Vec::new();
-    stream.read_to_end(&mut text).expect("an answer");
-    let text = String::from_utf8(text).expect("text");
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
-    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    let answer = http::read_to_end(stream);
+    assert_ne!(answer.status, 0, "no answer");
+    answer
 }

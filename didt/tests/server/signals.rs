@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use tower_didt_test_support::certificate::Certificate;
+
 use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually, file};
 use crate::http::{answer, connect, get};
 
@@ -97,9 +99,9 @@ fn it_serves_again_once_there_are_file_descriptors_again() {
 #[test]
 fn a_reload_of_what_is_no_file_changes_nothing_and_ends() {
     let directory = Directory::new();
-    let pair = rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
-    let certificate = file(&directory, "tls.crt", &pair.cert.pem());
-    let key = file(&directory, "tls.key", &pair.signing_key.serialize_pem());
+    let pair = Certificate::of("example.com");
+    let certificate = file(&directory, "tls.crt", &pair.pem);
+    let key = file(&directory, "tls.key", &pair.key);
     let tls = format!("tls = {{ certificate = {certificate:?}, key = {key:?} }}\n");
     let mut didt = Didt::spawn(&mut command(&directory, &format!("{TOP}{LISTEN}{tls}")));
     didt.listens("private");

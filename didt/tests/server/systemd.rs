@@ -2,6 +2,8 @@
 
 use std::os::unix::net::UnixDatagram;
 
+use tower_didt_test_support::certificate::Certificate;
+
 use crate::didt::{Didt, Directory, LISTEN, PATIENCE, TOP, command, file};
 
 #[test]
@@ -26,9 +28,9 @@ fn systemd_hears_of_the_start_a_reload_and_the_end() {
     assert_eq!(heard().trim_end(), "STOPPING=1");
     assert_eq!(didt.ended().code(), Some(0));
 
-    let pair = rcgen::generate_simple_self_signed(["example.com".to_owned()]).expect("a pair");
-    let certificate = file(&directory, "tls.crt", &pair.cert.pem());
-    let key = file(&directory, "tls.key", &pair.signing_key.serialize_pem());
+    let pair = Certificate::of("example.com");
+    let certificate = file(&directory, "tls.crt", &pair.pem);
+    let key = file(&directory, "tls.key", &pair.key);
     let tls = format!("tls = {{ certificate = {certificate:?}, key = {key:?} }}\n");
     let mut didt = command(&directory, &format!("{TOP}{LISTEN}{tls}"));
     let mut didt = Didt::spawn(didt.env("NOTIFY_SOCKET", &path));

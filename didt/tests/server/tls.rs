@@ -3,39 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tower_didt_test_support::certificate::{Certificate, trusting};
 
 use crate::didt::{Didt, Directory, LISTEN, TOP, command, file};
 
-struct Certificate {
-    der: CertificateDer<'static>,
-    pem: String,
-    key: String,
-}
-
-fn certificate() -> Certificate {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    Certificate { der: cert.der().clone(), pem: cert.pem(), key: signing_key.serialize_pem() }
-}
-
 async fn connect(address: SocketAddr, trusted: &[&Certificate]) -> TlsStream<TcpStream> {
-    let mut roots = RootCertStore::empty();
-    for certificate in trusted {
-        roots.add(certificate.der.clone()).expect("a root");
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(trusted);
     let stream = TcpStream::connect(address).await.expect("a connection");
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake")
@@ -47,7 +25,7 @@ fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
 
 #[tokio::test]
 async fn sighup_reads_the_certificate_again_and_keeps_the_old_one_where_the_new_is_bad() {
-    let (old, new) = (certificate(), certificate());
+    let (old, new) = (Certificate::of("localhost"), Certificate::of("localhost"));
     let directory = Directory::new();
     let pem = file(&directory, "certificate.pem", &old.pem);
     let key = file(&directory, "key.pem", &old.key);

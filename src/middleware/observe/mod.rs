@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::{Rejection, Session};
 use crate::did::{TokenError, VerifiedClaim};
 use crate::session::{SessionStore, StoreError};
+use crate::stopwatch::Stopwatch;
 
 /// Runs the part of a decision that is made at once, in a span of its own.
 pub(super) fn deciding<T>(decide: impl FnOnce() -> T) -> T {
@@ -92,22 +93,4 @@ pub(super) fn store(store: Arc<dyn SessionStore>) -> Arc<dyn SessionStore> {
     return Arc::new(store::Observed(store));
     #[cfg(not(any(feature = "tracing", feature = "metrics")))]
     store
-}
-
-/// Measures how long something takes, if anybody wants to know.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stopwatch(#[cfg(feature = "metrics")] std::time::Instant);
-
-impl Stopwatch {
-    pub(super) fn start() -> Self {
-        Self(
-            #[cfg(feature = "metrics")]
-            std::time::Instant::now(),
-        )
-    }
-
-    #[cfg(feature = "metrics")]
-    fn elapsed(self) -> std::time::Duration {
-        self.0.elapsed()
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Stopwatch;
 use crate::did::{Issuer, Timestamp};
 use crate::session::{
     Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore,
     StoreError, StoreFuture, TokenMark, TokenState, Touched,
 };
+use crate::stopwatch::Stopwatch;
 
 #[derive(Debug)]
 pub(super) struct Observed(pub(super) Arc<dyn SessionStore>);

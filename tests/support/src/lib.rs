@@ -1,9 +1,12 @@
 //! What the tests of the library and of the program share.
 //!
 //! ```text
+//! certificate self-signed certificates, and clients that trust them
 //! child       processes that end with the test, also with one that is killed
 //! directory   temporary folders
+//! http        a raw HTTP/1.1 client
 //! redis       redis-server, alone or as a cluster
+//! store       a store that fails where a test says so
 //! ```
 #![allow(
     clippy::expect_used,
@@ -14,6 +17,9 @@
     reason = "tests fail by panicking"
 )]
 
+pub mod certificate;
 pub mod child;
 pub mod directory;
+pub mod http;
 pub mod redis;
+pub mod store;

@@ -3,13 +3,13 @@ use serde_json::json;
 use tower_didt::sealed::MemoryLedger;
 use tower_didt::store::DEFAULT_MAX_SESSIONS_PER_ISSUER;
 use tower_didt::testing::Wallet;
-use tower_didt::{Clock, MemoryStore, SealedStore, SealingKeys};
+use tower_didt::{Clock, SealedStore, SealingKeys};
+use tower_didt_test_support::store::{Call, FaultyStore};
 
 use super::super::config::Config;
 use super::super::policy::{Access, Admit, Policy, Rule};
 use super::super::test_support::{
-    AUDIENCE, Gateway, NoRevocation, PROXY, START, alice, bearer, bob, config, empty, get, post,
-    with_cookie,
+    AUDIENCE, Gateway, PROXY, START, alice, bearer, bob, config, empty, get, post, with_cookie,
 };
 
 async fn status(gateway: &Gateway, request: http::request::Builder) -> StatusCode {
@@ -308,7 +308,10 @@ async fn a_store_that_does_not_list_sessions_says_so() {
 
 #[tokio::test]
 async fn a_sign_out_that_the_store_was_not_told_of_is_none() {
-    let gateway = Gateway::with_store(NoRevocation(MemoryStore::new()));
+    let store = FaultyStore::default();
+    store.set_failing(Call::Revoke, true);
+    store.set_failing(Call::RevokeAll, true);
+    let gateway = Gateway::with_store(store);
     let cookie = gateway.sign_in(&alice()).await;
     for path in ["/auth/logout", "/auth/logout?everywhere=1"] {
         let answer = gateway.send(PROXY, empty(with_cookie(post(path), &cookie))).await;

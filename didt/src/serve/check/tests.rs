@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
+use tower_didt_test_support::store::FaultyStore;
 
 use super::super::config::{Config, IdentityHeaders, SignIn};
 use super::super::peer::Peer;
 use super::super::test_support::{
-    Answer, Down, Gateway, PROXY, alice, bearer, bob, config, empty, get, post, with_cookie,
+    Answer, Gateway, PROXY, alice, bearer, bob, config, empty, get, post, with_cookie,
 };
 
 const KINDS: [&str; 5] = ["nginx", "haproxy", "caddy", "traefik", "envoy"];
@@ -417,7 +418,7 @@ async fn the_original_method_and_origin_decide_about_foreign_pages() {
 
 #[tokio::test]
 async fn a_store_that_is_down_is_neither_yes_nor_no() {
-    let gateway = Gateway::with_store(Down);
+    let gateway = Gateway::with_store(FaultyStore::unreachable());
     for kind in KINDS {
         let request = with_cookie(question(kind, "GET", "/app"), "__Host-didt=x");
         let answer = ask(&gateway, request).await;
@@ -467,7 +468,7 @@ async fn envoys_questions_over_grpc_get_the_same_answers() {
         let answer = grpc::check(&gateway, stranger, "/public/x", &[]).await;
         assert_eq!(answer.status, 403, "{stranger:?}");
     }
-    let gateway = Gateway::with_store(Down);
+    let gateway = Gateway::with_store(FaultyStore::unreachable());
     let headers = [("cookie", "__Host-didt=x")];
     let answer = grpc::check(&gateway, Some(PROXY), "/app", &headers).await;
     assert_eq!((answer.status, answer.code), (503, 14), "unavailable: {answer:?}");

@@ -11,11 +11,11 @@ use tower_didt::sealed::MemoryLedger;
 use tower_didt::store::SessionStore;
 use tower_didt::testing::Wallet;
 use tower_didt::{DidAuth, MemoryStore, SealedStore, SealingKeys, Verifier};
+use tower_didt_test_support::store::FaultyStore;
 
 use crate::serve::config::Secret;
 use crate::serve::measures::{self, Measures};
 use crate::serve::server::Stopper;
-use crate::serve::test_support::Down;
 
 const SECRET: &str = "correct horse battery staple";
 
@@ -87,7 +87,7 @@ async fn alive_is_who_answers_and_ready_whose_store_does() {
     assert_eq!(private.get("/healthz").await.status(), StatusCode::OK);
     assert_eq!((ready.status(), text(ready).await.as_str()), (StatusCode::OK, "ready\n"));
 
-    let without = Private::new(Down, None);
+    let without = Private::new(FaultyStore::unreachable(), None);
     assert_eq!(without.get("/healthz").await.status(), StatusCode::OK);
     let ready = without.get("/readyz").await;
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -289,7 +289,7 @@ async fn what_the_store_cannot_do_is_told() {
     assert_eq!(answer, (StatusCode::NOT_IMPLEMENTED, json!({ "error": "unsupported" })));
     assert_eq!(private.administer("POST", &revoke).await.0, StatusCode::OK);
 
-    let private = Private::new(Down, Some(SECRET));
+    let private = Private::new(FaultyStore::unreachable(), Some(SECRET));
     for (method, path) in [("GET", &list), ("POST", &revoke)] {
         let answer = private.administer(method, path).await;
         let expected = json!({ "error": "temporarily_unavailable" });

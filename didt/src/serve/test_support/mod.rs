@@ -1,8 +1,5 @@
 //! A gateway's authorisation service in process, with a clock that stands still.
 
-mod down;
-mod no_revocation;
-
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,8 +20,6 @@ use tower_didt::{
     Clock, DidAuth, Lifetimes, Replay, SessionCookie, SessionLimit, Timestamp, Verifier,
 };
 
-pub(crate) use self::down::Down;
-pub(crate) use self::no_revocation::NoRevocation;
 use super::config::{
     Config, IdentityHeaders, Leeways, Limits, Listen, Log, PublicListener, Sessions, Store,
 };

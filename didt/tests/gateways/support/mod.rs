@@ -6,7 +6,8 @@ mod ports;
 mod process;
 mod site;
 
-pub(crate) use self::client::{Received, Reply};
+pub(crate) use self::client::{Echoed, Received};
 pub(crate) use self::gateway::{Gateway, available, needs};
 pub(crate) use self::process::Process;
 pub(crate) use self::site::{Change, Site, Store, bearer};
+pub(crate) use tower_didt_test_support::http::Reply;

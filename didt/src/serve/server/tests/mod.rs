@@ -7,9 +7,7 @@ mod stopping;
 mod tls;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tower_didt_test_support::directory::Directory;
 
 use super::{Bound, Server, Stopper, Tls};
 use crate::serve::config::{Limits, Listen};
@@ -157,24 +156,4 @@ fn request(path: &str) -> http::Request<String> {
 async fn text(response: http::Response<hyper::body::Incoming>) -> String {
     let body = http_body_util::BodyExt::collect(response.into_body()).await.expect("a body");
     String::from_utf8(body.to_bytes().to_vec()).expect("text")
-}
-
-/// A directory of its own, gone when it is dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("didt-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

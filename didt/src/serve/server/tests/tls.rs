@@ -1,26 +1,12 @@
 //! HTTPS, and certificates that change while it serves.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tower_didt_test_support::certificate::{Certificate, trusting};
 
 use super::*;
 use crate::serve::config::TlsFiles;
-
-struct Certificate {
-    der: CertificateDer<'static>,
-    pem: String,
-    key: String,
-}
-
-fn certificate() -> Certificate {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    Certificate { der: cert.der().clone(), pem: cert.pem(), key: signing_key.serialize_pem() }
-}
 
 fn files(directory: &Directory) -> TlsFiles {
     TlsFiles { certificate: directory.0.join("certificate.pem"), key: directory.0.join("key.pem") }
@@ -37,15 +23,7 @@ async fn connect(
     trusted: &[&Certificate],
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in trusted {
-        roots.add(certificate.der.clone()).expect("a root");
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = trusting(trusted);
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(Arc::new(config)).connect(name, server.connect().await).await
@@ -60,7 +38,7 @@ async fn shown(server: &Running, trusted: &[&Certificate]) -> CertificateDer<'st
 
 #[tokio::test]
 async fn https_speaks_what_the_client_prefers() {
-    let (directory, own) = (Directory::new(), certificate());
+    let (directory, own) = (Directory::new(), Certificate::of("localhost"));
     let files = files(&directory);
     write(&files, &own.pem, &own.key);
     let tls = Arc::new(Tls::load(&files).expect("a certificate"));
@@ -78,7 +56,10 @@ async fn https_speaks_what_the_client_prefers() {
         assert!(answer(&mut stream).await.ends_with("Ip(127.0.0.1)"));
     }
 
-    assert!(connect(&server, &[&certificate()], &[]).await.is_err(), "somebody else's certificate");
+    assert!(
+        connect(&server, &[&Certificate::of("localhost")], &[]).await.is_err(),
+        "somebody else's certificate"
+    );
     let mut plain = server.connect().await;
     send(&mut plain, &get_of("/peer")).await;
     let mut answer = Vec::new();
@@ -88,7 +69,8 @@ async fn https_speaks_what_the_client_prefers() {
 
 #[tokio::test]
 async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody() {
-    let (directory, old, new) = (Directory::new(), certificate(), certificate());
+    let (directory, old, new) =
+        (Directory::new(), Certificate::of("localhost"), Certificate::of("localhost"));
     let files = files(&directory);
     write(&files, &old.pem, &old.key);
     let tls = Arc::new(Tls::load(&files).expect("a certificate"));
@@ -127,7 +109,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody()
 
 #[tokio::test]
 async fn a_handshake_that_does_not_come_ends_the_connection() {
-    let (directory, own) = (Directory::new(), certificate());
+    let (directory, own) = (Directory::new(), Certificate::of("localhost"));
     let files = files(&directory);
     write(&files, &own.pem, &own.key);
     let tls = Arc::new(Tls::load(&files).expect("a certificate"));
