@@ -67,7 +67,7 @@ test("README.md: one request signs in", async () => {
   assert.equal(await status(page, "/me"), 200);
 });
 
-test("docs/bound-login.md: the two lines more bind the token", async () => {
+test("docs/bound-login.md: the two more lines bind the token", async () => {
   const token = await run("docs/bound-login.md", "", "return token;");
   assert.ok(await cookie(context));
   const alone = await context.request.get(`${demo.url}/me`, { headers: { Authorization: `Bearer ${token}` } });
