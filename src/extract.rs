@@ -3,9 +3,9 @@
 //! - [`Session`] as an argument of a handler: the caller's session, or 401. `Option<Session>`: the
 //!   same where nobody need be signed in. The route needs [`auth.layer()`](crate::DidAuth::layer)
 //!   or `auth.layer().optional()`; without either the answer is 500.
-//! - `MagicUser` (feature `magic`) as an argument of a handler: who that is by Magic's word; 401 without a
-//!   session, 503 where Magic has not said yet. `Option<MagicUser>`: the same where it may be missing. The route needs a
-//!   layer of a [`DidAuth`](crate::DidAuth) with `with_magic`.
+//! - `MagicUser` (feature `magic`) as an argument of a handler: who that is by Magic's word; 401
+//!   without a session, 503 where Magic has not said yet. `Option<MagicUser>`: the same where it
+//!   may be missing. The route needs a layer of a [`DidAuth`](crate::DidAuth) with `with_magic`.
 //! - [`StoreError`] as the error of a handler: 503 with `Retry-After`; 500 for what the store
 //!   can never do. [`Rejection`] likewise. Both are written by the layer around the handler, and so
 //!   by its [rejection handler](crate::DidAuth::with_rejection_handler).
@@ -65,7 +65,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     }
 }
 
-/// A route without the layer is a mistake in the program, never "nobody is signed in".
+/// A route without the layer is a bug in the program. It is never reported as "nobody is signed
+/// in".
 fn extract(parts: &Parts) -> Result<Result<Session, Anonymous>, SessionRejection> {
     if let Some(session) = parts.extensions.get::<Session>() {
         return Ok(Ok(session.clone()));

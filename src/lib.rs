@@ -2,7 +2,7 @@
 //!
 //! Magic's client SDK hands the browser a *DID token*: a claim signed by the user's own key.
 //! This crate is a [tower] layer that verifies the token and answers with an HTTPS session
-//! cookie. From then on the cookie alone authenticates. No call to Magic, no secret stored.
+//! cookie. From then on, the cookie is enough. There is no call to Magic, and no secret is stored.
 //!
 //! [tower]: https://docs.rs/tower
 //!
@@ -18,16 +18,17 @@
 //! # }
 //! ```
 //!
-//! A session is therefore *somebody*, and not yet a user of yours: anybody can make a key and sign a
-//! token with it. Look the issuer up before you show what is not for everybody, in the handler or
-//! with [`DidAuth::with_on_login`].
+//! A session therefore identifies *someone*, who is not yet one of your users: anyone can make a
+//! key and sign a token with it. Look the issuer up before you show anything that is not public, in
+//! the handler or with [`DidAuth::with_on_login`].
 //!
 //! # What a token proves
 //!
 //! Anyone can make a secp256k1 key and sign any claim with it. The only fact that a valid token
-//! proves is: the holder of the key behind `iss` made this statement for this `aud`.
-//! **The issuer is the only identity.** A session is therefore *somebody*, not yet a user of your
-//! application: look users up by [`Session::issuer`]. `sub` and `ext` are whatever the holder wrote.
+//! proves is: the holder of the key behind `iss` made this statement for this `aud`. **The issuer
+//! is the only identity.** A session therefore identifies *someone*, not yet a user of your
+//! application: look users up by [`Session::issuer`]. `sub` and `ext` are whatever the holder
+//! wrote.
 //!
 //! # From a request to a session
 //!
@@ -60,14 +61,15 @@
 //!    living session; one that opens nothing passes where 2 would let a living one pass.
 //!
 //! Everything else is a [`Rejection`]; its documentation and [`DidAuth`]'s say what the client is
-//! told. A store that cannot answer is a 503: nobody is let in, nobody signed out.
+//! told. A store that cannot answer means 503: nobody is let in, and nobody is signed out.
 //!
 //! # Deployment
 //!
 //! - HTTPS only: browsers refuse a `__Host-` cookie over plain HTTP.
 //! - Proxies in front must pass `Host`, `Origin` and `Sec-Fetch-Site` through unchanged.
 //! - Every new token costs one signature check (some 100 µs): put a rate limit in front.
-//! - Put the layer outside of whatever reads the body, so that a rejected client does not upload one for nothing.
+//! - Put the layer outside of whatever reads the body, so that a rejected client does not upload
+//!   one for nothing.
 //! - [`MemoryStore`] is one process: with several, sign-ins of one are unknown to the others.
 //!   `SealedStore` keeps sessions in their cookies instead; its documentation has a table of what
 //!   that guarantees.
@@ -80,13 +82,13 @@
 //! | `session` | yes | [`SessionStore`](store::SessionStore), [`MemoryStore`], [`NoSessions`], [`OnceOnly`] |
 //! | `layer` | yes | [`DidAuth`], [`DidLayer`] |
 //! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
-//! | `magic` | | `magic`: e-mail addresses and more of who is signed in, from Magic's Admin API; needs tokio |
+//! | `magic` | | `magic`: e-mail addresses and more about signed-in users, from Magic's Admin API; needs tokio |
 //! | `idna` | | e-mail domains in Unicode, for `magic` |
 //! | `axum` | | [`Session`] as an extractor |
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
 //! | `sign-in-page` | | `page`: a page to sign in with Magic, and redirects to it |
-//! | `testing` | | `testing`: a wallet that mints tokens, a clock that stands still, a suite for stores |
+//! | `testing` | | `testing`: a wallet that mints tokens, a fixed clock, a test suite for stores |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
 //! | `libsecp256k1` | | the same verdicts from the C library of that name, faster; needs a C compiler |
@@ -102,9 +104,9 @@
 //!  INFO rejected outcome="audience_mismatch" reason=made for audience "did:magic:other", but expected "did:magic:my-app" cookie="kept"
 //! ```
 //!
-//! `passed` is at level `debug`; `rejected` at `info`, without credentials at `debug`. Beside them: `store` (info) per session minted,
-//! claimed or revoked, `store failed` (error), and the spans `decide` and, for a store that has
-//! to be waited for, `store`. With `metrics`:
+//! `passed` is at level `debug`; `rejected` at `info`, without credentials at `debug`. Beside them:
+//! `store` (info) per session minted, claimed or revoked, `store failed` (error), and the spans
+//! `decide` and, for a store that has to be waited for, `store`. With `metrics`:
 //!
 //! | Name | Kind | Labels |
 //! |---|---|---|
@@ -178,7 +180,7 @@ pub use self::session::{SealedStore, SealingKeys};
 pub use self::{magic::MagicUser, middleware::MagicSignIn};
 
 pub mod token {
-    //! Tokens in detail: what is in them, what is wrong with them, and their limits.
+    //! Tokens in detail: their contents, their faults and their limits.
 
     pub use crate::did::{
         Claim, ClaimDigest, DEFAULT_LEEWAY, DidToken, Field, IssuerKey, MAX_CLAIM_DEPTH,
@@ -236,7 +238,7 @@ pub mod layer {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// As those of the README.
+/// Tests the examples of the README.
 #[cfg(doctest)]
 mod guides {
     #[doc = include_str!("../docs/bound-login.md")]

@@ -10,8 +10,8 @@ use super::quoted::Quoted;
 pub struct Audiences(Arc<[Box<str>]>);
 
 impl Audiences {
-    /// Whether `aud` is one of them. What is empty or all blanks never is: a client id that
-    /// was left blank in some configuration must not admit everybody who leaves it blank too.
+    /// Whether `aud` is one of them. An empty or blank audience never is: a client
+    /// id left blank in one configuration must not admit everyone else who left it blank.
     pub(super) fn accept(&self, aud: &str) -> bool {
         !aud.trim().is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
     }

@@ -48,13 +48,13 @@ pub enum TokenError {
         /// The cap on the token's age.
         max_age: Duration,
     },
-    /// The token must not be used yet (`nbf` or `iat` lies further ahead than the leeway).
+    /// The token must not be used yet (`nbf` or `iat` is further in the future than the leeway).
     NotYetValid {
         /// The time of the check.
         now: Timestamp,
         /// The later of the claim's `nbf` and `iat` that failed the check.
         not_before: Timestamp,
-        /// How far ahead that time may lie.
+        /// How far in the future that time may be.
         leeway: Duration,
     },
     /// The token was made for another application.
@@ -260,7 +260,7 @@ pub enum SignatureFault {
     RecoveryId,
     /// `r` or `s` is zero, or not below the order of the curve.
     OutOfRange,
-    /// `s` lies in the upper half: anyone can turn a signature into this second form.
+    /// `s` is in the upper half: anyone can turn a signature into this second form.
     HighS,
     /// No public key belongs to this signature.
     NoKey,

@@ -9,10 +9,10 @@ use super::signature::Signature;
 
 /// The public key of an issuer, learned from a token that it signed.
 ///
-/// A token names its issuer by address only, so that its key has to be recovered from
-/// the proof. Where the key is known from an earlier token, checking the proof against it
-/// takes about three fifths of the time: see [`DidToken::into_signed_with`](super::DidToken::into_signed_with).
-/// What is known never changes a verdict, only how long it takes.
+/// A token names its issuer by address only, so that its key has to be recovered from the proof.
+/// Where the key is known from an earlier token, checking the proof against it takes about three
+/// fifths of the time: see [`DidToken::into_signed_with`](super::DidToken::into_signed_with).
+/// Knowing a key never changes a verdict, only how long it takes.
 ///
 /// ```
 /// use tower_didt::TokenError;

@@ -1,4 +1,4 @@
-//! What is really signed: EIP-191 `personal_sign`.
+//! The text that is actually signed: EIP-191 `personal_sign`.
 
 use sha3::{Digest, Keccak256};
 

@@ -42,7 +42,8 @@ impl Timestamp {
         self.0
     }
 
-    /// Displays seconds since the Unix epoch, as stores write them: `1700000000`, `1700000000.5`, `1e21`.
+    /// Displays seconds since the Unix epoch, as stores write them: `1700000000`, `1700000000.5`,
+    /// `1e21`.
     pub(crate) fn seconds(self) -> impl fmt::Display {
         Seconds(self.0)
     }
@@ -65,7 +66,7 @@ impl Timestamp {
         Self((self.0 - span.as_secs_f64()).max(f64::MIN))
     }
 
-    /// How long ago `earlier` was; zero if it lies in the future, saturating at `Duration::MAX`.
+    /// How long ago `earlier` was; zero if it is in the future, saturating at `Duration::MAX`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::try_from_secs_f64((self.0 - earlier.0).max(0.0)).unwrap_or(Duration::MAX)
@@ -125,9 +126,9 @@ impl fmt::Display for OutOfRange {
 impl std::error::Error for OutOfRange {}
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with milliseconds where there are any: `2023-11-14T22:13:20Z`,
-    /// `2023-11-14T22:13:20.500Z`. A time outside the years 0 to 9999, which RFC 3339 cannot write, is
-    /// displayed as seconds since the Unix epoch: `1e21 s`.
+    /// RFC 3339 in UTC, with milliseconds if there are any: `2023-11-14T22:13:20Z`,
+    /// `2023-11-14T22:13:20.500Z`. A time outside the years 0 to 9999, which RFC 3339 cannot write,
+    /// is displayed as seconds since the Unix epoch: `1e21 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const YEAR_0: f64 = -62_167_219_200.0;
         const YEAR_10000: f64 = 253_402_300_800.0;
@@ -146,8 +147,9 @@ impl fmt::Display for Timestamp {
 }
 
 /// The date of a number of days since 1970-01-01, in the Gregorian calendar: `civil_from_days` of
-/// Howard Hinnant's "chrono-compatible low-level date algorithms". Years begin in March there, so that
-/// the leap day is the last. (A date crate would be the only one that the token verifier needs it for.)
+/// Howard Hinnant's "chrono-compatible low-level date algorithms". Years begin in March there, so
+/// that the leap day is the last. (A date crate would be the only one that the token verifier needs
+/// it for.)
 const fn civil_date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -160,7 +162,7 @@ const fn civil_date(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + (month <= 2) as i64, month, day)
 }
 
-/// Seconds since the Unix epoch as text, without a fraction where there is none.
+/// Seconds since the Unix epoch as text, with a fraction only if there is one.
 struct Seconds(f64);
 
 impl fmt::Display for Seconds {

@@ -21,7 +21,7 @@ pub const MAX_TOKEN_LEN: usize = 8 * 1024;
 
 /// A token that was decoded, and **not** verified: nothing in it can be believed yet.
 ///
-/// Trust comes in steps, each a type of its own: `DidToken` (well formed) →
+/// Each step of trust has its own type: `DidToken` (well formed) →
 /// [`SignedClaim`] (the proof was checked) → [`VerifiedClaim`](super::VerifiedClaim)
 /// (meant for this audience, now). Use [`Verifier::verify`](super::Verifier::verify)
 /// for all of it at once.
@@ -43,7 +43,7 @@ pub const MAX_TOKEN_LEN: usize = 8 * 1024;
 #[derive(Clone)]
 pub struct DidToken {
     claim: Claim,
-    /// Hash of the claim's text exactly as it was received: what was signed.
+    /// Hash of the claim's text exactly as received, which is what was signed.
     prehash: Prehash,
     proof: Signature,
 }
@@ -138,7 +138,7 @@ pub(super) fn check_length(token: &[u8], limit: usize) -> Result<(), TokenError>
 }
 
 /// The rule that both signatures of a token obey: `signature` recovers to `claimed`.
-/// Gives the key of that address.
+/// Returns the key of that address.
 pub(super) fn check_signer(
     of: SignatureOf,
     signature: &Signature,

@@ -8,7 +8,7 @@ use super::signature::Signature;
 use super::token::{DidToken, MAX_TOKEN_LEN, check_signer};
 use super::{Address, Audiences, Claim, Issuer, SignedClaim, Timestamp};
 
-/// How far ahead of `now` a token's `nbf` and `iat` may lie by default: 300 seconds,
+/// How far after `now` a token's `nbf` and `iat` may be by default: 300 seconds,
 /// the grace that Magic's SDKs allow for `nbf`.
 pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(300);
 
@@ -45,9 +45,9 @@ impl Verifier {
     /// A verifier for tokens made for `audience`: your application's Magic client id,
     /// or several of them.
     ///
-    /// There is no verifier without an audience: a token made for another
-    /// application is in the hands of that application, which could use it here.
-    /// An empty or blank audience matches no token, not even one with the same `aud`.
+    /// A verifier needs an audience: otherwise, another application could use the tokens that it
+    /// received here. An empty or blank audience matches no token, not even one with the same
+    /// `aud`.
     ///
     /// ```
     /// use tower_didt::Verifier;
@@ -68,14 +68,14 @@ impl Verifier {
         }
     }
 
-    /// How far ahead of `now` the claim's `nbf` may lie. Defaults to [`DEFAULT_LEEWAY`], 300 seconds.
+    /// How far after `now` the claim's `nbf` may be. Defaults to [`DEFAULT_LEEWAY`], 300 seconds.
     #[must_use]
     pub fn with_not_before_leeway(mut self, leeway: Duration) -> Self {
         self.not_before_leeway = leeway;
         self
     }
 
-    /// How far ahead of `now` the claim's `iat` may lie. Defaults to [`DEFAULT_LEEWAY`], 300 seconds.
+    /// How far after `now` the claim's `iat` may be. Defaults to [`DEFAULT_LEEWAY`], 300 seconds.
     #[must_use]
     pub fn with_issued_at_leeway(mut self, leeway: Duration) -> Self {
         self.issued_at_leeway = leeway;
@@ -90,7 +90,7 @@ impl Verifier {
     }
 
     /// Refuses tokens that were issued longer ago than this, whatever their `ext` says.
-    /// Defaults to no cap here; `DidAuth` sets one of its own.
+    /// Defaults to no cap; `DidAuth` sets its own.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);

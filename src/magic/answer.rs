@@ -35,7 +35,7 @@ const MAX_WALLETS: usize = 64;
 /// The longest client id in bytes. `did:magic:` and a UUID take 46, the older form 44.
 const MAX_CLIENT_ID_LEN: usize = 256;
 
-/// The part of a body that tells success from failure, in either generation.
+/// The part of a body that distinguishes success from failure, in either generation.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default)]
@@ -90,7 +90,8 @@ pub(super) fn user(answer: &Response<Bytes>, issuer: Issuer) -> Result<Person, M
 pub(super) fn client_id(answer: &Response<Bytes>) -> Result<String, MagicError> {
     let client: ClientObject = object(answer, false)?;
     match client.client_id {
-        // As an audience, what is blank admits nobody; it is refused here, where it can be said why.
+        // As an audience, what is blank admits nobody; it is refused here, where it can be said
+        // why.
         Value::String(id) if is_client_id(&id) => Ok(id),
         _ => Err(MagicError::NotUnderstood(NotUnderstood::NoClientId)),
     }

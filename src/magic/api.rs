@@ -38,9 +38,9 @@ const OUR_NAME: &str = concat!("tower-didt/", env!("CARGO_PKG_VERSION"));
 /// [`Magic`](super::Magic) has the same calls with a cache between, and is what
 /// [`DidAuth`](crate::DidAuth) takes.
 ///
-/// A call ends within its [time budget](Self::with_time_budget), retry included. `GET`s are sent a second
-/// time after a broken connection and after 502, 503 and 504, `POST`s only where no connection was
-/// made. Answers longer than 64 KiB are refused, redirects are not followed.
+/// A call ends within its [time budget](Self::with_time_budget), retry included. `GET`s are sent a
+/// second time after a broken connection and after 502, 503 and 504, `POST`s only where no
+/// connection was made. Answers longer than 64 KiB are refused, redirects are not followed.
 #[derive(Clone)]
 pub struct AdminApi {
     exchange: Exchange,
@@ -62,8 +62,8 @@ impl AdminApi {
 
     /// The API over a service of your own: one with other limits, or a stub in a test.
     ///
-    /// It gets requests with absolute URLs and must not follow redirects. For one that takes another
-    /// type of body, `tower::ServiceExt::map_request(|request| request.map(Into::into))`.
+    /// It gets requests with absolute URLs and must not follow redirects. For one that takes
+    /// another type of body, `tower::ServiceExt::map_request(|request| request.map(Into::into))`.
     #[must_use]
     pub fn with_service<S, B>(service: S, key: SecretKey) -> Self
     where
@@ -108,7 +108,8 @@ impl AdminApi {
         self
     }
 
-    /// Which wallets [`user`](Self::user) lists: a kind such as `SOLANA`, or `ANY`. Defaults to `NONE`.
+    /// Which wallets [`user`](Self::user) lists: a kind such as `SOLANA`, or `ANY`. Defaults to
+    /// `NONE`.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl AdminApi {
         Ok(Verifier::new(self.client_id().await?))
     }
 
-    /// Who is behind an issuer. `now` is what [`MagicUser::asked_at`] will say.
+    /// Looks up who is behind an issuer. `now` becomes [`MagicUser::asked_at`].
     ///
     /// # Errors
     ///
@@ -155,8 +156,8 @@ impl AdminApi {
         Ok(MagicUser::new(issuer, now, person))
     }
 
-    /// Ends a user's sessions *with Magic*, in all browsers. Your own sessions and tokens that exist
-    /// are another matter: end those first.
+    /// Ends a user's sessions *with Magic*, in all browsers. Your own sessions and tokens that
+    /// exist are another matter: end those first.
     ///
     /// # Errors
     ///

@@ -7,11 +7,11 @@ use moka::sync::Cache;
 use super::MagicUser;
 use crate::did::{Issuer, Timestamp};
 
-/// What an entry takes beside its value: the cache's own node and queues, and the key.
+/// The memory of an entry besides its value: the cache's node and queues, and the key.
 const OVERHEAD: usize = 300;
 
-/// What the memory of issuers that are nobody's may take: about 3,000 of them. It is apart from the
-/// users' memory: who makes up keys pushes out other made-up keys and nobody's profile.
+/// Memory for issuers that belong to nobody: about 3,000 of them. It is separate from the
+/// users' memory, so that made-up keys push out only other made-up keys, never a profile.
 const MAX_NOBODY_BYTES: u64 = 1024 * 1024;
 
 /// For how long answers hold.
@@ -21,17 +21,17 @@ pub(super) struct Ages {
     pub(super) fresh: Duration,
     /// A profile older than this is not used any more, whatever happens.
     pub(super) stale: Duration,
-    /// For how long an issuer is taken for nobody's without asking again.
+    /// How long an issuer counts as unknown before Magic is asked again.
     pub(super) nobody: Duration,
 }
 
-/// What is known of an issuer without asking.
+/// What the cache knows about an issuer.
 #[derive(Debug)]
 pub(super) enum Known {
     Fresh(MagicUser),
     /// Good enough, and due to be renewed.
     Stale(MagicUser),
-    /// Magic said lately that there is no such user.
+    /// Magic said recently that there is no such user.
     Nobody,
     Nothing,
 }
@@ -40,7 +40,7 @@ pub(super) enum Known {
 pub(super) struct ProfileCache {
     users: Cache<Issuer, MagicUser>,
     nobodies: Cache<Issuer, Timestamp>,
-    /// Whose renewal failed, and until when it is left alone.
+    /// Issuers whose renewal failed, and when to try again.
     postponed: Cache<Issuer, Timestamp>,
 }
 

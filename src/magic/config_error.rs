@@ -10,7 +10,7 @@ pub enum MagicConfigError {
     InvalidApiUrl,
     /// A kind of wallet that is not made of ASCII letters, digits and `_`.
     InvalidWalletKind,
-    /// There is no certificate to trust, or what was given is not PEM.
+    /// There is no trusted certificate, or the text is not PEM.
     UnusableRoots,
     /// The environment names a proxy that is not an `http://` one.
     UnsupportedProxy,

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::email::{Email, parse_domain};
 
-/// Whom a rule means: one address, `ada@example.com`, or all of a domain, `*@example.com`.
+/// The people that a rule covers: one address, `ada@example.com`, or all of a domain,
+/// `*@example.com`.
 ///
 /// Compared as [`Email`]s are. A domain does not include its sub-domains. An address with
 /// anything but ASCII in it matches no pattern.

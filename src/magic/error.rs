@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// Why a call to Magic did not yield what was asked for. Never quotes the secret key or an answer.
+/// Why a call to Magic failed. Never quotes the secret key or an answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MagicError {
@@ -40,7 +40,7 @@ pub enum Unavailable {
     Busy,
 }
 
-/// What is wrong with an answer.
+/// The fault of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotUnderstood {
@@ -52,7 +52,7 @@ pub enum NotUnderstood {
     Body,
     /// The answer is about another issuer than the one asked for.
     OtherIssuer,
-    /// There is no client id in the answer.
+    /// The answer has no client id.
     NoClientId,
     /// The request could not be made, for example because the secret key fits into no header.
     Request,

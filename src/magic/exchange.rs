@@ -64,7 +64,7 @@ impl Exchange {
     }
 }
 
-/// Reads a body up to the limit. What lies beyond is left unread, and the connection with it.
+/// Reads a body up to the limit. The rest is left unread, and the connection is dropped.
 async fn collect<B>(body: B) -> Result<Bytes, Broken>
 where
     B: Body,

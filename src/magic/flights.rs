@@ -1,4 +1,4 @@
-//! One call for everybody who asks the same at the same time.
+//! One call answers everyone who asks the same question at the same time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

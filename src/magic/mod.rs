@@ -1,12 +1,12 @@
-//! Who is behind an issuer: Magic's Admin API, asked as seldom as possible.
+//! Looks up who is behind an issuer in Magic's Admin API, as rarely as possible.
 //!
-//! A valid token proves that somebody has a key, and anybody can make one. Whether that key is a
+//! A valid token proves that someone has a key, and anyone can make one. Whether that key is a
 //! user of your application, and which person it is, only Magic knows.
 //!
 //! - [`Magic`]: the profile of an issuer, through a cache. [`DidAuth::with_magic`] makes every
 //!   sign-in ask for it, and handlers get the [`MagicUser`].
 //! - [`AdminApi`]: the calls themselves, over the built-in [`Transport`] or any `tower::Service`.
-//! - [`Email`] and [`EmailPattern`]: whom a rule means.
+//! - [`Email`] and [`EmailPattern`]: the people that a rule covers.
 //!
 //! Behind the feature `magic`. The guide is `docs/who-is-signed-in.md`.
 //!

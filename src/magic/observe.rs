@@ -27,15 +27,15 @@ pub(super) fn called(call: &'static str, started: Stopwatch, error: Option<&Magi
     let _ = (call, started, outcome);
 }
 
-/// A look-up was answered: `fresh`, `stale` or `unknown` out of the cache, `asked` or `failed` after
-/// waiting.
+/// A look-up was answered: `fresh`, `stale` or `unknown` out of the cache, `asked` or `failed`
+/// after waiting.
 pub(super) fn looked_up(answer: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!("didt_magic_lookups_total", "answer" => answer).increment(1);
     let _ = answer;
 }
 
-/// Magic says something else of somebody than before.
+/// Magic's answer about a user has changed.
 pub(super) fn changed(issuer: Issuer, gone: bool) {
     #[cfg(feature = "tracing")]
     tracing::info!(%issuer, gone, "magic user changed");

@@ -1,4 +1,4 @@
-//! Who is behind an issuer, with as few calls as possible.
+//! A cache in front of Magic, to look people up with as few calls as possible.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const MAX_RENEWALS: usize = 16;
 /// How long a renewal that failed is left alone, unless Magic asks for longer.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 
-/// Who is behind an issuer: [`AdminApi`] with a cache.
+/// Looks up who is behind an issuer: an [`AdminApi`] with a cache.
 ///
 /// ```no_run
 /// use tower_didt::DidAuth;
@@ -53,10 +53,10 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 ///
-/// A profile is *fresh* for 5 minutes and answers without a call. Older than that, it still answers at
-/// once, and one call renews it in the background. While Magic fails, it goes on answering until it is an
-/// hour old. All who ask about one issuer at the same time share one call. Only an answer of Magic's
-/// (a profile, or that there is no such user) replaces a profile.
+/// A profile is *fresh* for 5 minutes and answers without a call. Older than that, it still answers
+/// at once, and one call renews it in the background. While Magic fails, it goes on answering until
+/// it is an hour old. All who ask about one issuer at the same time share one call. Only an answer
+/// of Magic's (a profile, or that there is no such user) replaces a profile.
 ///
 /// Needs a Tokio runtime. Cheap to clone; clones share the cache.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ struct Inner {
 
 type ChangeHook = Arc<dyn Fn(&ProfileChange) + Send + Sync>;
 
-/// Magic says something else of somebody than the last time it was asked.
+/// A change in what Magic says about a user.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProfileChange {
@@ -98,7 +98,7 @@ impl Magic {
         Ok(Self::over(AdminApi::new(key)?))
     }
 
-    /// A client over an [`AdminApi`] with settings of its own.
+    /// A client over an [`AdminApi`] with custom settings.
     #[must_use]
     pub fn over(api: AdminApi) -> Self {
         Self(Arc::new(Inner {
@@ -121,8 +121,8 @@ impl Magic {
         self.change(|inner| inner.ages.fresh = fresh)
     }
 
-    /// How old a profile may become, while Magic fails or nobody asks, and still be used. Defaults to
-    /// an hour. It is also the longest time for which a profile stays in memory.
+    /// How old a profile may become, while Magic fails or nobody asks, and still be used. Defaults
+    /// to an hour. It is also the longest time for which a profile stays in memory.
     #[must_use]
     pub fn with_stale_until(self, age: Duration) -> Self {
         self.change(|inner| {
@@ -155,8 +155,8 @@ impl Magic {
         self.change(|inner| inner.clock = Arc::new(clock))
     }
 
-    /// Calls `hook` whenever Magic says something else of somebody than the last time: to keep
-    /// a table of users up to date, or to sign out a user who is gone. Called once per
+    /// Calls `hook` whenever Magic's answer about a user has changed: to update
+    /// a table of users, or to sign out a user who was deleted. Called once per
     /// process and change, for people whose last profile is still in the cache; it
     /// must not block.
     #[must_use]
@@ -192,7 +192,7 @@ impl Magic {
         self.0.api.sign_out(issuer).await
     }
 
-    /// Who is behind a verified issuer, out of the cache where possible.
+    /// Looks up who is behind a verified issuer, from the cache if possible.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl Magic {
         }
     }
 
-    /// What the cache says, if it says anything; begins to renew what is due. Never waits.
+    /// Returns what the cache has, and starts a renewal that is due. Never waits.
     pub(crate) fn known(
         &self,
         issuer: Issuer,
@@ -225,8 +225,8 @@ impl Magic {
         Some(answer)
     }
 
-    /// The newest profile of somebody who is signed in already, if there is one here. Begins to renew
-    /// what is due. Never waits.
+    /// Returns the newest profile of a signed-in user, if the cache has one, and starts a
+    /// renewal that is due. Never waits.
     pub(crate) fn newest(&self, issuer: Issuer, now: Timestamp) -> Option<MagicUser> {
         match self.0.cache.look(issuer, self.0.ages, now) {
             Known::Fresh(user) => Some(user),
@@ -242,7 +242,7 @@ impl Magic {
         }
     }
 
-    /// Whether Magic said lately that there is no such user.
+    /// Whether Magic said recently that there is no such user.
     pub(crate) fn is_nobody(&self, issuer: Issuer, now: Timestamp) -> bool {
         matches!(self.0.cache.look(issuer, self.0.ages, now), Known::Nobody)
     }
@@ -339,7 +339,7 @@ impl Inner {
     }
 }
 
-/// How long to leave a renewal alone that failed.
+/// How long to wait before a failed renewal is tried again.
 fn pause_after(error: &MagicError) -> Duration {
     match error {
         MagicError::RateLimited { retry_after: Some(wait) } => RENEWAL_PAUSE.max(*wait),

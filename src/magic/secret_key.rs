@@ -1,4 +1,4 @@
-//! The application's secret key at Magic: sent to Magic, shown to nobody.
+//! The application's secret key at Magic: sent to Magic, and shown nowhere.
 
 use std::fmt;
 use std::fs::File;

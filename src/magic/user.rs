@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::email::Email;
 use crate::did::{Issuer, Timestamp};
 
-/// A person as Magic's Admin API describes them: who is behind an [`Issuer`].
+/// A person as Magic's Admin API describes them: the one behind an [`Issuer`].
 ///
-/// The issuer is the identity; everything else is an attribute, as of
-/// [`asked_at`](Self::asked_at), and can change. Which attributes there are depends on how the person
-/// signs in: users of SMS, passkeys and wallets have no e-mail address.
+/// The issuer is the identity; everything else is an attribute, as of [`asked_at`](Self::asked_at),
+/// and can change. Which attributes there are depends on how the person signs in: users of SMS,
+/// passkeys and wallets have no e-mail address.
 ///
 /// Cheap to clone. `Debug` shows the issuer only: the rest is personal data.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct MagicUser {
     person: Arc<Person>,
 }
 
-/// What Magic says, without whom and when. Its JSON is the compact form that sessions keep.
+/// A user's attributes, without issuer and time. Its JSON is the compact form that sessions store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Person {

@@ -107,15 +107,15 @@ impl DidAuth {
         Self(Arc::new(gate))
     }
 
-    /// Where sessions are kept. Defaults to [`MemoryStore`]; [`NoSessions`](crate::NoSessions) keeps none
-    /// and sets no cookies. An `Arc<dyn SessionStore>` or `Box<dyn SessionStore>` is a store too, for one
-    /// that is shared, or chosen at run time.
+    /// Where sessions are kept. Defaults to [`MemoryStore`]; [`NoSessions`](crate::NoSessions)
+    /// keeps none and sets no cookies. An `Arc<dyn SessionStore>` or `Box<dyn SessionStore>` is a
+    /// store too, for one that is shared, or chosen at run time.
     ///
     /// All `DidAuth`s that share a store must agree on the largest
     /// [`max_token_age`](Self::with_max_token_age) and on the verifier's
-    /// [`expiry_leeway`](Verifier::with_expiry_leeway), which decide how long a used token is remembered:
-    /// otherwise a token can make one session with each. A session that one of them made opens all of
-    /// them, whatever their audiences and hooks.
+    /// [`expiry_leeway`](Verifier::with_expiry_leeway), which decide how long a used token is
+    /// remembered: otherwise a token can make one session with each. A session that one of them
+    /// made opens all of them, whatever their audiences and hooks.
     #[must_use]
     pub fn with_store(self, store: impl SessionStore) -> Self {
         self.change(|gate| gate.store = observe::store(Arc::new(store)))
@@ -124,7 +124,7 @@ impl DidAuth {
     /// How old (`now - iat`) a token may be. Defaults to the verifier's
     /// [`max_age`](Verifier::with_max_age), else to 900 seconds.
     ///
-    /// A token's own expiry is its holder's word and may lie for ever ahead, so it
+    /// A token's own expiry is set by its holder and may be any time in the future, so it
     /// is never the only bound: used tokens are remembered for this long, and
     /// older ones are refused. Raise it for machine clients that sign tokens of a long
     /// life for themselves and send one with every request.
@@ -147,10 +147,11 @@ impl DidAuth {
 
     /// How many sessions an issuer may have at a time; a new one ends the oldest.
     ///
-    /// Defaults to [`DEFAULT_MAX_SESSIONS_PER_ISSUER`](crate::store::DEFAULT_MAX_SESSIONS_PER_ISSUER)
-    /// wherever the store can count sessions. Sealed sessions, which live in their cookies, cannot
-    /// be counted: they have no limit by default, and with one that was asked for here nobody
-    /// signs in ([`StoreError::Unsupported`]).
+    /// Defaults to
+    /// [`DEFAULT_MAX_SESSIONS_PER_ISSUER`](crate::store::DEFAULT_MAX_SESSIONS_PER_ISSUER) wherever
+    /// the store can count sessions. Sealed sessions, which live in their cookies, cannot be
+    /// counted: they have no limit by default, and with one that was asked for here nobody signs in
+    /// ([`StoreError::Unsupported`]).
     #[must_use]
     pub fn with_max_sessions_per_issuer(self, max: NonZeroUsize) -> Self {
         self.change(|gate| gate.session_limit = SessionLimit::AtMost(max))
@@ -173,14 +174,14 @@ impl DidAuth {
         self.change(|gate| gate.replay = replay)
     }
 
-    /// Leaves bearer tokens that do not have the form of a DID token to the application: the request
-    /// is decided by its cookie alone, and the handler sees `Authorization` as it came. Defaults to
-    /// no, so that whatever is sent as a bearer token is judged.
+    /// Leaves bearer tokens that do not have the form of a DID token to the application: the
+    /// request is decided by its cookie alone, and the handler sees `Authorization` as it came.
+    /// Defaults to no, so that whatever is sent as a bearer token is judged.
     ///
-    /// For an application that has API keys or access tokens of its own behind the same routes. A
+    /// For an application that accepts its own API keys or access tokens on the same routes. A
     /// token that can be decoded and is not valid is rejected all the same, and so are two
-    /// `Authorization` headers. Use an [optional](DidLayer::optional) layer where such a token has to
-    /// do without a cookie: then it is the application alone that judges it.
+    /// `Authorization` headers. Use an [optional](DidLayer::optional) layer where such a token has
+    /// to do without a cookie: then only the application judges it.
     ///
     /// ```
     /// use tower_didt::{DidAuth, Verifier};
@@ -198,11 +199,11 @@ impl DidAuth {
         self.change(|gate| gate.cookie = cookie)
     }
 
-    /// Origins beside the server's own whose pages may use the cookie for unsafe methods and
-    /// WebSockets, and may sign visitors in. Defaults to none. Configure CORS to match.
+    /// Origins, in addition to the server's own, whose pages may use the cookie for unsafe methods
+    /// and WebSockets, and may sign visitors in. Defaults to none. Configure CORS to match.
     ///
-    /// Each is an [`Origin`](super::Origin) of any scheme, or a pattern for all hosts below a domain
-    /// ([`TrustedOrigin`](super::TrustedOrigin)):
+    /// Each is an [`Origin`](super::Origin) of any scheme, or a pattern for all hosts below a
+    /// domain ([`TrustedOrigin`](super::TrustedOrigin)):
     ///
     /// ```
     /// use tower_didt::{DidAuth, Verifier};
@@ -226,18 +227,19 @@ impl DidAuth {
         Ok(self.change(|gate| gate.origins = origins))
     }
 
-    /// Asks the application about every accepted token, and so about every sign-in: to look the user
-    /// up by issuer, to refuse, or to attach data that handlers read back with
-    /// [`Session::data`](super::Session::data). Defaults to admitting everybody.
+    /// Asks the application about every accepted token, and so about every sign-in: to look the
+    /// user up by issuer, to refuse, or to attach data that handlers read back with
+    /// [`Session::data`](super::Session::data). Defaults to admitting everyone.
     ///
     /// It runs for each request with a valid token, unless the cookie beside it is that of a living
     /// session of the token's issuer, and not for requests with the cookie only. A client that
     /// sends a token with every request, such as a machine, makes it run every time: keep it
-    /// quick, or cache what it looks up. What is to happen once per session belongs into the handler
+    /// quick, or cache what it looks up. Work that is due once per session belongs in the handler
     /// of the sign-in route ([`session_only`](DidLayer::session_only)).
     ///
-    /// An `async` closure that captures its state is no hook, since the hook's future must not borrow
-    /// from it: clone the state in a plain closure, and move the clone into an `async` block.
+    /// An `async` closure that captures its state cannot be a hook, since the hook's future must
+    /// not borrow from it: clone the state in a plain closure, and move the clone into an `async`
+    /// block.
     ///
     /// ```
     /// # use std::{collections::HashMap, sync::Arc};
@@ -268,14 +270,15 @@ impl DidAuth {
         self.change(|gate| gate.hook = Some(hook))
     }
 
-    /// Looks everybody up at Magic who signs in or sends a token: issuers whom Magic does not know
-    /// are refused (403), and while Magic cannot be asked, so is everybody (503).
+    /// Looks up everyone who signs in or sends a token at Magic: issuers that Magic does not
+    /// know are refused (403), and while Magic cannot be asked, everyone is (503).
     /// [`MagicSignIn`](super::MagicSignIn) has other choices, by name.
     ///
     /// The profile is kept with the session. Handlers get it as a
-    /// [`MagicUser`](crate::magic::MagicUser) in the request's extensions, under axum as an extractor, and the
-    /// [on-login hook](Self::with_on_login) by [`Login::magic_user`]. A session's profile is renewed
-    /// in the background when it is an hour old; the requests of a session never wait for Magic.
+    /// [`MagicUser`](crate::magic::MagicUser) in the request's extensions, under axum as an
+    /// extractor, and the [on-login hook](Self::with_on_login) by [`Login::magic_user`]. A
+    /// session's profile is renewed in the background when it is an hour old; the requests of a
+    /// session never wait for Magic.
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {
@@ -305,8 +308,8 @@ impl DidAuth {
     /// Whether signing in takes a token that was made for this very browser. Defaults to no.
     ///
     /// The browser asks the server for a [`challenge`](Self::challenge) and passes its value
-    /// as the token's attachment. A token alone, stolen on its way, then signs nobody in.
-    /// A challenge signs in once. A live session of the token's issuer beside the
+    /// as the token's attachment. A stolen token is then not enough to sign in.
+    /// A challenge signs in once. A live session of the token's issuer next to the
     /// token is proof enough, and needs no challenge.
     ///
     /// Not to be combined with [`Verifier::with_attachment`]: a token has one attachment.
@@ -321,14 +324,14 @@ impl DidAuth {
     /// `application/json`.
     ///
     /// The handler sees why, the head of the request, and the answer that would be sent, which it
-    /// changes or replaces. It writes *every* answer of the layer: to rejected requests, for refusals
-    /// of [hooks](Self::with_on_login), and for failures of extractors and stores in handlers
-    /// ([`Rejection::into_answer`](super::Rejection::into_answer)). Afterwards the layer adds
-    /// `WWW-Authenticate` to a `401` that has none (RFC 9110 section 11.6.1), and
-    /// [forbids caches to store](super::forbid_storing) the answer.
+    /// changes or replaces. It writes *every* answer of the layer: to rejected requests, for
+    /// refusals of [hooks](Self::with_on_login), and for failures of extractors and stores in
+    /// handlers ([`Rejection::into_answer`](super::Rejection::into_answer)). Afterwards the layer
+    /// adds `WWW-Authenticate` to a `401` that has none (RFC 9110 section 11.6.1), and [forbids
+    /// caches to store](super::forbid_storing) the answer.
     ///
-    /// A page is sent to sign in, whether the visitor is a stranger or the session has ended; scripts
-    /// and programs get the 401:
+    /// A page is sent to sign in, whether the visitor is a stranger or the session has ended;
+    /// scripts and programs get the 401:
     ///
     /// ```
     /// use http::header::{HeaderValue, LOCATION};
@@ -386,10 +389,11 @@ impl DidAuth {
     }
 
     /// Tells clients why they were rejected: the body of a rejection gets `reason`, which is
-    /// [`Rejection::name`](super::Rejection::name), and `error_description`, which is what it displays; a gRPC
-    /// rejection has the former as its `grpc-message`. Off by default. For
-    /// development only: the reasons tell an attacker what to try next. Responses of the on-login hook's own, and what
-    /// [`with_rejection_handler`](Self::with_rejection_handler) makes, stay as they are.
+    /// [`Rejection::name`](super::Rejection::name), and `error_description`, which is what it
+    /// displays; a gRPC rejection has the former as its `grpc-message`. Off by default. For
+    /// development only: the reasons tell an attacker what to try next. Responses of the on-login
+    /// hook's own, and what [`with_rejection_handler`](Self::with_rejection_handler) makes, stay as
+    /// they are.
     ///
     /// ```
     /// use tower_didt::{DidAuth, Verifier};
@@ -476,7 +480,7 @@ impl DidAuth {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn sessions_of(
         &self,
         issuer: Issuer,

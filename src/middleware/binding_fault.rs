@@ -14,7 +14,7 @@ pub enum BindingFault {
     ChallengeExpired,
     /// The token's attachment is not this browser's challenge.
     OtherAttachment,
-    /// The challenge has signed somebody in before.
+    /// The challenge was used to sign in before.
     ChallengeUsed,
 }
 

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use crate::session::BoxError;
 
 pin_project! {
-    /// The inner service's body, or that of an [`Answer`](super::Answer).
+    /// The inner service's body, or the body of an [`Answer`](super::Answer).
     #[derive(Debug)]
     pub struct AuthBody<B> {
         #[pin]

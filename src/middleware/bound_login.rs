@@ -2,7 +2,7 @@
 //!
 //! The server hands the browser a challenge: a secret in an `HttpOnly` cookie, and a
 //! hash of it, which the wallet signs as the token's attachment. Signing in takes the
-//! token *and* the cookie. Whoever reads the token on its way has one of the two.
+//! token *and* the cookie. Someone who intercepts the token has only one of the two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl BoundLogin {
     }
 
     /// A token that has an attachment must be bound by it; one that has none, or `none`,
-    /// which is what Magic's SDK signs unless told otherwise, signs in as it
+    /// which is what Magic's SDK signs by default, signs in as it
     /// always did. For the time in which some clients do not bind their tokens yet.
     #[must_use]
     pub fn optional() -> Self {
@@ -167,8 +167,9 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// To stores a used challenge is as a used token: remembered until it expires. It is good for one
-    /// sign-in of anybody, so its mark is that of no issuer in particular: one that follows from it.
+    /// Stores treat a used challenge like a used token, and remember it until it expires. It is
+    /// good for one sign-in of anyone, so its mark belongs to no particular issuer, but is derived
+    /// from the challenge.
     fn mark(&self) -> TokenMark {
         TokenMark::of_anybody(self.secret.mark(), self.secret.issued_at(), self.usable_until)
     }

@@ -18,7 +18,7 @@ use super::{SessionCookie, forbid_storing};
 use crate::did::Timestamp;
 use crate::session::StoreError;
 
-/// What is hashed before the secret, so that no hash stands for two things.
+/// Hashed before the secret, so that no hash can mean two things.
 const TAG: &[u8] = b"tower-didt challenge: tag";
 const VALUE: &[u8] = b"tower-didt challenge: value";
 const MARK: &[u8] = b"tower-didt challenge: mark";
@@ -43,7 +43,7 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// What the token's attachment must be: 43 digits of URL-safe base64. It is no
+    /// The required attachment of the token: 43 digits of URL-safe base64. It is not a
     /// secret, the cookie cannot be made from it.
     #[must_use]
     pub fn value(&self) -> &str {

@@ -10,11 +10,11 @@ use super::ParseOriginError;
 pub enum ConfigError {
     /// An empty cookie name, or one with characters that a cookie's name must not have.
     InvalidCookieName,
-    /// A cookie's domain that is no host name of two labels or more.
+    /// A cookie's domain that is not a host name of two or more labels.
     InvalidCookieDomain,
     /// A trusted origin that is neither an origin nor a pattern of origins.
     InvalidOrigin(ParseOriginError),
-    /// A realm that cannot stand between quotes in a header.
+    /// A realm that cannot be put between quotes in a header.
     InvalidRealm,
     /// A sign-in page that is neither a path nor an `https` URL in canonical form.
     InvalidSignInPage,

@@ -21,8 +21,8 @@ pub enum SameSite {
     Lax,
     /// Never. A user who follows a link to the site arrives signed out.
     Strict,
-    /// Always. For pages embedded in other sites. What then stands between a foreign
-    /// page and the cookie is the layer's own cross-origin check alone.
+    /// Always. For pages embedded in other sites. Only the layer's own
+    /// cross-origin check then protects the cookie from foreign pages.
     None,
 }
 
@@ -70,7 +70,7 @@ impl SessionCookie {
 
     /// A cookie named `__Secure-` and `name` that all hosts under `domain` get.
     ///
-    /// One sign-in then serves all of them. What is lost with the `__Host-` prefix: every
+    /// One sign-in then serves all of them. Without the `__Host-` prefix, every
     /// host under `domain`, even a forgotten blog, receives the cookie and can
     /// set one of its own in its place. Where the hosts do not trust each other
     /// fully, let each have its own session.
@@ -78,7 +78,7 @@ impl SessionCookie {
     /// # Errors
     ///
     /// As [`named`](Self::named); and [`InvalidCookieDomain`](ConfigError::InvalidCookieDomain)
-    /// if `domain` is no host name of two labels or more, in lower case and
+    /// if `domain` is not a host name of two or more labels, in lower case and
     /// without a dot in front.
     pub fn for_sub_domains(name: &str, domain: &str) -> Result<Self, ConfigError> {
         check_name(name)?;
@@ -95,7 +95,7 @@ impl SessionCookie {
     }
 
     /// **Insecure.** Leaves `Secure` and the name's prefix away, so that browsers send the
-    /// cookie over plain HTTP, where everybody on the way can read and take it over.
+    /// cookie over plain HTTP, where anyone on the network path can read and use it.
     #[must_use]
     pub fn insecure_over_http(mut self) -> Self {
         let bare = |prefix| self.name.strip_prefix(prefix).map(str::to_owned);

@@ -13,8 +13,8 @@ pub(super) struct Credentials<'a> {
     pub(super) cookie: CookieValue<'a>,
 }
 
-/// How many different values of one cookie are looked at. A host and its parent domain make two, and
-/// each look-up may cost the store a round trip, at a stranger's wish.
+/// How many different values of one cookie are looked at. A host and its parent domain make two,
+/// and each look-up may cost the store a round trip, at a stranger's wish.
 pub(super) const MAX_COOKIE_VALUES: usize = 4;
 
 /// The values of one cookie in one request.
@@ -50,7 +50,7 @@ impl<'a> CookieValues<'a> {
         self.more = true;
     }
 
-    /// What could be ours: text, and none of it where there are too many.
+    /// The values that could be ours: only text, and none if there are too many.
     pub(super) fn texts(self) -> impl Iterator<Item = &'a str> {
         let values = if self.more { Default::default() } else { self.values };
         values.into_iter().flatten().filter_map(|value| std::str::from_utf8(value).ok())

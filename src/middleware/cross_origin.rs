@@ -36,7 +36,7 @@ impl TrustedOrigins {
         self.0.iter().any(|trusted| trusted.matches(origin))
     }
 
-    /// Checks a request that is authenticated by its cookie alone.
+    /// Checks a request that only its cookie authenticates.
     pub(super) fn check_cookie_use(&self, request: &Parts) -> Result<(), Rejection> {
         let safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
         if safe && !request.headers.contains_key(UPGRADE) && !is_extended_connect(request) {
@@ -81,7 +81,7 @@ fn is_own(request: &Parts, origin: &Origin) -> bool {
     host.is_some_and(|host| origin.is_served_by(host))
 }
 
-/// The value of a header that may stand once.
+/// The value of a header that may appear only once.
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, Rejection> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

@@ -196,7 +196,7 @@ where
     }
 }
 
-/// Tells handlers who is calling: this gate's word, and nobody else's.
+/// Tells handlers who is calling, according to this gate only.
 fn introduce(gate: &Arc<Gate>, session: Option<Session>, redirects: bool, request: &mut Parts) {
     let extensions = &mut request.extensions;
     gate.people.introduce(session.as_ref(), extensions, || gate.clock.now());
@@ -221,7 +221,7 @@ fn write_cookie(headers: &mut HeaderMap, gate: &Gate, change: CookieChange) {
     write(headers, cookie);
 }
 
-/// Adds a cookie to those of the application's own.
+/// Adds a cookie to the application's own.
 ///
 /// A layer of the same gate further in may have taken the cookie away already, and no response
 /// should say so twice (RFC 6265 section 4.1.1).

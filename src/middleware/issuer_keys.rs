@@ -10,13 +10,14 @@ use crate::did::{DidToken, Issuer, IssuerKey, SignedClaim, TokenError};
 /// back, or 19,000 who were seen once.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// What an entry takes beside its value: the cache's own node and queues, and the key.
+/// The memory of an entry besides its value: the cache's node and queues, and the key.
 pub(super) const OVERHEAD: usize = 300;
 
 /// Remembers the keys of issuers: bare ones at first, prepared ones of those who return.
 ///
-/// No verdict depends on what is in here; see [`DidToken::into_signed_with`]. An
-/// entry is weighed when it is inserted, and inserted again when it grows. Refused tokens insert nothing, so only a key's owner can make it take memory.
+/// No verdict depends on what is in here; see [`DidToken::into_signed_with`]. An entry is weighed
+/// when it is inserted, and inserted again when it grows. Refused tokens insert nothing, so only a
+/// key's owner can make it take memory.
 #[derive(Clone)]
 pub(super) struct IssuerKeys(Cache<Issuer, IssuerKey>);
 

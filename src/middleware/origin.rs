@@ -14,7 +14,7 @@ const MAX_HOST_LEN: usize = 253;
 ///
 /// The scheme may be any: `https://app.example.com`, `capacitor://localhost`, `tauri://localhost`,
 /// `chrome-extension://…`. Scheme and host are in lower case, IP addresses in their usual form, and
-/// there is no port where it is the scheme's own (80 for `http`, 443 for `https`), so that equal
+/// the scheme's default port (80 for `http`, 443 for `https`) is omitted, so that equal
 /// origins compare equal. Names outside of ASCII are refused: write them as browsers send them
 /// (`xn--…`).
 ///
@@ -51,12 +51,12 @@ impl Origin {
         self.port
     }
 
-    /// Whether a server that is addressed as `authority` (the `Host` header, or the authority of the
-    /// request's target) serves the pages of this origin.
+    /// Whether a server that is addressed as `authority` (the `Host` header, or the authority of
+    /// the request's target) serves the pages of this origin.
     ///
-    /// Host names are compared in their canonical form, and a port that is the scheme's own counts as
-    /// none. Servers serve `http` and `https` only: an application in `capacitor://localhost` is not
-    /// a page of the server `localhost`.
+    /// Host names are compared in their canonical form, and a port that is the scheme's own counts
+    /// as none. Servers serve `http` and `https` only: an application in `capacitor://localhost` is
+    /// not a page of the server `localhost`.
     #[must_use]
     pub fn is_served_by(&self, authority: &str) -> bool {
         matches!(self.scheme.as_str(), "http" | "https")
@@ -82,11 +82,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// An origin, or all origins below a domain: `https://*.preview.example.com` stands for one label or
-/// more in place of the `*`, with the scheme and port as given.
+/// An origin, or all origins below a domain: `https://*.preview.example.com` stands for one label
+/// or more in place of the `*`, with the scheme and port as given.
 ///
-/// The domain must have two labels or more. Choose one under which nobody else can have a host: this
-/// library knows no list of public suffixes, and `https://*.github.io` would be everybody's pages.
+/// The domain must have two labels or more. Choose one under which nobody else can have a host:
+/// this library has no list of public suffixes, and `https://*.github.io` would be anyone's pages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TrustedOrigin {
     /// Without `*.`, where it is a pattern.
@@ -109,7 +109,7 @@ impl TrustedOrigin {
                 .is_some_and(|rest| !rest.is_empty())
     }
 
-    /// The domain that a pattern stands for all hosts below of, without `*.`.
+    /// The domain of a pattern, without `*.`.
     #[must_use]
     pub fn wildcard_domain(&self) -> Option<&str> {
         self.below.then_some(self.origin.host.as_str())

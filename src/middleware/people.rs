@@ -1,4 +1,4 @@
-//! Who is behind an issuer, where Magic is asked: at sign-in, and for handlers afterwards.
+//! Looks up who is behind an issuer, if Magic is asked: at sign-in, and for handlers afterwards.
 //!
 //! Only this file knows whether the feature `magic` is on, but for the words of rejections.
 
@@ -15,16 +15,16 @@ use crate::did::{Issuer, Timestamp};
 use crate::magic::{MagicError, MagicUser};
 use crate::session::SessionData;
 
-/// Whom to ask, if anybody.
+/// Where to look people up, if anywhere.
 #[derive(Clone, Debug, Default)]
 pub(super) struct People(#[cfg(feature = "magic")] pub(super) Option<MagicSignIn>);
 
-/// What is known of somebody who signs in.
+/// What is known about someone who signs in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Person(#[cfg(feature = "magic")] pub(super) Option<MagicUser>);
 
 impl People {
-    /// Whether there is anybody to ask.
+    /// Whether Magic is asked at all.
     pub(super) const fn is_asked(&self) -> bool {
         #[cfg(feature = "magic")]
         return self.0.is_some();
@@ -32,7 +32,7 @@ impl People {
         false
     }
 
-    /// Who signs in, or why they must not.
+    /// Looks up who signs in, or why they must not.
     pub(super) async fn look_up(
         &self,
         issuer: Issuer,
@@ -82,7 +82,7 @@ impl People {
         }
     }
 
-    /// Tells handlers who is signed in: this word and no other.
+    /// Tells handlers who is signed in, replacing any other value.
     pub(super) fn introduce(
         &self,
         session: Option<&Session>,
@@ -102,7 +102,7 @@ impl People {
 }
 
 impl Person {
-    /// Puts the profile beside what the application attached.
+    /// Adds the profile to what the application attached.
     pub(super) fn attach_to(self, data: SessionData) -> Result<SessionData, Rejection> {
         #[cfg(feature = "magic")]
         if let Some(user) = self.0 {

@@ -1,4 +1,4 @@
-//! What a hook says instead of letting somebody in.
+//! A hook's refusal to let someone in.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::Answer;
 
-/// The application does not let somebody in, or cannot tell.
+/// The application refuses someone, or cannot decide.
 ///
 /// Besides the two below, anything that becomes an [`Answer`] becomes a refusal too, also by `?`:
 /// a `Response` of the application's own, and with the feature `axum` anything that is
@@ -37,7 +37,7 @@ impl Refusal {
         Self::of(StatusCode::FORBIDDEN)
     }
 
-    /// Cannot tell right now, for instance because the database is down: 503.
+    /// The application cannot decide right now, for example because its database is down: 503.
     #[must_use]
     pub fn unavailable() -> Self {
         Self::of(StatusCode::SERVICE_UNAVAILABLE)
@@ -56,7 +56,7 @@ impl Refusal {
         self.status
     }
 
-    /// Whether the application cannot tell, rather than refusing: the status is 503.
+    /// Whether the application could not decide, rather than refused: the status is 503.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE

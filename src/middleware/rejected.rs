@@ -50,14 +50,14 @@ impl<'a> Rejected<'a> {
         &self.request.extensions
     }
 
-    /// Whether a person opens a page with this request: only then is a redirect to a sign-in page of
-    /// use. See [`is_navigation`](super::is_navigation()).
+    /// Whether a person opens a page with this request: only then is a redirect to a sign-in page
+    /// of use. See [`is_navigation`](super::is_navigation()).
     #[must_use]
     pub fn is_navigation(&self) -> bool {
         is_navigation(&self.request.method, &self.request.headers)
     }
 
-    /// The answer that the layer gives on its own, to change or to send as it is.
+    /// The layer's default answer, to change or to send as it is.
     #[must_use]
     pub fn into_answer(self) -> Answer {
         self.answer

@@ -1,4 +1,4 @@
-//! Why a request does not pass, and what its sender is told: one table.
+//! Why a request does not pass, and how it is answered: one table.
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,15 +51,15 @@ pub enum Rejection {
     SessionExpired(SessionExpired),
     /// A page of another origin caused the request.
     CrossOrigin,
-    /// The application's own hook refused, or could not tell.
+    /// The application's own hook refused, or could not decide.
     Refused(Arc<Refusal>),
-    /// Magic knows no user of this application by the token's issuer: a key that somebody made up.
+    /// Magic knows no user of this application with the token's issuer: the key is made up.
     #[cfg(feature = "magic")]
     NoSuchUser,
     /// Magic has to say who signs in, and cannot be asked.
     #[cfg(feature = "magic")]
     MagicUnavailable(Arc<crate::magic::MagicError>),
-    /// A handler asks who is signed in, and Magic has not said so yet.
+    /// A handler asks who is signed in, and Magic has not answered yet.
     #[cfg(feature = "magic")]
     NoProfile,
     /// The store could not answer. Nothing is known about the credentials.
@@ -182,8 +182,8 @@ impl Rejection {
         }
     }
 
-    /// Why a token is refused, where it helps an honest client and no attacker: its times do not fit
-    /// the server's clock. `expired` and `too_old` call for a new token, `not_yet_valid` for a
+    /// Why a token is refused, where it helps an honest client and no attacker: its times do not
+    /// fit the server's clock. `expired` and `too_old` call for a new token, `not_yet_valid` for a
     /// look at the device's clock. In the body of the answer as `reason`.
     #[must_use]
     pub const fn reason_for_client(&self) -> Option<&'static str> {
@@ -197,14 +197,14 @@ impl Rejection {
         }
     }
 
-    /// Whether the request came without a session: it brought no credentials, or only the cookie of a
-    /// session that has ended. Signing in helps, so this is where a page is sent to do so.
+    /// Whether the request came without a session: it brought no credentials, or only the cookie of
+    /// a session that has ended. Signing in helps, so this is where a page is sent to do so.
     #[must_use]
     pub const fn lacks_session(&self) -> bool {
         matches!(self, Self::MissingCredentials | Self::UnknownSession | Self::SessionExpired(_))
     }
 
-    /// How long to wait, where the one who is asked has said so.
+    /// How long to wait, if the service that was asked said so.
     pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
         #[cfg(feature = "magic")]
         if let Self::MagicUnavailable(error) = self

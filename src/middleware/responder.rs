@@ -28,7 +28,7 @@ pub(super) struct Responder {
     pub(super) realm: Box<str>,
     pub(super) retry_after: Duration,
     pub(super) grpc: bool,
-    /// Tells the client the reason too. For development.
+    /// Also tells the client the reason. For development.
     pub(super) debug_reasons: bool,
     pub(super) handler: Option<RejectionHandler>,
 }
@@ -68,7 +68,7 @@ impl Responder {
         answer
     }
 
-    /// What holds for every answer, whoever wrote it.
+    /// Applies what holds for every answer, wherever it comes from.
     pub(super) fn finish(&self, rejection: Rejection, mut answer: Answer) -> Answer {
         if answer.status() == StatusCode::UNAUTHORIZED
             && !answer.headers().contains_key(WWW_AUTHENTICATE)

@@ -1,4 +1,4 @@
-//! Who is calling: what handlers get to see.
+//! The caller, as handlers see it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ struct Inner {
 pub(super) enum Identity {
     /// By the cookie, or by a token that has just become a session.
     Session(Arc<SessionRecord>),
-    /// By a token alone, which became no session.
+    /// By a token that became no session.
     Token { claim: VerifiedClaim, seen: Timestamp, expires_at: Timestamp, data: SessionData },
 }
 
@@ -84,7 +84,7 @@ impl Session {
         Self(Arc::new(Inner { gate, identity, signed_out: AtomicBool::new(false) }))
     }
 
-    /// Who is calling: the one identity that was proven. Look users up by it.
+    /// The caller's issuer, the one proven identity. Look users up by it.
     #[must_use]
     pub fn issuer(&self) -> Issuer {
         match &self.0.identity {
@@ -106,7 +106,7 @@ impl Session {
         self.record().map(|record| record.handle)
     }
 
-    /// When the session was minted; for a token alone, the time of this request.
+    /// When the session was minted; for a token without a session, the time of this request.
     #[must_use]
     pub fn created_at(&self) -> Timestamp {
         match &self.0.identity {
@@ -150,7 +150,8 @@ impl Session {
     }
 
     /// Who that is by Magic's word, with [`DidAuth::with_magic`](super::DidAuth::with_magic): what
-    /// extractors and extensions have too. `None` where Magic has not said yet, or knows no such user.
+    /// extractors and extensions have too. `None` where Magic has not said yet, or knows no such
+    /// user.
     #[cfg(feature = "magic")]
     #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
     #[must_use]
@@ -168,7 +169,7 @@ impl Session {
         asked.is_some_and(|asked| asked.magic.is_nobody(self.issuer(), self.0.gate.clock.now()))
     }
 
-    /// What was attached at sign-in.
+    /// The data attached at sign-in.
     pub(super) fn attached(&self) -> &SessionData {
         match &self.0.identity {
             Identity::Session(record) => &record.data,
@@ -176,7 +177,7 @@ impl Session {
         }
     }
 
-    /// Ends this session; the response will take the cookie away.
+    /// Ends this session; the response clears the cookie.
     ///
     /// A request that brings a token makes a session first, as any other; it is ended
     /// again. One that was authenticated by a used token has no session to end.
@@ -194,8 +195,9 @@ impl Session {
         Ok(())
     }
 
-    /// Ends all sessions of this issuer, on all devices, this one included, and its tokens: those issued
-    /// until now, and those presented before. Signing in again takes a token that is issued later.
+    /// Ends all sessions of this issuer, on all devices, this one included, and its tokens: those
+    /// issued until now, and those presented before. Signing in again takes a token that is issued
+    /// later.
     ///
     /// # Errors
     ///
@@ -213,7 +215,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn sessions(&self, page: PageRequest) -> Result<SessionPage, StoreError> {
         self.0.gate.sessions_of(self.issuer(), page).await
     }
@@ -255,8 +257,8 @@ impl Session {
         }
     }
 
-    /// The response takes the cookie away, if it is this caller's: one beside a used
-    /// token may be somebody else's, whose session was not ended.
+    /// Has the response clear the cookie, if it is this caller's: a cookie next to
+    /// a used token may be someone else's, whose session was not ended.
     fn forget_cookie(&self) {
         self.0.signed_out.store(self.record().is_some(), Ordering::Release);
     }

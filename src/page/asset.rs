@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::Full;
 use sha2::{Digest, Sha256};
 
-/// Bytes of the hash in a file's name: 72 bits tell any two versions apart.
+/// Bytes of the hash in a file's name: 72 bits distinguish any two versions.
 const HASH_LEN: usize = 9;
 
 /// A file that goes out as it is, or compressed to those who take it so.
@@ -69,7 +69,7 @@ impl Asset {
     }
 }
 
-/// RFC 9110 section 12.5.3. Whoever names `gzip` with a quality of zero does not take it.
+/// RFC 9110 section 12.5.3. A client that names `gzip` with a quality of zero does not accept it.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter();
     let codings = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));

@@ -17,7 +17,7 @@ impl Accent {
         Ok(Self(bytes))
     }
 
-    /// Sets the colour, and beside it black or white, whichever is read more easily on it.
+    /// Sets the colour, and black or white for text on it, whichever is easier to read.
     pub(super) fn css(self) -> String {
         let on_accent = if self.luminance() > 0.179 { "#000" } else { "#fff" };
         format!(":root{{--accent:#{};--on-accent:{on_accent}}}\n", hex::encode(self.0))

@@ -1,4 +1,5 @@
-//! What the page is told about a rejection, so that it can say what to do: one word of a fixed list.
+//! The word that tells the page about a rejection, from a fixed list, so that it can say what to
+//! do.
 
 use crate::did::TokenError;
 use crate::middleware::Rejection;

@@ -12,18 +12,18 @@ use crate::middleware::{Answer, ConfigError, DidLayer, Instead, Rejection, Schem
 
 impl DidLayer {
     /// Sends people who are not signed in to a sign-in page, with `302` and the way back
-    /// in the query as `rd`. Everybody else gets the 401 that they get without this.
+    /// in the query as `rd`. All other requests get the usual 401.
     ///
-    /// "People" are [navigations](crate::layer::is_navigation): a browser that opens a page. Scripts, programs,
-    /// WebSockets and requests with a token are never redirected. A cookie whose session has
-    /// ended is taken away by the same answer. The body of a `POST` would be lost on the way, so
-    /// it is not redirected either.
+    /// "People" are [navigations](crate::layer::is_navigation): a browser that opens a page.
+    /// Scripts, programs, WebSockets and requests with a token are never redirected. A cookie whose
+    /// session has ended is taken away by the same answer. The body of a `POST` would be lost on
+    /// the way, so it is not redirected either.
     ///
-    /// `sign_in` is a path, or a whole `https` URL for a page on another host. Such a page is
-    /// given a whole URL as `rd`, and has to have this host in its list. The way back is
-    /// the request's URI as this layer sees it: under axum put the layer around the outermost
-    /// router, because `nest` takes its own prefix off. An address that is
-    /// [not canonical](super::ReturnFault), or longer than [2 KiB](super::MAX_RETURN_LEN), is left out.
+    /// `sign_in` is a path, or a whole `https` URL for a page on another host. Such a page is given
+    /// a whole URL as `rd`, and has to have this host in its list. The way back is the request's
+    /// URI as this layer sees it: under axum put the layer around the outermost router, because
+    /// `nest` takes its own prefix off. An address that is [not canonical](super::ReturnFault), or
+    /// longer than [2 KiB](super::MAX_RETURN_LEN), is left out.
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {

@@ -166,7 +166,7 @@ fn data(settings: &Settings, magic: &Loaded, oauth: Option<&Loaded>) -> String {
     data
 }
 
-/// What the script says, kept in the page so that it has no words of its own.
+/// The script's texts, kept in the page so that the script itself has none.
 fn said(settings: &Settings) -> String {
     let said =
         settings.texts.iter().filter_map(|(key, text)| Some((key.strip_prefix(SAID)?, text)));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why nobody is sent to a return address.
+/// Why a return address is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReturnFault {

@@ -95,7 +95,7 @@ impl fmt::Display for ReturnTo {
 pub struct ReturnHosts {
     domain: Option<String>,
     origins: Vec<TrustedOrigins>,
-    /// Nobody is sent back to the pages that sent them away.
+    /// People are not sent back to the pages that sent them away.
     prefix: Option<String>,
 }
 

@@ -107,7 +107,7 @@ fn name_of<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     rest.strip_prefix('/').filter(|name| !name.contains('/'))
 }
 
-/// Who is signed in goes straight on; everybody else, and who is asked again, sees the page.
+/// Signed-in visitors go straight on; everyone else, and anyone who is asked again, sees the page.
 async fn sign_in_page(settings: &Settings, rendered: &Rendered, request: Request<()>) -> Answer {
     let (query, headers) = (Query::of(request.uri().query()), request.headers().clone());
     let target = match query.again {
@@ -154,7 +154,7 @@ async fn write(settings: &Settings, route: &Route, parts: Parts) -> Answer {
     }
 }
 
-/// Gives the page a word for why it was rejected.
+/// Returns the page's word for the reason of a rejection.
 fn told(answer: Answer) -> Answer {
     let Some(rejection) = answer.extensions().get::<Rejection>() else { return answer };
     let mut told =
@@ -211,10 +211,10 @@ async fn guarded(layer: DidLayer, inner: Inner, request: Request<()>) -> Answer 
     }
 }
 
-/// What is done once it is known who asks.
+/// What to do once the caller is known.
 #[derive(Clone)]
 enum Inner {
-    /// Sends who is signed in there.
+    /// Redirects a signed-in visitor.
     GoOn(Option<String>),
     Session,
     SignedIn,

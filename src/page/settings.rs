@@ -1,4 +1,4 @@
-//! What a sign-in page can be told.
+//! The settings of a sign-in page.
 
 use super::ReturnHosts;
 use super::looks::Accent;

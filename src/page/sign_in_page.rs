@@ -25,15 +25,15 @@ use crate::middleware::{AuthBody, ConfigError, DidAuth, TrustedOrigins};
 ///
 /// | below its path | |
 /// |---|---|
-/// | `GET sign-in` | the page. Who is signed in already goes straight on. `?rd=` is the way back, `?again` asks even those who are signed in |
+/// | `GET sign-in` | the page. Visitors who are signed in go straight on. `?rd=` is the return address, `?again` asks even those who are signed in |
 /// | `GET callback` | where magic links and OAuth come back to |
 /// | `GET sign-out` | a page with one button; `POST` ends the session |
 /// | `POST sign-in`, `POST challenge`, `GET signed-in` | what the page itself asks for |
 /// | `GET page.….js` and others | its files, named by their contents |
 ///
-/// Mount it at `/auth`, or set another path with [`with_prefix`](Self::with_prefix). It guards itself with
-/// the [`DidAuth`] it is made of, whose hook, cookie, store and bound login apply here as
-/// anywhere; put no other layer around it.
+/// Mount it at `/auth`, or set another path with [`with_prefix`](Self::with_prefix). It guards
+/// itself with the [`DidAuth`] it is made of, whose hook, cookie, store and bound login apply here
+/// as anywhere; put no other layer around it.
 ///
 /// ```
 /// # #[cfg(feature = "axum")] {
@@ -66,7 +66,7 @@ impl SignInPage {
         Self { settings, rendered: Arc::default() }
     }
 
-    /// The path that the page is mounted at. Defaults to `/auth`. Nobody is sent back to a
+    /// The path that the page is mounted at. Defaults to `/auth`. People are never sent back to a
     /// path below it.
     ///
     /// # Errors
@@ -88,14 +88,14 @@ impl SignInPage {
     ///
     /// # Errors
     ///
-    /// [`PageError::Path`] if it is not a path in canonical form, or lies below the prefix.
+    /// [`PageError::Path`] if it is not a path in canonical form, or is below the prefix.
     pub fn with_home(self, path: &str) -> Result<Self, PageError> {
         let path = own_path(path)?;
         Ok(self.change(|settings| settings.home = path))
     }
 
-    /// Where people go who have signed out. Defaults to the [home](Self::with_home); a page that does
-    /// not send them to the sign-in page again is better.
+    /// Where people go who have signed out. Defaults to the [home](Self::with_home); a page that
+    /// does not send them to the sign-in page again is better.
     ///
     /// # Errors
     ///

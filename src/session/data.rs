@@ -1,4 +1,4 @@
-//! What is attached to a session at sign-in.
+//! The data attached to a session at sign-in.
 
 #[cfg(feature = "magic")]
 use std::any::Any;
@@ -16,10 +16,11 @@ const PROFILE: char = '@';
 /// Ends the profile. JSON as it is written here has no line breaks.
 const END_OF_PROFILE: char = '\n';
 
-/// What is attached to a session at sign-in: a value of the application's, and what Magic said of the
-/// person (with [`DidAuth::with_magic`](https://docs.rs/tower-didt)). Either may be missing.
+/// The data attached to a session at sign-in: a value of the application's, and what Magic said
+/// about the person (with [`DidAuth::with_magic`](https://docs.rs/tower-didt)). Either may be
+/// missing.
 ///
-/// Kept as text, so that every store returns what was put in. A store need not know what is in
+/// Kept as text, so that every store returns it unchanged. A store need not know what is in
 /// it: `Serialize` and `Deserialize` carry both.
 #[derive(Clone, Default)]
 pub struct SessionData(Option<Arc<Attached>>);
@@ -30,7 +31,7 @@ struct Attached {
     /// Where the application's JSON begins.
     application: usize,
     #[cfg(feature = "magic")]
-    /// The profile, once somebody has read it: sessions are read far more often than made.
+    /// The parsed profile, once it has been read: sessions are read far more often than made.
     profile: OnceLock<Option<Profile>>,
 }
 
@@ -41,11 +42,12 @@ impl SessionData {
     /// Nothing attached.
     pub const NONE: Self = Self(None);
 
-    /// Writes `value` as JSON. What is written as `null`, such as `()` and `None`, is nothing.
+    /// Writes `value` as JSON. A value that becomes `null`, such as `()` and `None`, attaches
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// If `value` has no JSON form, for example a map with keys that are no strings.
+    /// If `value` has no JSON form, for example a map with keys that are not strings.
     pub fn new(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         let json = serde_json::to_string(value)?;
         Ok(if json == "null" { Self::NONE } else { Self::from_text(&json) })
@@ -57,7 +59,7 @@ impl SessionData {
         self.0.is_none()
     }
 
-    /// Reads the application's value back, or `None` if there is none.
+    /// Reads the application's value; `None` if there is none.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ pub(super) type Digits = [Digit; LENGTH];
 /// The digits of `half`, the least first: `Σ digit[i]·2^i` is `half`, and of any
 /// `width` in a row at most one is not zero.
 ///
-/// `width` lies between 2 and 14.
+/// `width` is between 2 and 14.
 pub(super) fn digits(half: Half, width: u32) -> Digits {
     let Half { magnitude, negative } = half;
     let sign = if negative { -1 } else { 1 };

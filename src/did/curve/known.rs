@@ -25,7 +25,7 @@ impl KeyTable {
         Self(Table::new(&key.0))
     }
 
-    /// Whether recovery from `signature` gives exactly this key.
+    /// Whether recovery from `signature` yields exactly this key.
     ///
     /// Recovery gives `Q = r⁻¹·(s·R − z·G)`, where `R` is the point with the integer `r`
     /// as x-coordinate and the parity of `v`. With `r` and `s` not zero that says the

@@ -60,12 +60,12 @@ pub(super) struct Signature {
     y_is_odd: bool,
 }
 
-/// Why there is no [`Signature`] of these numbers.
+/// Why these numbers are not a [`Signature`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
     /// One of them is zero, or not below the order of the curve.
     OutOfRange,
-    /// `s` lies in the upper half.
+    /// `s` is in the upper half.
     HighS,
 }
 

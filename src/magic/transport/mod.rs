@@ -22,7 +22,8 @@ use self::connect::Connect;
 use super::MagicConfigError;
 use crate::tls::{UnusableRoots, client_trusting};
 
-/// How long an unused connection is kept: less than the 60 s after which common load balancers close theirs.
+/// How long an unused connection is kept: less than the 60 s after which common load balancers
+/// close theirs.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
 /// How many unused connections are kept. Look-ups of new issuers come in bursts, seldom larger.
@@ -35,8 +36,8 @@ const MAX_HEAD_LEN: usize = 32 * 1024;
 ///
 /// TLS is rustls with ring, trusting what the operating system trusts (`SSL_CERT_FILE` and
 /// `SSL_CERT_DIR` name something else). Follows no redirects. Where the environment has
-/// `HTTPS_PROXY` (or `ALL_PROXY`, in either case), connections go through that proxy by `CONNECT`, but for
-/// the hosts in `NO_PROXY`. Needs a Tokio runtime. Clones share their connections.
+/// `HTTPS_PROXY` (or `ALL_PROXY`, in either case), connections go through that proxy by `CONNECT`,
+/// but for the hosts in `NO_PROXY`. Needs a Tokio runtime. Clones share their connections.
 #[derive(Clone)]
 pub struct Transport(Client<Connect, String>);
 
@@ -45,7 +46,7 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// [`MagicConfigError::UnusableRoots`] if the operating system trusts nobody;
+    /// [`MagicConfigError::UnusableRoots`] if the operating system has no trusted certificates;
     /// [`MagicConfigError::UnsupportedProxy`] if the environment names a proxy that is not
     /// `http://`.
     pub fn new() -> Result<Self, MagicConfigError> {

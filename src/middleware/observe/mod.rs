@@ -13,7 +13,7 @@ use crate::did::{TokenError, VerifiedClaim};
 use crate::session::{SessionStore, StoreError};
 use crate::stopwatch::Stopwatch;
 
-/// Runs the part of a decision that is made at once, in a span of its own.
+/// Runs the part of a decision that is made at once, in its own span.
 pub(super) fn deciding<T>(decide: impl FnOnce() -> T) -> T {
     #[cfg(feature = "tracing")]
     return tracing::debug_span!("decide").in_scope(decide);
@@ -87,7 +87,7 @@ pub(super) fn refresh_failed(error: &StoreError) {
     let _ = error;
 }
 
-/// The same store, with its calls counted, timed and told.
+/// Wraps a store so that its calls are counted, timed and logged.
 pub(super) fn store(store: Arc<dyn SessionStore>) -> Arc<dyn SessionStore> {
     #[cfg(any(feature = "tracing", feature = "metrics"))]
     return Arc::new(store::Observed(store));

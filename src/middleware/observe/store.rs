@@ -1,4 +1,4 @@
-//! A store whose calls are counted, timed and told.
+//! A store whose calls are counted, timed and logged.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ impl SessionStore for Observed {
     }
 }
 
-/// Passes an answer on, telling what became of it. `changed` names the issuer
-/// where a call changes something; such calls are told at level info.
+/// Passes an answer on, and reports its outcome. `changed` names the issuer
+/// where a call changes something; such calls are logged at level info.
 fn observe<T: Send + Unpin + 'static>(
     operation: &'static str,
     changed: Option<Issuer>,
