@@ -50,7 +50,7 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, &'static str> {
         .ok_or("expected a finite number of seconds since 1970-01-01 UTC")
 }
 
-/// Reads a span of time given on the command line.
+/// Reads a duration given on the command line.
 pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
     text.parse()
         .ok()

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::serve::config::{Loaded, Sources};
 use crate::serve::policy::{Access, Policy, Target};
 
-/// What stands in every secret, and in no output.
+/// The text in every secret, which must be in no output.
 const NEEDLE: &str = "n33dl3";
 
 /// How many settings there are: those that the smallest file explains.
@@ -28,7 +28,7 @@ static SETTINGS: LazyLock<usize> = LazyLock::new(|| {
     Loaded::new(&sources).expect("settings").settings.len()
 });
 
-/// Everybody passes below `/public/`, nobody unknown elsewhere.
+/// Anyone passes below `/public/`, and only signed-in callers elsewhere.
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     let text = "audiences = ['a']\nadmit = 'any_key'\n[[rules]]\nname = 'public'\naccess = 'public'\n\
                 paths = ['/public/**']\n";
@@ -109,7 +109,7 @@ pub fn policy_file(data: &[u8]) {
     assert!(!told.contains(NEEDLE) || text.contains(NEEDLE), "{told}");
 }
 
-/// The files that settings may name: none of them lies on the disk.
+/// The files that settings may name; none of them exists on disk.
 fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // The example of RFC 8410.
     const PKCS8: &str = "-----BEGIN PRIVATE KEY-----\n\

@@ -1,4 +1,4 @@
-//! What a layer answers in place of its gate's rejection.
+//! A layer's own answers, in place of its gate's rejections.
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use moka::sync::Cache;
 
 use crate::did::{DidToken, Issuer, IssuerKey, SignedClaim, TokenError};
 
-/// What the cache may take of memory by default: 8 MiB, some 2,500 issuers who came
+/// The cache's default memory: 8 MiB, about 2,500 issuers who came
 /// back, or 19,000 who were seen once.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 8 * 1024 * 1024;
 

@@ -70,8 +70,8 @@ impl DidLayer {
     /// A token that was used before is good for a request until it expires, but makes no second
     /// session, so that a page that sends one twice would read success and be a stranger in the
     /// next request. Here it is a `401` ([`Rejection::TokenUsed`](super::Rejection::TokenUsed)),
-    /// unless the cookie beside it is that of a living session of the same issuer. A store that keeps
-    /// no sessions is a `500`.
+    /// unless the cookie beside it is that of a living session of the same issuer. A store that
+    /// keeps no sessions is a `500`.
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {
@@ -92,14 +92,13 @@ impl DidLayer {
     /// Makes no sessions: a token authenticates the request that brings it and nothing
     /// more, and no answer signs anybody in. The cookie of a session works as ever.
     ///
-    /// For routes where a client must not be signed in as a side effect: an API that machines
-    /// call with tokens, or an endpoint that a proxy asks about other people's
-    /// requests. A token stays good for signing in elsewhere, except with
-    /// [`Replay::SingleUse`](super::Replay::SingleUse), where one request uses it up. With
-    /// [`BoundLogin`](super::BoundLogin) it has to come with its challenge here too, which
-    /// stays good as well. The store is asked whether the token was
-    /// [revoked](crate::store::TokenState::Revoked). Since no session is made, pages of other origins are not refused for
-    /// bringing a token: with CORS it is up to you who may.
+    /// For routes where a client must not be signed in as a side effect: an API that machines call
+    /// with tokens, or an endpoint that a proxy asks about other people's requests. A token stays
+    /// good for signing in elsewhere, except with [`Replay::SingleUse`](super::Replay::SingleUse),
+    /// where one request uses it up. With [`BoundLogin`](super::BoundLogin) it has to come with its
+    /// challenge here too, which stays good as well. The store is asked whether the token was
+    /// [revoked](crate::store::TokenState::Revoked). Since no session is made, pages of other
+    /// origins are not refused for bringing a token: with CORS it is up to you who may.
     ///
     /// ```
     /// use tower_didt::{DidAuth, Verifier};
@@ -112,7 +111,7 @@ impl DidLayer {
         self
     }
 
-    /// Gives some of those who do not pass another answer than the rejection.
+    /// Answers some of the requests that do not pass with something other than the rejection.
     #[cfg(feature = "sign-in-page")]
     pub(crate) fn answering(mut self, instead: Instead) -> Self {
         self.instead = Some(instead);

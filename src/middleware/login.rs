@@ -1,4 +1,4 @@
-//! The application's say when somebody signs in.
+//! The application's decision when someone signs in.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ use super::people::Person;
 use crate::did::{Issuer, VerifiedClaim};
 use crate::session::SessionData;
 
-/// Somebody presents a valid token: what the application's hook gets to see.
+/// Someone presents a valid token: the facts for the application's hook.
 ///
 /// Look the user up by [`issuer`](Self::issuer) and by nothing else.
 ///
@@ -50,8 +50,8 @@ impl Login {
         Self { person: person.clone(), ..self }
     }
 
-    /// Who that is by Magic's word, with [`DidAuth::with_magic`](super::DidAuth::with_magic). `None` for
-    /// those who are admitted without.
+    /// The user's profile at Magic, with [`DidAuth::with_magic`](super::DidAuth::with_magic).
+    /// `None` for those who are admitted without.
     #[cfg(feature = "magic")]
     #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
     #[must_use]
@@ -104,7 +104,7 @@ impl fmt::Debug for Login {
 
 type Asked = Pin<Box<dyn Future<Output = Result<SessionData, LoginError>> + Send>>;
 
-/// Why a hook let nobody in.
+/// Why a hook did not let someone in.
 pub(super) enum LoginError {
     Refused(Refusal),
     /// What it attached has no JSON form.

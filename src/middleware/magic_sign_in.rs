@@ -7,9 +7,9 @@ use crate::magic::Magic;
 /// How old the profile of a session in use may become before it is renewed, by default.
 const DEFAULT_RENEW_AFTER: Duration = Duration::from_secs(3600);
 
-/// What [`DidAuth::with_magic`](super::DidAuth::with_magic) does with whom.
+/// Whom [`DidAuth::with_magic`](super::DidAuth::with_magic) admits, and when.
 ///
-/// Made from a [`Magic`], it admits the users of the application and nobody else, and nobody while
+/// Made from a [`Magic`], it admits only the users of the application, and nobody while
 /// Magic cannot be asked.
 #[derive(Clone, Debug)]
 pub struct MagicSignIn {
@@ -31,7 +31,7 @@ impl MagicSignIn {
         }
     }
 
-    /// Admits issuers whom Magic does not know too: **anybody**, since anybody can make a key. They
+    /// Also admits issuers that Magic does not know: **anyone**, since anyone can make a key. They
     /// have no [`MagicUser`](crate::magic::MagicUser). Off by default: they are refused with 403.
     #[must_use]
     pub const fn admitting_unknown_users(mut self) -> Self {

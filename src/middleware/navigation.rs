@@ -1,4 +1,4 @@
-//! Who is sent to a sign-in page: a person who opens a page, and nobody else.
+//! Who is sent to a sign-in page: only a person who opens a page.
 //!
 //! A script that gets a redirect in place of a 401 follows it to HTML that it cannot read, or to
 //! another origin where CORS stops it. Browsers say what a request is for
@@ -12,7 +12,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH: [HeaderName; 3] = [SEC_FETCH_MODE, SEC_FETCH_DEST, SEC_FETCH_SITE];
 
-/// What browsers fetch before anybody has asked for it. The answer is kept or thrown away,
+/// Prefetches: what browsers fetch before the user asks for it. The answer is kept or thrown away,
 /// and the person who follows the link then asks again.
 const PREFETCH: [HeaderName; 3] = [
     HeaderName::from_static("sec-purpose"),

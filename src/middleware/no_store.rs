@@ -1,4 +1,4 @@
-//! One rule: a response that carries one of our cookies is stored by nobody.
+//! One rule: no cache stores a response that carries one of our cookies.
 //!
 //! A cache that keeps such a response hands one visitor's session to the next (RFC 9111
 //! section 7.3 allows storing responses with `Set-Cookie`, and content delivery networks do it). So

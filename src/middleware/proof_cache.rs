@@ -10,7 +10,7 @@ use super::observe;
 use crate::did::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 use crate::stopwatch::Stopwatch;
 
-/// What the cache may take of memory by default: 16 MiB, some 16,000 tokens.
+/// The cache's default memory: 16 MiB, about 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 type Key = [u8; 32];

@@ -149,7 +149,7 @@ impl Session {
         self.attached().read()
     }
 
-    /// Who that is by Magic's word, with [`DidAuth::with_magic`](super::DidAuth::with_magic): what
+    /// The user's profile at Magic, with [`DidAuth::with_magic`](super::DidAuth::with_magic): what
     /// extractors and extensions have too. `None` where Magic has not said yet, or knows no such
     /// user.
     #[cfg(feature = "magic")]

@@ -23,11 +23,12 @@ const CELLS_PER_ISSUER: u64 = 4;
 /// Unix epoch, at or below which everything of that issuer's counts as the worse.
 ///
 /// A line is **never too low**. It may be too high, where all cells of an issuer are also those of
-/// others whose lines are higher: each issuer has four cells, raising a line raises all four, and the
-/// lowest is the line. The hash has a random key, so that nobody can choose whose cells to share.
+/// others whose lines are higher: each issuer has four cells, raising a line raises all four, and
+/// the lowest is the line. The hash has a random key, so that nobody can choose whose cells to
+/// share.
 ///
-/// So one issuer, whatever it does, raises its own line and not that of others, and many issuers raise
-/// those of a few others, up to their own lines. Nothing has to be removed: a line that lies in the
+/// So one issuer raises only its own line, whatever it does, and many issuers raise those
+/// of a few others, up to their own lines. Nothing has to be removed: a line that lies in the
 /// past is of no consequence for what comes later.
 ///
 /// Takes no memory before the first line is raised.

@@ -1,6 +1,6 @@
 //! What the server remembers: sessions, and which tokens were used.
 //!
-//! Nothing in here knows HTTP. A store is given `now` and never reads a clock.
+//! Nothing in here knows HTTP. A store takes `now` as an argument and never reads a clock.
 
 mod data;
 mod issuer_lines;

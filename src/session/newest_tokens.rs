@@ -11,9 +11,9 @@ use crate::sync::Mutex;
 
 /// When the newest token of each issuer was issued, bounded in number.
 ///
-/// Bounded as the memory of used tokens is. What goes is the issuer that was not here for the longest
-/// time, so that a flood of new issuers pushes out its own before those who keep coming, and
-/// that issuer's line rises to when its newest token was issued: older ones stay refused, and
+/// Bounded as the memory of used tokens is. What goes is the issuer that was not here for the
+/// longest time, so that a flood of new issuers pushes out its own before those who keep coming,
+/// and that issuer's line rises to when its newest token was issued: older ones stay refused, and
 /// with them those of the few whom [`IssuerLines`] confuses with it.
 #[derive(Debug)]
 pub(super) struct NewestTokens {
@@ -48,7 +48,8 @@ impl NewestTokens {
         Self { max, noted: Mutex::new(noted) }
     }
 
-    /// Notes when a token was issued: `false` if a newer one of its issuer was noted before.
+    /// Records when a token was issued; returns `false` if a newer one of its issuer was recorded
+    /// before.
     pub(super) fn advance(&self, token: &TokenMark, now: Timestamp) -> bool {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let known = noted.by_issuer.get(&token.issuer).copied();

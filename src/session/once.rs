@@ -1,4 +1,4 @@
-//! Used tokens are remembered, sessions are somebody else's.
+//! Remembers used tokens, and leaves sessions to another store.
 
 use std::sync::Arc;
 

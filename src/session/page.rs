@@ -81,7 +81,7 @@ pub struct PageCursor(u64);
 
 impl PageCursor {
     /// The place behind the session of this number, for stores: they number an issuer's sessions
-    /// in the order in which they were made, and give no number twice.
+    /// in the order in which they were made, and use no number twice.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
@@ -146,8 +146,8 @@ impl SessionPage {
 
 /// How many sessions an issuer may have at a time where nothing else is said.
 ///
-/// Far more than anybody has devices and browsers, and few enough that all of them together are a
-/// bounded amount of work: anybody can make a key, and sign in with it without end.
+/// Far more than anyone has devices and browsers, and few enough to bound the work for all of them:
+/// anyone can make a key, and sign in with it again and again.
 pub const DEFAULT_MAX_SESSIONS_PER_ISSUER: NonZeroUsize = match NonZeroUsize::new(256) {
     Some(max) => max,
     None => NonZeroUsize::MIN,

@@ -19,7 +19,7 @@ pub struct SessionRecord {
     pub issuer: Issuer,
     /// When it was minted.
     pub created_at: Timestamp,
-    /// When a request last used it, give or take the refresh interval.
+    /// When a request last used it, to within the refresh interval.
     pub last_seen: Timestamp,
     /// When it ends whatever happens.
     pub expires_at: Timestamp,

@@ -28,11 +28,12 @@ use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 /// - **Gone is gone.** Once a revocation has returned, no [`load`](Self::load)
 ///   that begins afterwards finds that session, and no [`touch`](Self::touch)
 ///   brings it back.
-/// - **Sign-out everywhere ends tokens too.** Once [`revoke_all`](Self::revoke_all) has returned, every
-///   token of that issuer that was issued no later than its `now`, and every one that was
-///   presented before, is [`Revoked`](TokenState::Revoked): it makes no session, and no call that begins
-///   afterwards says otherwise. A token issued later, and presented for the first time, is new.
-/// - **Unsure is an error.** A store that cannot tell says [`StoreError`]; it
+/// - **Sign-out everywhere ends tokens too.** Once [`revoke_all`](Self::revoke_all) has returned,
+///   every token of that issuer that was issued no later than its `now`, and every one that was
+///   presented before, is [`Revoked`](TokenState::Revoked): it makes no session, and no call that
+///   begins afterwards says otherwise. A token issued later, and presented for the first time, is
+///   new.
+/// - **Unsure is an error.** A store that does not know returns [`StoreError`]; it
 ///   never answers "no such session" or "not used" instead. A session whose record can never be
 ///   read is [`StoreError::Corrupt`] to [`load`](Self::load), and in the way of nothing else:
 ///   it can be revoked and replaced, and [`sessions_of`](Self::sessions_of) skips it.
@@ -59,7 +60,7 @@ use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 ///     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
 ///         let revoking = self.0.revoke_all(issuer, now);
 ///         StoreFuture::boxed(async move {
-///             // An error goes on to the caller: nobody is told that it was done.
+///             // An error reaches the caller, so that nobody believes that it was done.
 ///             revoking.await?;
 ///             eprintln!("{now}: {issuer} was signed out everywhere");
 ///             Ok(())
@@ -135,16 +136,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`New`](TokenState::New) the first time.
     fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
-    /// Says what a token is, and does not use it up. What a later [`mint`](Self::mint) finds may differ.
+    /// Says what a token is, and does not use it up. What a later [`mint`](Self::mint) finds may
+    /// differ.
     ///
-    /// Whoever accepts a token without making a session of it asks this. A token dated ahead of `now`
-    /// is remembered as presented, so that a later [`revoke_all`](Self::revoke_all) ends it too; where
+    /// Called to accept a token without making a session of it. A token dated ahead of `now` is
+    /// remembered as presented, so that a later [`revoke_all`](Self::revoke_all) ends it too; where
     /// machines share a store, so is one that is dated ahead of another machine's clock.
     fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
     /// Notes when a token was issued: `false` if one of the same issuer was noted
     /// before that had been issued later. Never notes a time after `now`, so that a
-    /// token from the future locks nobody out. For `Replay::NewestOnly`.
+    /// token from the future cannot lock anyone out. For `Replay::NewestOnly`.
     ///
     /// Here the mark's [`usable_until`](TokenMark::usable_until) is that of every token that was
     /// issued no later: only then may the note be forgotten.
@@ -228,9 +230,9 @@ pub struct TokenMark {
 }
 
 impl TokenMark {
-    /// The mark of something that is nobody's in particular and is used up by whoever brings it,
-    /// such as the challenge of a bound login. Its issuer follows from the digest, so that a store
-    /// finds the mark wherever it keeps those of an issuer, whoever asks.
+    /// The mark of something that belongs to nobody in particular and is consumed by anyone who
+    /// presents it, such as the challenge of a bound login. Its issuer follows from the digest, so
+    /// that a store finds the mark wherever it keeps those of an issuer, whoever asks.
     #[cfg(feature = "layer")]
     pub(crate) fn of_anybody(
         digest: [u8; 32],
@@ -241,7 +243,7 @@ impl TokenMark {
         Self { digest: ClaimDigest::from_bytes(digest), issuer, issued_at, usable_until }
     }
 
-    /// Whose token it is, or `None` for what [is nobody's](Self::of_anybody).
+    /// The token's issuer, or `None` if it [belongs to nobody](Self::of_anybody).
     #[cfg(feature = "layer")]
     #[cfg_attr(
         not(any(feature = "tracing", all(feature = "redis", feature = "sealed"))),
@@ -372,8 +374,8 @@ pub struct Touched {
 
 /// A store's answer: there already, or on its way.
 ///
-/// A store that answers from memory says [`ready`](Self::ready) and costs no
-/// allocation; one that asks somebody else says [`boxed`](Self::boxed).
+/// A store that answers from memory returns [`ready`](Self::ready) and costs no
+/// allocation; one that asks a server returns [`boxed`](Self::boxed).
 pub struct StoreFuture<T>(Answer<T>);
 
 enum Answer<T> {

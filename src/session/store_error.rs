@@ -1,4 +1,4 @@
-//! What a store answers when it has no answer.
+//! Errors of session stores.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub enum StoreError {
     /// What the store holds cannot be read, now or later: it is damaged, or a newer version
     /// wrote it. Where a session was asked for, the layer takes it for lost.
     Corrupt(BoxError),
-    /// The operating system gives no random numbers.
+    /// The operating system's random number generator failed.
     Randomness,
     /// The session takes more room than this store has for one. No token was used up.
     TooLarge {
@@ -29,14 +29,14 @@ pub enum StoreError {
     /// This kind of store does not know which sessions an issuer has
     /// (see [`SessionStore::lists_sessions`]). Nothing was changed.
     Unsupported,
-    /// This store remembers nothing (see [`SessionStore::remembers`]): with it no replay mode works that
-    /// has to know which tokens came before, and signing out everywhere ends nothing.
+    /// This store remembers nothing (see [`SessionStore::remembers`]): with it no replay mode works
+    /// that has to know which tokens came before, and signing out everywhere ends nothing.
     Forgetful,
 }
 
 impl StoreError {
-    /// Whether the same request would meet the same error again: the fault lies
-    /// in what was asked of the store, not in its state.
+    /// Whether the same request would fail again: the fault is
+    /// in the request, not in the state of the store.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
         matches!(self, Self::TooLarge { .. } | Self::Unsupported | Self::Forgetful)

@@ -12,7 +12,7 @@ use super::{SessionHandle, StoreError};
 /// Random bytes in a session id: 256 bits, twice what ASVS 5.0 asks for (7.2.3).
 const ID_LEN: usize = 32;
 
-/// The value of a session cookie: whoever holds it is signed in.
+/// The value of a session cookie: its holder is signed in.
 ///
 /// Wiped from memory when dropped; `Debug` does not show it.
 pub struct Ticket(Zeroizing<String>);

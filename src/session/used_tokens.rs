@@ -17,7 +17,7 @@ const NEARLY_NOW: Duration = Duration::from_secs(5);
 const AHEAD_PER_ISSUER: usize = 16;
 
 /// How many tokens whose time has come are sorted in for each that is used: more than one, so
-/// that they become fewer; few, so that nobody waits.
+/// that they become fewer; few, so that no call waits long.
 const COME_AT_A_TIME: usize = 64;
 
 /// The used tokens, bounded in number, and never wrong about one of them: one that was used is
@@ -26,13 +26,13 @@ const COME_AT_A_TIME: usize = 64;
 /// Tokens are marked one by one, up to `max`. What happens beyond that is arranged so that it
 /// harms nobody but its cause, whether that is one issuer or a new one for each token:
 ///
-/// - The mark that goes is that of the token issued first, and its **issuer's line** rises to when that
-///   was: all tokens of this issuer that were issued no later count as used. Other issuers'
+/// - The mark that goes is that of the token issued first, and its **issuer's line** rises to when
+///   that was: all tokens of this issuer that were issued no later count as used. Other issuers'
 ///   lines stay where they are, but for the few that [`IssuerLines`] confuses with them.
-/// - **Tokens dated ahead of the clock do not push out others.** They have half of the room, those far
-///   ahead a quarter, and if it is taken they are [too early](TokenState::TooEarly): refused until their
-///   own time comes. So no line ever rises beyond the clock, and a token that has just been
-///   issued is never below one.
+/// - **Tokens dated ahead of the clock do not push out others.** They have half of the room, those
+///   far ahead a quarter, and if it is taken they are [too early](TokenState::TooEarly): refused
+///   until their own time comes. So no line ever rises beyond the clock, and a token that has just
+///   been issued is never below one.
 ///
 /// Revocations are kept in the same way: the moment for each of `max` issuers, and lines for those
 /// that were revoked before. Ended by it are the tokens issued until then, and the issuer's
@@ -43,8 +43,8 @@ pub(super) struct UsedTokens {
     marks: Mutex<Marks>,
 }
 
-/// Eight bytes of a digest suffice: whoever finds two tokens of its own that share them has one that
-/// counts as used, and within another issuer's nobody can make a token.
+/// Eight bytes of a digest suffice: whoever finds two tokens of its own that share them has one
+/// that counts as used, and within another issuer's nobody can make a token.
 type Digest = u64;
 
 type Key = (Timestamp, Issuer, Digest);
@@ -114,7 +114,7 @@ impl UsedTokens {
         })
     }
 
-    /// Whether a token was revoked, for whoever claimed it a moment ago.
+    /// Whether a token that was claimed a moment ago is revoked.
     pub(super) fn is_revoked(&self, token: &TokenMark) -> bool {
         self.with_marks(|marks| marks.state_of(token) == TokenState::Revoked)
     }
@@ -272,7 +272,7 @@ fn key_of(token: &TokenMark) -> Key {
     (token.issued_at, token.issuer, Digest::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
-/// The whole second at or after a time; the last one for what lies later than all.
+/// The whole second at or after a time; the last one for later times.
 pub(super) fn rounded_up(time: Timestamp) -> u32 {
     time.as_secs_f64().ceil() as u32
 }
@@ -293,7 +293,7 @@ mod tests {
         Timestamp::from_secs(1_700_000_000 + seconds)
     }
 
-    /// The mark of a token of its own for each number, issued now.
+    /// The mark of a different token for each number, issued now.
     fn mark(number: u64) -> TokenMark {
         let mut digest = [7; 32];
         digest[..8].copy_from_slice(&number.to_be_bytes());

@@ -1,11 +1,11 @@
-//! A clock that moves only when it is told to.
+//! A clock that moves only when a test moves it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::did::{Clock, Timestamp};
 
-/// A clock that stands still until it is moved. Clones share their time.
+/// A clock that does not move by itself. Clones share their time.
 #[derive(Clone, Debug)]
 pub struct FixedClock(Arc<Mutex<Timestamp>>);
 

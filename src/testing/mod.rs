@@ -1,4 +1,4 @@
-//! Test your own service without Magic: a wallet that mints DID tokens, a clock that stands still.
+//! Test your own service without Magic: a wallet that mints DID tokens, and a fixed clock.
 //! Test your own store: `store_suite` has the behaviour that every store must have.
 //!
 //! Behind the feature `testing`. Enable it for your tests only:

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::Wallet;
 use crate::middleware::{DidAuth, Rejection};
 
-/// Signs a wallet in: gives the `Cookie` header of its new session.
+/// Signs a wallet in, and returns the `Cookie` header of its new session.
 ///
 /// The token goes through `auth`'s own layer, with its audience, clock, hook and
 /// [bound login](DidAuth::with_bound_login).

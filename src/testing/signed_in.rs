@@ -1,4 +1,4 @@
-//! A service, and somebody who is signed in to it.
+//! A service as a signed-in user sees it.
 #![expect(clippy::expect_used, reason = "a test helper: what fails, fails the test")]
 
 use std::task::{Context, Poll};
@@ -10,10 +10,10 @@ use tower_service::Service;
 use super::{Wallet, sign_in};
 use crate::middleware::DidAuth;
 
-/// Signs a wallet in, and gives the service as its browser sees it: every request comes with
+/// Signs a wallet in, and returns the service as its browser sees it: every request comes with
 /// the cookie of the new session.
 ///
-/// `app` is any service that `auth`'s layer guards, such as axum's `Router`. For the cookie alone,
+/// `app` is any service that `auth`'s layer guards, such as axum's `Router`. For just the cookie,
 /// there is [`sign_in`].
 ///
 /// ```
@@ -78,7 +78,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SignedIn<S> {
         self.app.poll_ready(context)
     }
 
-    /// Beside cookies that the request has already, in one header as browsers send them.
+    /// Adds the cookie to those that the request has, in one header as browsers send them.
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         let mut cookies = self.cookie.as_bytes().to_vec();
         for others in request.headers().get_all(COOKIE) {

@@ -21,13 +21,13 @@ use crate::did::{address_of, prehash};
 /// Magic's default lifespan of a token: 900 seconds.
 const DEFAULT_LIFESPAN: Duration = Duration::from_secs(900);
 
-/// What Magic signs as attachment when an application gives none.
+/// The attachment that Magic signs when an application names none.
 const DEFAULT_ATTACHMENT: &str = "none";
 
 /// A user's wallet for tests: mints DID tokens with any claim.
 ///
-/// The key follows from the seed alone, so tests can name their users. Never
-/// accept such an issuer in production: whoever knows the seed is that user.
+/// The key follows from the seed, so tests can name their users. Never accept such an issuer in
+/// production: anyone who knows the seed can act as that user.
 #[derive(Clone)]
 pub struct Wallet {
     key: SigningKey,
@@ -123,7 +123,8 @@ pub struct TokenBuilder<'a> {
 }
 
 impl TokenBuilder<'_> {
-    /// `iat` and `nbf`, and the begin of the lifespan. Defaults to the system's time, whole seconds.
+    /// `iat` and `nbf`, and the begin of the lifespan. Defaults to the system's time, whole
+    /// seconds.
     pub fn issued_at(mut self, time: Timestamp) -> Self {
         self.issued_at = time;
         self

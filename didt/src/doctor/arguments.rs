@@ -30,7 +30,7 @@ pub(crate) struct Doctor {
     #[arg(value_name = "URL", required_unless_present = "routes")]
     guarded: Vec<Url>,
 
-    /// A route that everybody may reach, under a rule `public`, at the same gateway; can be repeated
+    /// A route that anyone may reach, under a `public` rule, at the same gateway; can be repeated
     #[arg(long, value_name = "URL")]
     public: Vec<Url>,
 
@@ -38,7 +38,8 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     routes: Option<PathBuf>,
 
-    /// Wait that long for a sealed session's cookie to be renewed, to see whether caches may store it
+    /// Wait that long for a sealed session's cookie to be renewed, to see whether caches may store
+    /// it
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = renewal_wait)]
     renewal_wait: Duration,
 
@@ -80,7 +81,7 @@ struct SignIn {
     #[arg(long, requires = "audience", conflicts_with = "token")]
     seed: Option<String>,
 
-    /// Whom the test tokens are for: the gateway's Magic client id
+    /// The audience of the test tokens: the gateway's Magic client id
     #[arg(
         long,
         value_name = "AUD",

@@ -34,7 +34,7 @@ pub(super) struct Examination {
 pub(super) enum Reply {
     /// `didt echo` answered, or a cache in its name.
     Upstream(Answer),
-    /// What was asked for was given, by somebody else.
+    /// The request was answered with success, but not by `didt echo`.
     Given(Answer),
     Refused(Answer),
     /// The connection was closed without an answer: refused, rudely.
@@ -67,12 +67,13 @@ impl Examination {
         }
     }
 
-    /// Whether anybody is there.
+    /// Checks that something answers at all.
     pub(super) async fn knock(&self) -> Result<(), Error> {
         self.connector.send(&self.guarded, &Request::get(&self.guarded)).await.map(drop)
     }
 
-    /// Sends a request and judges the answer. An outage is no refusal: nothing can be told.
+    /// Sends a request and judges the answer. An outage is not a refusal: the result is
+    /// inconclusive.
     pub(super) async fn ask(&self, request: &Request) -> Result<Reply, Inconclusive> {
         let answer = match self.connector.send(&self.guarded, request).await {
             Ok(answer) => answer,
@@ -146,7 +147,7 @@ impl Examination {
         Ok(session_cookie(&answer).map(|(name, value)| format!("{name}={value}")))
     }
 
-    /// The public address of that other user, whom a list of users may not have.
+    /// The public address of the other user, who may be missing from a list of users.
     pub(super) fn other_address(&self) -> Option<Address> {
         match &self.tokens {
             Tokens::Minted { other, .. } => Some(other.issuer().address()),
@@ -170,7 +171,7 @@ impl Examination {
         Ok(answer)
     }
 
-    /// Signs out whoever has this cookie.
+    /// Signs out the holder of this cookie.
     pub(super) async fn sign_out(&self, cookie: &str) -> Result<Answer, Error> {
         let request = Request::to("POST", &self.guarded)
             .target(self.auth_path("/logout"))

@@ -49,7 +49,7 @@ impl From<wire::Error> for Inconclusive {
 /// How bad a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
-    /// Anybody gets in, or becomes somebody else.
+    /// Anyone gets in, or can act as someone else.
     Critical,
     /// A safeguard is missing.
     Serious,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::examination::Examination;
 use super::finding::{Outcome, Severity};
 
-/// One mistake: how to find it, why it matters, how to mend it.
+/// One mistake: how to find it, why it matters, how to fix it.
 pub(super) struct Probe {
     pub(super) name: &'static str,
     pub(super) severity: Severity,

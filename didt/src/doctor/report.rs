@@ -8,7 +8,7 @@ use super::examination::Examination;
 use super::finding::{Found, Inconclusive, Severity};
 use super::probe::{Finding, Mend};
 
-/// What no examination tells anything about.
+/// What no examination covers.
 const NEVER_LOOKED_AT: [&str; 3] = [
     "paths and hosts other than the ones named: each location has rules of its own",
     "HTTP/2 and HTTP/3: every request here is HTTP/1",

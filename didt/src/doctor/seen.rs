@@ -22,7 +22,7 @@ impl Seen {
         answer.has(MARK)
     }
 
-    /// `None` where there is no body to tell, as for `HEAD`.
+    /// `None` if there is no body to read it from, as for `HEAD`.
     pub(super) fn read(answer: &Answer) -> Option<Self> {
         serde_json::from_slice(&answer.body).ok()
     }

@@ -38,7 +38,7 @@ pub(super) struct Session {
     /// `name=value`, as it goes into `Cookie`.
     pub(super) cookie: String,
     pub(super) cookie_name: String,
-    /// By the sign-in endpoints' own word.
+    /// As the sign-in endpoints report it.
     pub(super) issuer: Option<String>,
     /// What the upstream sees of a plain request with it.
     pub(super) seen: Seen,

@@ -21,7 +21,7 @@ use super::recorder::{Head, Record};
 /// What distinguishes its answers from a gateway's.
 pub(crate) const MARK: HeaderName = HeaderName::from_static("x-didt-echo");
 
-/// What it upgrades to: gateways pass WebSockets on, and nothing else. (What follows is no
+/// The protocol it upgrades to: gateways pass on WebSockets and nothing else. (What follows is no
 /// WebSocket: bytes are enough to see whether a gateway lets them through.)
 const UPGRADED: &str = "websocket";
 

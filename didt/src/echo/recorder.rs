@@ -17,7 +17,7 @@ const MAX_HEAD: usize = 512 * 1024;
 /// hyper answers more than 100 with 431.
 const MAX_HEADERS: usize = 256;
 
-/// A connection that remembers what was read, until somebody takes it.
+/// A connection that records what is read, until the record is taken.
 pub(super) struct Recorder<S> {
     stream: S,
     record: Record,

@@ -39,7 +39,7 @@ enum Key {
 impl Signer {
     /// # Errors
     ///
-    /// [`InvalidKey`] if the key is no PKCS #8 PEM text of a P-256 or Ed25519 key.
+    /// [`InvalidKey`] if the text is not a P-256 or Ed25519 key in PKCS #8 and PEM.
     pub(crate) fn new(config: &Assertion) -> Result<Self, InvalidKey> {
         let random = SystemRandom::new();
         let der = PrivatePkcs8KeyDer::from_pem_slice(config.key.expose().as_bytes());
@@ -65,13 +65,13 @@ impl Signer {
         })
     }
 
-    /// Says who is calling: `sub` is the issuer (the token's and the session's, `did:ethr:0x…`),
-    /// `address` its address, `sid` the session's handle where there is one. Good for the
-    /// configured time, but never longer than the session.
+    /// Returns an assertion of who is calling: `sub` is the issuer (the token's and the session's,
+    /// `did:ethr:0x…`), `address` its address, `sid` the session's handle, if there is a session.
+    /// Valid for the configured time, but never longer than the session.
     ///
     /// # Errors
     ///
-    /// [`Unsigned`] if the system gives no random numbers.
+    /// [`Unsigned`] if the system's random number generator fails.
     pub(crate) fn sign(&self, session: &Session, now: Timestamp) -> Result<String, Unsigned> {
         let end = now.plus(self.lifetime).min(session.expires_at());
         let mut claims = json!({

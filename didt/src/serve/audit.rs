@@ -45,7 +45,7 @@ pub(crate) fn refusal(reason: &str, client: Option<IpAddr>, at: &str, asked: &As
     );
 }
 
-/// What of a client's own words stands in a line at most, in bytes before they are escaped.
+/// The most of a client's text that a line may hold, in bytes before escaping.
 const MAX_SHOWN: usize = 256;
 
 /// What a refused request was for, as far as it is known.
@@ -101,7 +101,7 @@ pub(crate) fn revoked(issuer: Issuer, session: Option<SessionHandle>) {
     );
 }
 
-/// A field that is left out where there is no value.
+/// A field that is omitted if it has no value.
 fn shown<T: std::fmt::Display>(value: Option<T>) -> Option<DisplayValue<T>> {
     value.map(display)
 }

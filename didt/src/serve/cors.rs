@@ -1,5 +1,5 @@
-//! CORS (Fetch standard, section 3.2) for pages of `trusted_origins`: what they need to sign in from
-//! another origin, and to read why they were refused. Pages of other origins get none of it.
+//! CORS (Fetch standard, section 3.2) for pages of `trusted_origins`: what they need to sign in
+//! from another origin, and to read why they were refused. Pages of other origins get none of it.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ const BY_ORIGIN: HeaderValue = HeaderValue::from_static("origin");
 pub(crate) struct Cors(Arc<[TrustedOrigin]>);
 
 impl Cors {
-    /// Of origins that the settings have checked: what is none is nobody's.
+    /// From origins that the settings have checked; an invalid one is skipped.
     pub(crate) fn new(origins: &[String]) -> Self {
         Self(origins.iter().filter_map(|origin| origin.parse().ok()).collect())
     }
@@ -48,8 +48,8 @@ impl Cors {
         self.0.iter().any(|trusted| trusted.matches(&origin)).then(|| value.clone())
     }
 
-    /// Lets a page of this origin read an answer. Where there are trusted origins, every answer says that
-    /// it depends on the origin, so that no cache gives one page's to another.
+    /// Lets a page of this origin read an answer. Where there are trusted origins, every answer
+    /// says that it depends on the origin, so that no cache gives one page's to another.
     pub(crate) fn write(&self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.0.is_empty() {
             return;

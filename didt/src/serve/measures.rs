@@ -12,8 +12,8 @@ const BUCKETS: [f64; 14] = [
     1.0, 5.0,
 ];
 
-/// How often what was measured is put into its buckets. Until then every single value is kept,
-/// also where nobody ever asks for them.
+/// How often measurements are sorted into buckets. Until then every single value is
+/// kept, even if nobody ever asks for them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// All that was measured in this process.
@@ -44,7 +44,7 @@ impl Measures {
         self.0.render()
     }
 
-    /// Of another recorder than that of the process.
+    /// Renders a recorder other than the process's.
     #[cfg(test)]
     pub(crate) fn of(recorder: &PrometheusRecorder) -> Self {
         Self(recorder.handle())

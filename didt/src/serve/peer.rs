@@ -15,11 +15,11 @@ pub(crate) enum Peer {
     Unix,
 }
 
-/// The address that a request comes from, as far as trusted proxies tell. For logs alone.
+/// The address that a request comes from, according to trusted proxies. For logs only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client(pub(crate) Option<IpAddr>);
 
-/// The proxies whose forwarded headers are believed. Empty by default: nobody's.
+/// The proxies whose forwarded headers are believed. Empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TrustedProxies(Vec<TrustedProxy>);
 
@@ -48,7 +48,7 @@ impl TrustedProxies {
 
 impl Client {
     /// Reads `X-Forwarded-For` from its end, where each proxy has appended what it saw, up to the
-    /// first address that is no trusted proxy's. What stands before it is anybody's word.
+    /// first address that is not a trusted proxy's. Anyone could have written what comes before it.
     pub(crate) fn new(peer: Peer, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let direct = match peer {
             Peer::Ip(address) => Some(address.to_canonical()),
@@ -72,15 +72,16 @@ impl Client {
     }
 }
 
-/// An address as proxies write it: alone, in brackets, or with the client's port, as Azure's gateway does.
+/// An address as proxies write it: bare, in brackets, or with the client's port, as Azure's gateway
+/// does.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let alone = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
     alone.parse().ok().or_else(with_port)
 }
 
-/// The shortest prefixes that a network of proxies has: `10.0.0.0/8` and `fc00::/7` are the largest that
-/// are private. Whoever trusts more trusts strangers.
+/// The shortest prefixes that a network of proxies has: `10.0.0.0/8` and `fc00::/7` are the largest
+/// that are private. Trusting more means trusting strangers.
 const SHORTEST_PREFIX_4: u8 = 8;
 const SHORTEST_PREFIX_6: u8 = 7;
 
@@ -187,7 +188,7 @@ mod tests {
         assert!(!proxies.contain(Peer::Unix));
     }
 
-    /// CVE-2026-40575, CVE-2026-76835: what an unlisted peer forwards is its own word.
+    /// CVE-2026-40575, CVE-2026-76835: what an unlisted peer forwards proves nothing.
     #[test]
     fn the_client_is_the_last_address_that_is_no_trusted_proxys() {
         let trusted = TrustedProxies::new(["10.0.0.0/8", "unix"]).expect("valid");

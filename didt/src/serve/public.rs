@@ -23,7 +23,7 @@ use super::{auth, check};
 ///
 /// # Errors
 ///
-/// [`InvalidKey`] if the key of assertions is none.
+/// [`InvalidKey`] if the assertion key is unusable.
 pub(crate) fn router(
     config: &Arc<Config>,
     auth: &DidAuth,

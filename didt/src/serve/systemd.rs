@@ -1,4 +1,4 @@
-//! What systemd is told where it is that started us: sd_notify(3). Else nothing happens.
+//! Tells systemd about start, reload and stop (`sd_notify(3)`), if it started us.
 
 use sd_notify::NotifyState;
 

@@ -25,11 +25,11 @@ pub(crate) struct Mint {
     #[arg(long)]
     seed: String,
 
-    /// Whom the tokens are for: a Magic client id
+    /// The audience of the tokens: a Magic client id
     #[arg(long, value_name = "AUD")]
     audience: String,
 
-    /// How many tokens; each has a `tid` of its own
+    /// How many tokens; each has its own `tid`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
 
@@ -57,7 +57,7 @@ pub(crate) struct Mint {
     #[arg(long, value_name = "TEXT", default_value = "none", help_heading = "Claim")]
     attachment: String,
 
-    /// Set a field of the claim to this JSON text, which is put in as it is; can be repeated
+    /// Set a field of the claim to this JSON text, inserted unchanged; can be repeated
     #[arg(long, value_name = "KEY=JSON", value_parser = field, help_heading = "Claim")]
     set: Vec<(String, Box<RawValue>)>,
 

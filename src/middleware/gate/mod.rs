@@ -53,18 +53,18 @@ pub(crate) struct Gate {
 /// What a layer asks of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    /// Rejects whoever has no credentials.
+    /// Rejects requests without credentials.
     pub(super) required: bool,
     /// Makes a session of a new token.
     pub(super) signs_in: bool,
-    /// Also where the cookie beside it has one of the same issuer.
+    /// Even if the cookie next to it has a session of the same issuer.
     pub(super) anew: bool,
     /// Rejects a token that became no session.
     pub(super) session_only: bool,
 }
 
 /// Put into the extensions of a request that passes without credentials, so that
-/// an extractor can tell it from a request that no layer has seen.
+/// an extractor can distinguish it from a request that no layer has seen.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only an extractor asks"))]
 pub(crate) struct Anonymous {
@@ -88,8 +88,8 @@ impl Anonymous {
 impl Gate {
     /// Decides about a request.
     ///
-    /// Explicit credentials win: where there is a token, it alone decides whether
-    /// the request passes, however good the cookie beside it is.
+    /// Explicit credentials win: if there is a token, only the token decides whether the request
+    /// passes, however good the cookie next to it is.
     pub(super) fn decide(self: &Arc<Self>, request: &Parts, asked: Asked) -> Deciding {
         // A layer of this gate has decided already, further out.
         if let Some(session) = request.extensions.get::<Session>()

@@ -1,4 +1,4 @@
-//! A cookie alone: is its session alive?
+//! A cookie without a token: is its session alive?
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Gate {
         Decision::pass(self.session(record)).setting(cookie)
     }
 
-    /// A cookie that opens nothing: taken away, and where signing in is optional
+    /// An invalid cookie: it is cleared, and where signing in is optional
     /// the request goes on without a session. An unavailable store does neither. Where
     /// no sessions are kept, this layer never set the cookie, so it stays.
     pub(super) fn without_session(&self, rejection: Rejection, required: bool) -> Decision {

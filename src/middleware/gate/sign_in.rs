@@ -17,18 +17,18 @@ use crate::session::{
     Minted, NewSession, SessionData, SessionRecord, StoreError, TokenMark, TokenState,
 };
 
-/// What is known of somebody who presents a verified token.
+/// What is known about the sender of a verified token.
 struct Visitor {
     claim: VerifiedClaim,
-    /// The living sessions of the cookies beside the token.
+    /// The living sessions of the cookies next to the token.
     alive: Result<Vec<Arc<SessionRecord>>, Rejection>,
     cookies: Cookies,
     challenge: Result<Presented, BindingFault>,
-    /// What the application's hook is asked, where there is one.
+    /// The question for the application's hook, if there is one.
     login: Option<Login>,
 }
 
-/// How many session cookies there are beside the token.
+/// How many session cookies came with the token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cookies {
     AtMostOne,
@@ -269,7 +269,7 @@ impl Gate {
         Ok(())
     }
 
-    /// A challenge that nobody has signed in with. It stays good for signing in.
+    /// A challenge that has not been used to sign in. It stays valid for signing in.
     async fn check_unused(
         &self,
         challenge: Option<TokenMark>,

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use crate::did::Timestamp;
 use crate::session::SessionHandle;
 
-/// Up to so many sessions lie in a list, which takes least room: most issuers have one or two.
+/// Up to this many sessions are kept in a list, which takes the least memory: most issuers have one
+/// or two.
 const MAX_LISTED: usize = 32;
 
 /// A tree becomes a list again at this number: well below the other, so that a session that comes
 /// and goes does not move all of them each time.
 const LISTED_AGAIN: usize = MAX_LISTED / 2;
 
-/// The latest place that a clock can give, so that a clock gone mad leaves room for what comes
+/// The latest place that a clock can yield, so that a broken clock leaves room for what comes
 /// after. Below 2^53, as in the Redis store, whose scripts count in floats.
 const LATEST_OF_A_CLOCK: u64 = 1 << 52;
 
@@ -111,7 +112,7 @@ impl Places {
         }
     }
 
-    /// Gives memory back that a former number of sessions took.
+    /// Frees memory that is no longer needed.
     fn give_back(&mut self) {
         match self {
             Self::Few(list) if list.capacity() > 2 * list.len() => list.shrink_to_fit(),
@@ -142,7 +143,7 @@ mod tests {
         SessionHandle::from_bytes(bytes)
     }
 
-    /// Many calls in an order of no meaning, beside a plain list that does the same.
+    /// Random calls, compared with a plain list that does the same.
     #[test]
     fn list_and_tree_do_what_a_plain_list_does() {
         let (mut places, mut model) = (Places::default(), Vec::<(u64, SessionHandle)>::new());

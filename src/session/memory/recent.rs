@@ -9,17 +9,17 @@ use crate::did::{Issuer, Timestamp};
 use crate::session::{SessionHandle, SessionRecord};
 use crate::sync::Mutex;
 
-/// Locks to spread sessions over, where there is room for as many.
+/// Number of locks to spread sessions over, if there is room for as many sessions.
 const MAX_SHARDS: u64 = 64;
 
 /// With less room than this each, shards would differ too much in how full they are.
 const MIN_SHARD_BYTES: u64 = 1024 * 1024;
 
 /// Ended sessions that may go whenever one comes: more than one, so that they become
-/// fewer; few, so that a clock gone mad for a moment does not sign everybody out.
+/// fewer; few, so that a clock that is wrong for a moment does not sign everyone out.
 const ENDED_TO_DROP: usize = 2;
 
-/// What a session takes beside its record: its place in the table and in the order of
+/// The memory of a session besides its record: its place in the table and in the order of
 /// use, and in its issuer's list. Measured with 100,000 and with 1,000,000 sessions.
 pub(super) const OVERHEAD: usize = 270;
 
@@ -27,13 +27,13 @@ pub(super) const OVERHEAD: usize = 270;
 /// the longest time; the newest always stays.
 ///
 /// Handles are hashes of random ids, so their bytes spread evenly over the shards, and
-/// each shard may hold an equal part of the bound. Nobody can choose one that is put in:
+/// each shard may hold an equal part of the bound. Nobody can choose the shard of a new session:
 /// the quick hash of the tables needs no defence against chosen keys.
 pub(super) struct Recent {
     shards: Box<[Mutex<Shard>]>,
     /// What each shard may hold.
     max_bytes: u64,
-    /// How many sessions were looked for, so that tests can tell what a call costs.
+    /// How many sessions were looked up, so that tests can measure the cost of a call.
     #[cfg(test)]
     looked_for: std::sync::atomic::AtomicUsize,
 }
@@ -83,7 +83,7 @@ impl Recent {
         })
     }
 
-    /// Finds a session. That is no use of it.
+    /// Finds a session without counting that as a use.
     pub(super) fn peek(&self, handle: &SessionHandle) -> Option<Kept> {
         self.with_shard(handle, |shard| shard.sessions.peek(handle).cloned())
     }
@@ -205,7 +205,7 @@ mod tests {
         Kept { record: Arc::clone(record), place: 0 }
     }
 
-    /// Many calls in an order of no meaning, beside a plain list that does the same.
+    /// Random calls, compared with a plain list that does the same.
     #[test]
     fn within_its_bound_it_keeps_what_was_used_last() {
         const MAX: u64 = 20_000;

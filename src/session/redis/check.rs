@@ -127,7 +127,7 @@ pub(super) async fn check(
     warnings
 }
 
-/// `ROLE` of a master: the word, an offset, the replicas.
+/// `ROLE` of a master: the role, an offset, the replicas.
 async fn has_replicas(connection: &mut MultiplexedConnection) -> bool {
     let role = redis::cmd("ROLE").query_async::<Value>(connection).await;
     matches!(role, Ok(Value::Array(role)) if matches!(role.get(2), Some(Value::Array(r)) if !r.is_empty()))

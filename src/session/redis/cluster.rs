@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::keys::SLOTS;
 use super::link::{Line, Link, LinkSettings, text};
 
-/// How often the map is read when nothing gives reason to.
+/// How often the map is read without a particular reason.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it is read while a master is out of reach.
@@ -90,7 +90,7 @@ impl Cluster {
         complete.then(|| masters.map(|(_, link)| Arc::clone(&link.line)).collect())
     }
 
-    /// Looks out on the caller's runtime if that of the lookout has ended.
+    /// Moves the lookout to the caller's runtime if its own has ended.
     fn keep_looking(&self) {
         let mut lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
         if lookout.is_finished()
@@ -148,7 +148,7 @@ impl Cluster {
         self.shared.settings.lost.notify_one();
     }
 
-    /// Why nobody may have answered.
+    /// Why there may have been no answer.
     pub(super) fn fault(&self) -> Option<Fault> {
         let fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fault.or_else(|| {

@@ -21,7 +21,7 @@ use super::{Inner, RedisConfigError, RedisConnectError, RedisStore};
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Within what all times lie: below, nothing would ever answer; above, sums overflow.
+/// The bounds of all durations: below, nothing would ever answer; above, sums overflow.
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -66,7 +66,7 @@ impl RedisStoreBuilder {
     /// What the name of every key begins with, 1 to 64 visible ASCII characters without
     /// braces. Defaults to `didt`. Applications with prefixes of their own share
     /// a Redis and see nothing of each other. **Those with the same prefix accept each other's
-    /// sessions**: neither the audience nor the hook of the one is asked for those of the other.
+    /// sessions**: neither checks the other's sessions with its own audience and hook.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self

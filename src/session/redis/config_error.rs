@@ -1,10 +1,10 @@
-//! Why there is no Redis store: a setting, or Redis.
+//! Why a Redis store could not be opened: a setting, or Redis.
 
 use std::fmt;
 
 use crate::session::StoreError;
 
-/// A setting of a [`RedisStore`] that cannot be.
+/// An invalid setting of a [`RedisStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedisConfigError {
@@ -16,7 +16,7 @@ pub enum RedisConfigError {
     TlsNotEnabled,
     /// Certificates or keys that cannot be read, or no root certificate at all.
     InvalidCertificates,
-    /// There is no tokio runtime here.
+    /// The call was made outside a tokio runtime.
     NoRuntime,
 }
 
@@ -34,11 +34,11 @@ impl fmt::Display for RedisConfigError {
 
 impl std::error::Error for RedisConfigError {}
 
-/// Why there is no [`RedisStore`] that is connected.
+/// Why [`RedisStore`] could not connect.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RedisConnectError {
-    /// A setting cannot be.
+    /// A setting is invalid.
     Config(RedisConfigError),
     /// Redis does not answer, or not as it should.
     Store(StoreError),

@@ -1,9 +1,9 @@
-//! What was ended of an issuer's sealed sessions, as Redis keeps it.
+//! An issuer's ended sealed sessions, as Redis keeps them.
 //!
 //! A hash: its field `#` says `1 <birth>`, all sessions born until then have ended;
-//! every other field is the handle of one that was ended alone, and says
+//! every other field is the handle of one that was ended by itself, and says
 //! `1 <birth> <forget>`, forget being when its end no longer matters. The 1 is
-//! the version of this form; what follows after a further space is left alone.
+//! the version of this form; anything after another space is ignored.
 //!
 //! Births are 20 digits. Lua's numbers are floats, which births exceed; texts of
 //! one length are in the order of their numbers.
@@ -26,7 +26,7 @@ const ALL: &[u8] = b"#";
 /// Digits of a birth.
 const DIGITS: usize = 20;
 
-/// What was ended of an issuer's sessions.
+/// The ended sessions of an issuer.
 #[derive(Debug)]
 pub(super) struct Ends {
     issuer: Issuer,
@@ -252,9 +252,9 @@ return 1
 
 /// Ends all sessions of an issuer that were born so far, and its tokens.
 ///
-/// `KEYS`: the issuer's latest birth, its ends, what was revoked of its tokens. `ARGV`: the latest birth
-/// that a clock may have suggested; for how long this matters, in ms; now; for how long the tokens
-/// matter, in ms.
+/// `KEYS`: the issuer's latest birth, its ends, what was revoked of its tokens. `ARGV`: the latest
+/// birth that a clock may have suggested; for how long this matters, in ms; now; for how long the
+/// tokens matter, in ms.
 pub(super) static END_ALL: LazyLock<Lua> = LazyLock::new(|| {
     lua!(
         r"

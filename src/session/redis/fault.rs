@@ -13,9 +13,9 @@ use crate::session::StoreError;
 /// its arguments, and those of the first command are the user name and password.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// Nobody answered, or the answer was a refusal.
+    /// There was no answer, or it was a refusal.
     Unavailable(Cow<'static, str>),
-    /// What is stored under a key of ours has another form.
+    /// A key of ours holds a value in another form.
     Corrupt(Cow<'static, str>),
     /// A script over several keys met a slot that is on its way to another master, and the request
     /// [can be made in steps](super::script::Request::in_steps_while_a_slot_moves).
@@ -33,7 +33,7 @@ impl Fault {
         Self::Corrupt(reason.into())
     }
 
-    /// An answer of a kind that this command never gives.
+    /// An answer of a type that this command never returns.
     pub(super) fn unexpected() -> Self {
         Self::unavailable("Redis gave an answer of an unexpected kind")
     }

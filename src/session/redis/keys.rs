@@ -34,7 +34,7 @@ pub(super) struct Keys {
 pub(super) enum Named {
     /// Something of an issuer's that processes have copies of.
     CopiedOf(Address),
-    /// Something else of an issuer's, of which nobody has a copy.
+    /// Another key of an issuer's, of which no process has a copy.
     Other,
 }
 
@@ -69,7 +69,7 @@ impl Keys {
         format!("{}:{{{}}}:t:{digest}", self.prefix, tag(token.issuer.address()))
     }
 
-    /// What was revoked of an issuer's tokens.
+    /// The revocations of an issuer's tokens.
     pub(super) fn revoked_of(&self, issuer: Issuer) -> String {
         format!("{}:{{{}}}:r", self.prefix, tag(issuer.address()))
     }
@@ -79,19 +79,19 @@ impl Keys {
         format!("{}:{{{}}}:n", self.prefix, tag(issuer.address()))
     }
 
-    /// The latest birth that was given to a sealed session of an issuer.
+    /// The latest birth assigned to a sealed session of an issuer.
     #[cfg(feature = "sealed")]
     pub(super) fn births_of(&self, issuer: Issuer) -> String {
         format!("{}:{{{}}}:b", self.prefix, tag(issuer.address()))
     }
 
-    /// The hash of what was ended of an issuer's sealed sessions.
+    /// The hash of an issuer's ended sealed sessions.
     #[cfg(feature = "sealed")]
     pub(super) fn ends_of(&self, issuer: Issuer) -> String {
         format!("{}:{{{}}}:e", self.prefix, tag(issuer.address()))
     }
 
-    /// What a key names, or `None` if it is none of ours.
+    /// What a key names, or `None` if it is not one of ours.
     pub(super) fn read(&self, key: &[u8]) -> Option<Named> {
         let rest = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":{0x")?;
         let (digits, rest) = rest.split_at_checked(2 * Address::LEN)?;
@@ -110,7 +110,7 @@ pub(super) fn slot_of(issuer: Issuer) -> u16 {
     crc16(tag(issuer.address()).as_bytes()) % SLOTS
 }
 
-/// What stands in the braces.
+/// The part in braces.
 fn tag(address: Address) -> String {
     format!("0x{}", hex::encode(address.as_bytes()))
 }
@@ -126,7 +126,7 @@ fn crc16(bytes: &[u8]) -> u16 {
 
 /// The cookie's value: the session id and, behind it, whose session it is.
 ///
-/// The address tells which slot to ask, nothing more: the session is found by
+/// The address only selects the slot: the session is found by
 /// the hash of the id, within that issuer's sessions.
 pub(super) fn ticket(id: &Ticket, issuer: Issuer) -> Ticket {
     let address = Zeroizing::new(URL_SAFE_NO_PAD.encode(issuer.address().as_bytes()));

@@ -1,6 +1,6 @@
 //! What has to be remembered of sessions that live in their cookies.
 //!
-//! An issuer's births and ends lie in one slot, beside the marks of its tokens, and
+//! An issuer's births and ends are in one slot, next to the marks of its tokens, and
 //! every decision about them is one script: births follow ends in the order in
 //! which Redis acted, whatever the clocks of the machines say.
 

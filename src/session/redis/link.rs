@@ -1,6 +1,6 @@
 //! One connection to one server, kept up.
 //!
-//! A connection carries commands and, in between, word of changes. Both come in
+//! A connection carries commands and, between them, notices of changes. Both come in
 //! the order in which the server acted, so an answer to a question proves that
 //! all word up to that question has arrived. A question is asked at regular
 //! times, and copies are used only for so long after a question that was
@@ -31,7 +31,7 @@ use super::trace;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often somebody who waits for a connection makes sure that it is being made.
+/// How often a task that waits for a connection checks that it is being made.
 const RECHECK: Duration = Duration::from_millis(20);
 
 /// What it takes to keep a connection up.
@@ -56,7 +56,7 @@ impl LinkSettings {
         self.ping_interval + self.timeout
     }
 
-    /// After how long without an answer the connection is given up. Longer than a
+    /// How long a connection may go without an answer before it is given up. Longer than a
     /// request waits: a server that pauses for a moment needs no new connections.
     pub(super) fn patience(&self) -> Duration {
         (4 * self.timeout).max(Duration::from_secs(1))
@@ -69,7 +69,7 @@ impl LinkSettings {
     }
 }
 
-/// A connection that is kept up until this is dropped.
+/// A connection that is maintained until this is dropped.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) line: Arc<Line>,
@@ -101,7 +101,7 @@ pub(super) struct Line {
     ran_at: AtomicU64,
     epoch: Instant,
     keeper: Mutex<Keeper>,
-    /// Why there is no connection.
+    /// Why the connection failed.
     fault: Mutex<Fault>,
     /// The refusal for which the server serves without local copies.
     refusal: Mutex<Option<Fault>>,
@@ -163,7 +163,7 @@ impl Line {
         }
     }
 
-    /// Why there is no connection, or none that works.
+    /// Why there is no working connection.
     pub(super) fn fault(&self) -> Option<Fault> {
         if self.connection.borrow().is_some() {
             return None;
@@ -178,7 +178,7 @@ impl Line {
         there.is_some() && here.is_some() && here != there
     }
 
-    /// The refusal for which there are no local copies of what this server has.
+    /// The refusal that rules out local copies of this server's data.
     pub(super) fn refusal(&self) -> Option<Fault> {
         locked(&self.refusal).clone()
     }
@@ -285,7 +285,7 @@ impl Line {
     }
 }
 
-/// The end of a keeper, also when its runtime ends: nobody may use the connection any more.
+/// Ends a keeper, also when its runtime ends, so that nobody uses the connection any more.
 struct Keeping {
     line: Arc<Line>,
     number: u64,
@@ -453,7 +453,7 @@ fn refusal(command: &'static str, error: &RedisError) -> Result<Fault, Fault> {
 /// would find sessions that were revoked; so would a master that a cluster has
 /// left behind, until it notices.
 ///
-/// `HELLO` serves as the ping: it tells the role, and no ACL can forbid it.
+/// `HELLO` serves as the ping: it reports the role, and no ACL can forbid it.
 pub(super) async fn check_role(
     connection: &mut MultiplexedConnection,
     cluster: bool,

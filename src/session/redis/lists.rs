@@ -1,12 +1,12 @@
 //! An issuer's sessions in their order, as scripts that Redis runs.
 //!
-//! Beside the hash of an issuer's sessions lies an index, a sorted set of their handles by their
-//! numbers. What opens and ends a session is the hash alone; the index says which are the oldest,
-//! so that no script has to read all of them.
+//! Next to the hash of an issuer's sessions is an index, a sorted set of their handles by their
+//! numbers. Only the hash opens and ends a session; the index says which are the oldest, so that no
+//! script has to read all of them.
 //!
-//! Programs older than the index write the hash alone. Wherever the two differ in number, what
+//! Programs older than the index write only the hash. Wherever the two differ in number, what
 //! lacks is read into the index, a bounded number of sessions with each call; an index that has
-//! more than the hash is made anew. An index that is not complete yet is good enough to end
+//! more than the hash is rebuilt. An index that is not complete yet is good enough to end
 //! sessions by: one that is beyond the limit within a part of them is so within all. It is not good
 //! enough to list them by, so that a list has to wait for the rest.
 
@@ -21,8 +21,8 @@ pub(super) const INDEXED_PER_CALL: usize = 128;
 pub(super) const LOOKED_AT_FOR_EXPIRED: usize = 8;
 
 /// Lua that the scripts on lists begin with. `make_room` removes keys of another type than they
-/// should be: they hold nothing that could ever be read. `KEYS[s]`, `KEYS[s + 1]` and `KEYS[s + 2]` are the
-/// issuer's sessions, their index, and how far reading into the index has come.
+/// should be: they hold nothing that could ever be read. `KEYS[s]`, `KEYS[s + 1]` and `KEYS[s + 2]`
+/// are the issuer's sessions, their index, and how far reading into the index has come.
 const INDEXING: &str = r"
 local function is_another_type(answer)
   return type(answer) == 'table' and answer.err and string.find(answer.err, 'WRONGTYPE', 1, true)
@@ -87,11 +87,11 @@ fn lua(code: &str) -> Lua {
 /// says of the token.
 ///
 /// `KEYS`: the token's mark, the issuer's sessions, their index, its progress, what was revoked of
-/// its tokens. `ARGV`: the mark's
-/// life in ms, or nothing if the token was claimed already; handle, end, last use and
-/// JSON of the session; its life in ms; how many sessions the issuer may have, 0
-/// for any number; now; the handle of the session to replace, or nothing; when the token
-/// was issued; the number that the clock suggests; how many to read into the index, to look at for expired ones, to end at most.
+/// its tokens. `ARGV`: the mark's life in ms, or nothing if the token was claimed already; handle,
+/// end, last use and JSON of the session; its life in ms; how many sessions the issuer may have, 0
+/// for any number; now; the handle of the session to replace, or nothing; when the token was
+/// issued; the number that the clock suggests; how many to read into the index, to look at for
+/// expired ones, to end at most.
 ///
 /// The field `#` has the number of the latest session. What follows it was of use to programs older
 /// than the index, and stays as it is.
@@ -162,8 +162,8 @@ return 0
 /// Ends a session; with the last of an issuer the key goes. So does a key that is not a hash,
 /// which holds no session that could ever be read.
 ///
-/// One key alone, so that sessions can be ended while a cluster moves their slot: of several keys
-/// some may have moved and others not. The index is told afterwards.
+/// Uses only one key, so that sessions can be ended while a cluster moves their slot: of several
+/// keys some may have moved and others not. The index is updated afterwards.
 ///
 /// `KEYS`: the issuer's sessions. `ARGV`: handle.
 pub(super) static REVOKE: LazyLock<Lua> = LazyLock::new(|| {
@@ -188,8 +188,8 @@ return found
 /// A page of an issuer's sessions: first whether the index is complete (and nothing else if it is
 /// not: ask again), then handle, number and text of each.
 ///
-/// `KEYS`: the issuer's sessions, their index, its progress. `ARGV`: the number behind which the page begins, or `-inf`; how many
-/// sessions; now; how many to read into the index.
+/// `KEYS`: the issuer's sessions, their index, its progress. `ARGV`: the number behind which the
+/// page begins, or `-inf`; how many sessions; now; how many to read into the index.
 pub(super) static LIST: LazyLock<Lua> = LazyLock::new(|| {
     lua(r"
 make_room(1)

@@ -7,7 +7,7 @@
 //! removed when a message comes, and what was read before the message, and is stored
 //! after it, was never good.
 //!
-//! A key that does not exist, and one that is lost with its slot, is reported by nobody. In a
+//! Redis does not report a key that does not exist, or that is lost with its slot. In a
 //! cluster a copy is therefore good only while the server that it came from owns the slot, see
 //! [`ownership`](super::ownership).
 
@@ -24,7 +24,7 @@ use super::link::Line;
 use crate::did::Issuer;
 use crate::session::{SessionHandle, SessionRecord};
 
-/// What a copy takes beside its value: the cache's own entry and queues.
+/// The memory of a copy besides its value: the cache's entry and queues.
 const OVERHEAD: usize = 350;
 
 impl Invalidations {

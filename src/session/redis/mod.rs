@@ -1,6 +1,6 @@
 //! Sessions in Redis or Valkey.
 //!
-//! An issuer's sessions are the fields of one hash, and what is known of its tokens lies in the
+//! An issuer's sessions are the fields of one hash, and the state of its tokens is in the
 //! same slot. So every change is one command or one script, and ending all sessions is to
 //! remove that hash. An index beside it, in the same slot, has their order; no session opens or
 //! lives on by it.
@@ -275,7 +275,7 @@ impl SessionStore for RedisStore {
 }
 
 impl RedisStore {
-    /// An answer that Redis gives, or an error when its time is over.
+    /// Redis's answer, or an error when time is up.
     fn answer<T, F>(&self, ask: impl FnOnce(Arc<Inner>) -> F) -> StoreFuture<T>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
@@ -410,7 +410,7 @@ impl Inner {
         }
     }
 
-    /// A session that can never be read. Its cookie is about to be taken away, so it ends: no
+    /// A session that can never be read. Its cookie is about to be cleared, so it ends: no
     /// machine that can read it may accept the cookie afterwards.
     async fn lost<T>(
         &self,
@@ -544,7 +544,7 @@ impl Drop for Changing<'_> {
 }
 
 /// Reads handle, number and text in turn, of one session more than the page has if there is a
-/// next one. What cannot be read is no session, and takes up its place.
+/// next one. An unreadable entry is skipped, and still takes up a place.
 fn read_page(
     listed: &[Value],
     size: usize,

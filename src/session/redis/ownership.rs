@@ -1,6 +1,6 @@
 //! Which master owns which slot, as the masters themselves see it.
 //!
-//! Redis reports a change of a key to whoever read it, but a key that does not exist has
+//! Redis reports a change of a key to its readers, but a key that does not exist has
 //! nothing to report when its slot moves, and keys can vanish with their slot unreported. So
 //! every master is asked at each ping how it sees the cluster (`CLUSTER NODES`), and a copy is
 //! kept only of what the undisputed owner of a slot said. Once any master sees another owner,
@@ -41,7 +41,7 @@ struct Claim {
 struct Owner {
     node: Option<NodeId>,
     epoch: u64,
-    /// On its way to another master, or claimed by two: nobody is believed about it.
+    /// Moving to another master, or claimed by two: no master is believed about it.
     disputed: bool,
 }
 

@@ -76,8 +76,8 @@ pub(super) use with_tokens;
 
 /// Claims a token: 0 if it was new, 1 if it was used before, 2 if it is revoked.
 ///
-/// `KEYS`: the token's mark, what was revoked of its issuer's. `ARGV`: the mark's life in ms; when the
-/// token was issued.
+/// `KEYS`: the token's mark, what was revoked of its issuer's. `ARGV`: the mark's life in ms; when
+/// the token was issued.
 pub(super) static CLAIM: LazyLock<Lua> = LazyLock::new(|| {
     Lua::new(with_tokens!(
         r"
@@ -94,7 +94,8 @@ return state
     ))
 });
 
-/// Says what a token is, as [`CLAIM`] does, and marks one that is new as seen if it is given a life.
+/// Says what a token is, as [`CLAIM`] does, and marks one that is new as seen if it is given a
+/// life.
 ///
 /// `KEYS`: as there. `ARGV`: the mark's life in ms, or nothing; when the token was issued.
 pub(super) static STATE: LazyLock<Lua> = LazyLock::new(|| {
@@ -113,8 +114,8 @@ return state
     ))
 });
 
-/// Ends all sessions of an issuer, and its tokens. In this order: a script that has removed something
-/// may write even if Redis is out of memory.
+/// Ends all sessions of an issuer, and its tokens. In this order: a script that has removed
+/// something may write even if Redis is out of memory.
 ///
 /// `KEYS`: the issuer's sessions, what was revoked of its tokens. `ARGV`: now; for how long
 /// the latter matters, in ms.
@@ -162,7 +163,7 @@ return 1
     )
 });
 
-/// Notes when a token was issued, unless a newer one of its issuer is noted.
+/// Records when a token was issued, unless a newer one of its issuer is recorded.
 ///
 /// `KEYS`: when the newest was issued. `ARGV`: when this one was; what to note, which
 /// is no later; the note's life in ms.
@@ -189,7 +190,7 @@ return 1
 pub(super) struct Request {
     what: What,
     /// Whether doing it twice is the same as doing it once, so that it may be sent
-    /// again when the connection was lost and nobody knows whether it was done.
+    /// again when the connection was lost and the outcome is unknown.
     pub(super) repeatable: bool,
     /// Whether the caller has another way while a slot moves: a request of several keys that Redis
     /// cannot decide then (TRYAGAIN) fails with `Fault::SlotMoves` instead of waiting for the end.

@@ -20,7 +20,7 @@ pub(super) struct Stored {
     pub(super) record: SessionRecord,
 }
 
-/// The text is no session of this issuer and handle.
+/// The text is not a session of this issuer and handle.
 #[derive(Debug)]
 pub(super) struct Unreadable(());
 

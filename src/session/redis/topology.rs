@@ -37,7 +37,7 @@ enum Next {
 }
 
 impl Topology {
-    /// Asks, and asks elsewhere or again where that may help. Goes on for ever: give
+    /// Asks, and asks again or elsewhere if that may help. Does not stop by itself: give
     /// it a time limit.
     pub(super) async fn run(&self, slot: u16, request: &Request) -> Result<Answer, Fault> {
         let mut asking = None;
@@ -72,7 +72,7 @@ impl Topology {
         }
     }
 
-    /// Why nobody may have answered.
+    /// Why there may have been no answer.
     pub(super) fn fault(&self) -> Option<Fault> {
         match self {
             Self::Single(link) => link.line.fault(),

@@ -19,8 +19,8 @@ const HEADER_LEN: usize = 1 + 4 + SALT_LEN;
 /// Separates our envelopes from whatever else might be sealed with the same key.
 const CONTEXT: &[u8] = b"tower-didt sealed session";
 
-/// Every envelope has a key of its own, derived from 256 random bits, which seals
-/// nothing else: so there is nothing that a nonce would have to tell apart.
+/// Every envelope has its own key, derived from 256 random bits, which
+/// seals nothing else. So there is nothing for a nonce to distinguish.
 ///
 /// With one key for all envelopes and random 96-bit nonces, no more than 2³² of
 /// them might be sealed with a key (NIST SP 800-38D section 8.3), which a busy
@@ -38,7 +38,7 @@ pub(super) const fn sealed_len(content: usize) -> usize {
 
 /// Seals: version, key id, salt, ciphertext, tag, as URL-safe base64.
 ///
-/// What is authenticated beside the content: that it is a session of this crate,
+/// Authenticated in addition to the content: that it is a session of this crate,
 /// version and key id, and the cookie's name, so that a value from one cookie is
 /// worth nothing in another.
 ///

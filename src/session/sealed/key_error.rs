@@ -1,12 +1,12 @@
-//! Why there are no sealing keys.
+//! Errors of sealing keys.
 
 use std::fmt;
 
 use super::MIN_KEY_LEN;
 
-/// Why there are no keys. None of these holds any of the text that was read.
+/// Why keys could not be read. None of these errors contains any of the text.
 ///
-/// Lines count from 1; of keys that are given as bytes, each is a line.
+/// Lines count from 1; a key given as bytes counts as a line.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SealingKeyError {
@@ -33,7 +33,7 @@ pub enum SealingKeyError {
     File(std::io::Error),
     /// The environment variable is not set.
     NotSet,
-    /// The operating system gives no random numbers.
+    /// The operating system's random number generator failed.
     Randomness,
 }
 

@@ -28,7 +28,7 @@ pub(super) fn parse_keys(text: &str) -> impl Iterator<Item = Result<KeyLine, Sea
     })
 }
 
-/// What consists of hexadecimal digits alone is hexadecimal, even where it could
+/// Text that consists only of hexadecimal digits is hexadecimal, even if it could
 /// be base64: half a key in hexadecimal must not pass for a whole one in base64.
 fn parse_line(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = if text.bytes().all(|byte| byte.is_ascii_hexdigit()) {

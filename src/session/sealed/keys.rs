@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::key_text::parse_keys;
 use super::{MIN_KEY_LEN, SealingKeyError};
 
-/// 32 random bytes have some 30 different ones. Fewer than this many is no
-/// randomness: a repeated letter, a counter, a forgotten placeholder.
+/// 32 random bytes have about 30 different values. Fewer than this
+/// are not random: a repeated letter, a counter, a forgotten placeholder.
 const MIN_DIFFERENT_BYTES: usize = 8;
 
 /// Separates our use of a key from all others (the salt of RFC 5869 section 2.2).
@@ -28,9 +28,9 @@ const SALT: &[u8] = b"tower-didt sealed session key";
 /// session that was ever made with it. That is what to do when a key is known
 /// to somebody else: no session forged with it can move over to another key.
 ///
-/// Whoever has a key can be any user. Keep keys out of the repository, and give
-/// each application keys of its own: one that shares them accepts the sessions
-/// of the other where their cookies have the same name.
+/// Anyone who has a key can act as any user. Keep keys out of the repository, and give each
+/// application its own keys: one that shares them accepts the sessions of the other where their
+/// cookies have the same name.
 ///
 /// Wiped from memory when dropped; `Debug` shows no key.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl SealingKeys {
     /// # Errors
     ///
     /// [`SealingKeyError::TooShort`] for fewer bytes, [`SealingKeyError::Weak`] for
-    /// bytes that are visibly not random. **A password is no key**, however long.
+    /// bytes that are visibly not random. **A password is not a key**, however long.
     pub fn from_bytes(key: impl AsRef<[u8]>) -> Result<Self, SealingKeyError> {
         Ok(Self { newest: SealingKey::new(key.as_ref(), 1)?, older: Vec::new() })
     }
@@ -101,7 +101,7 @@ impl SealingKeys {
     }
 
     /// Reads keys from an environment variable, in the form of
-    /// [`from_text`](Self::from_text); commas may stand for line breaks.
+    /// [`from_text`](Self::from_text); commas may replace line breaks.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl fmt::Debug for SealingKeys {
 /// One key, split by HKDF-SHA256 (RFC 5869) into one for each use.
 #[derive(Clone)]
 pub(super) struct SealingKey {
-    /// Tells which key sealed an envelope. Says nothing about the others.
+    /// Identifies the key that sealed an envelope. Reveals nothing about the others.
     pub(super) id: [u8; 4],
     /// Makes the key of every single envelope.
     envelopes: DerivedKey,
@@ -164,7 +164,7 @@ pub(super) struct SealingKey {
 type DerivedKey = Zeroizing<[u8; 32]>;
 
 impl SealingKey {
-    /// `line` is where the key stands, for errors.
+    /// `line` is the key's line, for errors.
     pub(super) fn new(bytes: &[u8], line: usize) -> Result<Self, SealingKeyError> {
         if bytes.len() < MIN_KEY_LEN {
             return Err(SealingKeyError::TooShort { line, bytes: bytes.len() });

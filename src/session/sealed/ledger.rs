@@ -16,8 +16,8 @@ use crate::session::{SessionHandle, StoreFuture, TokenMark, TokenState};
 ///
 /// - **One claim per token.** Of any number of [`claim`](Self::claim)s with the same
 ///   [`TokenMark::digest`], one succeeds.
-/// - **Ending all ends tokens too**, as [`SessionStore::revoke_all`](crate::store::SessionStore::revoke_all)
-///   says.
+/// - **Ending all ends tokens too**, as
+///   [`SessionStore::revoke_all`](crate::store::SessionStore::revoke_all) says.
 /// - **Births follow ends.** What [`end_all`](Self::end_all) ends are the issuer's
 ///   sessions whose birth was given out before; a birth that is given out
 ///   afterwards is never among them. That is a matter of order, not of clocks,
@@ -34,7 +34,8 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
     /// Says what a token is: as [`SessionStore::state_of`](crate::store::SessionStore::state_of).
     fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState>;
 
-    /// Notes when a token was issued: as [`SessionStore::advance`](crate::store::SessionStore::advance).
+    /// Notes when a token was issued: as
+    /// [`SessionStore::advance`](crate::store::SessionStore::advance).
     fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool>;
 
     /// Ends a session: `true` if it had not ended yet.
@@ -47,7 +48,8 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
     /// Whether a session was ended.
     fn has_ended(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
 
-    /// Whether the ledger can be asked at all: as [`SessionStore::ready`](crate::store::SessionStore::ready).
+    /// Whether the ledger can be asked at all: as
+    /// [`SessionStore::ready`](crate::store::SessionStore::ready).
     fn ready(&self) -> StoreFuture<()> {
         StoreFuture::ready(Ok(()))
     }
@@ -68,7 +70,7 @@ pub struct SealedSession {
     pub expires_at: Timestamp,
 }
 
-/// A session's place in the order of its issuer's births and ends.
+/// A session's position in the order of its issuer's births and ends.
 ///
 /// Roughly the microseconds from the Unix epoch to when it was minted, but later
 /// than every end that came before it. Not the time of anything.
@@ -76,11 +78,11 @@ pub struct SealedSession {
 pub struct Birth(u64);
 
 impl Birth {
-    /// The latest that a clock can give. Far from the end of the numbers, so that
+    /// The latest birth that a clock can yield. Far from the end of the numbers, so that
     /// a clock gone mad leaves room for what comes after.
     const LATEST_OF_A_CLOCK: u64 = 1 << 62;
 
-    /// The birth that this number stands for.
+    /// The birth with this number.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)

@@ -24,9 +24,9 @@ const DEFAULT_MAX_ENDED_SESSIONS: usize = 256 * 1024;
 /// `SealedStore`. It is bounded, and errs on the safe side:
 ///
 /// - Above its limit of used tokens it does as [`MemoryStore`](crate::MemoryStore) does.
-/// - Above its limit of ended sessions it forgets those that are oldest, and from then on takes every
-///   session of the same issuer that is as old for ended. Of one issuer it remembers 64 ended sessions
-///   one by one; an issuer that ends more than that loses older ones too.
+/// - Above its limit of ended sessions it forgets those that are oldest, and from then on takes
+///   every session of the same issuer that is as old for ended. Of one issuer it remembers 64 ended
+///   sessions one by one; an issuer that ends more than that loses older ones too.
 /// - Other issuers do not notice: with as many forgotten as remembered, each of another issuer,
 ///   one session in 5,000 that was made before that ends with them, with four times as many one
 ///   in 44, with sixteen times as many every other one. Their users sign in again.
@@ -73,7 +73,7 @@ impl Default for MemoryLedger {
 }
 
 impl fmt::Debug for MemoryLedger {
-    /// Its name alone: it may hold hundreds of thousands of entries.
+    /// Shows only the type's name: it may hold hundreds of thousands of entries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryLedger").finish_non_exhaustive()
     }

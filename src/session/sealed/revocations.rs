@@ -11,7 +11,7 @@ use crate::session::issuer_lines::IssuerLines;
 /// How many ended sessions of one issuer are remembered one by one.
 pub(in crate::session) const MAX_PER_ISSUER: usize = 64;
 
-/// How far a clock may go back, or differ from that of another machine, before
+/// How far a clock may go back, or differ from another machine's, before
 /// the end of all misses a session: as much as tokens are allowed.
 pub(in crate::session) const MAX_CLOCK_SKEW: Duration = crate::did::DEFAULT_LEEWAY;
 
@@ -33,7 +33,8 @@ pub(super) struct Revocations {
     oldest: BTreeSet<(Birth, Issuer)>,
     /// Below its line all sessions of an issuer count as ended.
     forgotten: IssuerLines,
-    /// The same for everybody: for births that no clock gives which is right, and lines cannot hold.
+    /// The same for everybody: for births that no clock gives which is right, and lines cannot
+    /// hold.
     beyond_lines: Option<Birth>,
     /// The latest birth that a clock suggested.
     latest: Birth,
@@ -158,7 +159,7 @@ impl Ended {
         usize::from(self.until.is_some()) + self.sessions.len()
     }
 
-    /// `until` lies before all single sessions.
+    /// `until` is before all single sessions.
     fn oldest(&self) -> Option<Birth> {
         self.until.or_else(|| self.sessions.first().map(|(birth, _)| *birth))
     }
@@ -293,7 +294,7 @@ mod tests {
         assert!(!revocations.has_ended(&younger));
     }
 
-    /// Many calls in an order of no meaning, beside a model without bounds.
+    /// Random calls, compared with a model without bounds.
     #[test]
     fn an_ended_session_is_never_taken_for_a_living_one() {
         for max in [0, 1, 5, 100, 100_000] {

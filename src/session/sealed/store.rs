@@ -14,7 +14,7 @@ use crate::session::{
     SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 
-/// The cookie that the layer sets unless told otherwise.
+/// The cookie that the layer sets by default.
 const DEFAULT_COOKIE: &str = "__Host-didt";
 
 /// What a browser keeps of a cookie: of name, value and attributes in RFC 6265
@@ -51,7 +51,7 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///
 /// # What it guarantees
 ///
-/// A cookie alone cannot tell that its session was ended, nor that its token was
+/// A cookie by itself does not show that its session was ended, or that its token was
 /// used. That is remembered by a [`RevocationLedger`], and holds as far as it reaches:
 ///
 /// | | [`MemoryLedger`](super::MemoryLedger) | a ledger that machines share: [`RedisStore`] |
@@ -66,7 +66,7 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// "ever" is as long as Redis keeps its data, and "on all machines" is within
 /// milliseconds. Without Redis no session opens.
 ///
-/// With a ledger in memory, **a cookie that somebody copied before its owner
+/// With a ledger in memory, **a cookie that someone copied before its owner
 /// signed out works again after a restart, and all along on other machines, until
 /// the session ends by itself**; a token that somebody copied can make one more
 /// session there until it is too old, 15 minutes by default. Where that is too
@@ -76,12 +76,12 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///
 /// - It lists and counts no sessions: [`lists_sessions`](SessionStore::lists_sessions) is false,
 ///   and the limit on their number that other stores have by default is not kept here.
-/// - A session's data has some 2,800 bytes. What does not fit into a cookie of 4,096
+/// - A session's data has about 2,800 bytes. Data that does not fit into a cookie of 4,096
 ///   is [`StoreError::TooLarge`], and uses no token up.
 /// - Being in use is written into a new cookie. An older cookie of the same session
 ///   still opens it, with the older `last_seen`, and is idle sooner.
 /// - Data is fixed at sign-in, and its user cannot read it.
-/// - The session's name, its [`SessionHandle`], tells when it was made and when it ends.
+/// - The session's name, its [`SessionHandle`], reveals when it was made and when it ends.
 ///
 /// Cloning is cheap and shares keys and ledger.
 ///
@@ -114,7 +114,7 @@ impl SealedStore {
     }
 
     /// The name of the cookie that the sessions go into, prefix included. Defaults to
-    /// the layer's default, `__Host-didt`; give it what the layer's cookie is called.
+    /// the layer's default, `__Host-didt`; set it to the name of the layer's cookie.
     ///
     /// A session that was sealed for one name opens under no other, and the name
     /// counts towards the size of the cookie.

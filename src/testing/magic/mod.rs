@@ -105,7 +105,7 @@ impl Magic {
         self.lock().generation = generation;
     }
 
-    /// How it says that there is no such user. Defaults to [`UnknownUser::NotFound`].
+    /// How the stub reports an unknown user. Defaults to [`UnknownUser::NotFound`].
     pub fn set_unknown_user(&self, answer: UnknownUser) {
         self.lock().unknown_user = answer;
     }
@@ -120,7 +120,7 @@ impl Magic {
         self.lock().queue(fault);
     }
 
-    /// Orders a fault for every request that has none of its own; `None` ends it.
+    /// Sets a fault for every request that has no other; `None` ends it.
     pub fn fail_always(&self, fault: Option<Fault>) {
         self.lock().standing = fault;
     }
@@ -137,7 +137,7 @@ impl Magic {
         self.lock().calls_about(issuer)
     }
 
-    /// Whom it was asked to sign out, in this order.
+    /// The issuers that it was asked to sign out, in order.
     #[must_use]
     pub fn signed_out(&self) -> Vec<Issuer> {
         self.lock().signed_out.clone()

@@ -18,7 +18,7 @@ const MAX_SEEN: usize = 1000;
 /// How many sign-outs are remembered.
 const MAX_SIGNED_OUT: usize = 1000;
 
-/// How the stub says that there is no such user. Magic's documentation does not say which it is.
+/// How the stub reports an unknown user. Magic's documentation does not say what Magic does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownUser {
     /// 404 with an `error_code`.

@@ -1,4 +1,4 @@
-//! A user whom the stub knows.
+//! A user known to the stub.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ pub struct TestUser {
 }
 
 impl TestUser {
-    /// A user of whom nothing is known but the issuer.
+    /// A user with nothing but an issuer.
     #[must_use]
     pub fn new(issuer: Issuer) -> Self {
         let mut fields = Map::new();
@@ -58,7 +58,7 @@ impl TestUser {
         self
     }
 
-    /// Sets any field to any value, `issuer` included: for answers that Magic should not give.
+    /// Sets any field to any value, including `issuer`, to try answers that Magic should not give.
     #[must_use]
     pub fn field(mut self, name: &str, value: Value) -> Self {
         self.fields.insert(name.into(), value);

@@ -1,4 +1,4 @@
-//! What every case works with: a store, users of its own, and a time.
+//! The setting of each case: a store, its own users, and a time.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -13,7 +13,7 @@ use crate::session::{
 };
 use crate::testing::Wallet;
 
-/// What runs a task beside others.
+/// Runs a task concurrently with others.
 pub(super) type Spawner = Arc<dyn Fn(Task) + Send + Sync>;
 
 /// For how long the suite's tokens can be used: Magic's 900 seconds.
@@ -61,7 +61,7 @@ pub(super) fn at_most(max: usize) -> SessionLimit {
     SessionLimit::AtMost(NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// A store to try, and users whom no other case knows.
+/// A store to test, and users that no other case has.
 #[derive(Clone)]
 pub(super) struct Fixture {
     pub(super) store: Arc<dyn SessionStore>,
@@ -71,7 +71,7 @@ pub(super) struct Fixture {
     salt: u64,
 }
 
-/// A session, and all tickets that were ever given out for it.
+/// A session, and all tickets ever issued for it.
 pub(super) struct Live {
     pub(super) record: Arc<SessionRecord>,
     tickets: Vec<String>,
@@ -206,7 +206,7 @@ impl Fixture {
         loaded.ok_or_else(|| Violation::new("a session that was not ended is gone"))
     }
 
-    /// Loads a session and touches it, as a request does; the browser takes what it is given.
+    /// Loads a session and touches it, as a request does; the browser takes the new ticket.
     pub(super) async fn touch(&self, live: &mut Live, now: Timestamp) -> Outcome {
         let record = self.load(live).await?;
         if let Some(ticket) = self.store.touch(&record, now).await?.renewed {

@@ -54,10 +54,10 @@ use self::races::on_a_thread;
 use crate::did::{Clock, SystemClock};
 use crate::session::SessionStore;
 
-/// Something to be run to its end, beside what else is going on.
+/// A task to run to its end, concurrently with others.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs the whole suite, each case on a store of its own.
+/// Runs the whole suite, each case on a new store.
 ///
 /// # Panics
 ///
@@ -96,7 +96,7 @@ impl StoreSuite {
         Self { make: Box::new(make), spawner: Arc::new(on_a_thread), only: None }
     }
 
-    /// What runs a task beside others, such as a runtime's `spawn`. Defaults to a
+    /// How to run a task concurrently, such as a runtime's `spawn`. Defaults to a
     /// thread for each task. Where tasks take turns instead of running in parallel,
     /// the cases about races prove less.
     #[must_use]
@@ -105,7 +105,7 @@ impl StoreSuite {
         self
     }
 
-    /// Runs one case alone, by its name. Defaults to all of them.
+    /// Runs only the case of this name. Defaults to all cases.
     #[must_use]
     pub fn only(mut self, case: &str) -> Self {
         self.only = Some(case.into());
@@ -116,18 +116,18 @@ impl StoreSuite {
     ///
     /// # Panics
     ///
-    /// If the store fails a case, or if there is none of the name that was asked for.
+    /// If the store fails a case, or if there is no case of the given name.
     pub async fn run(&self) {
         let failures = self.failures().await;
         let lines: String = failures.iter().map(|failure| format!("\n  {failure}")).collect();
         assert!(failures.is_empty(), "the store fails {} case(s):{lines}", failures.len());
     }
 
-    /// Runs the suite and gives what failed. A panic inside the store is a failure too.
+    /// Runs the suite and returns the failures. A panic inside the store is a failure too.
     ///
     /// # Panics
     ///
-    /// If there is no case of the name that was asked for.
+    /// If there is no case of the given name.
     pub async fn failures(&self) -> Vec<Failure> {
         let chosen = |case: &&Case| self.only.as_deref().is_none_or(|name| name == case.name);
         let cases: Vec<_> = CASES.iter().filter(chosen).collect();
@@ -248,7 +248,7 @@ const CASES: &[Case] = cases![
     lookup::extreme_times_do_no_harm,
 ];
 
-/// Turns a panic into a violation, so that it too is told with the case's name.
+/// Turns a panic into a violation, so that it is reported with the case's name.
 async fn without_panic(mut case: Pin<Box<dyn Future<Output = Outcome> + Send>>) -> Outcome {
     std::future::poll_fn(|cx| {
         let poll = catch_unwind(AssertUnwindSafe(|| case.as_mut().poll(cx)));

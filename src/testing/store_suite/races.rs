@@ -238,7 +238,7 @@ impl<T> Drop for Lane<T> {
     }
 }
 
-/// Runs a task on a thread of its own.
+/// Runs a task on a new thread.
 pub(super) fn on_a_thread(mut task: Task) {
     thread::spawn(move || {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));

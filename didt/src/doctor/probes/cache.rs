@@ -1,4 +1,4 @@
-//! Is what one caller was answered given to another?
+//! Does one caller get the answer that was made for another?
 
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};

@@ -1,4 +1,4 @@
-//! Does a refusal say what it is, and to nobody else?
+//! Is a refusal recognisable, and kept out of caches?
 
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};

@@ -36,7 +36,7 @@ pub(super) const PROBE: Probe = Probe {
     run: |examination| Box::pin(run(examination)),
 };
 
-/// `BREW` is nobody's method (RFC 2324 aside): what is not known must not pass either.
+/// No application knows `BREW` (RFC 2324 aside): unknown methods must not pass either.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
 
 async fn run(examination: &Examination) -> Outcome {

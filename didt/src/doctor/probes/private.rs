@@ -1,4 +1,4 @@
-//! Are the endpoints that are nobody's business out of reach?
+//! Are the private endpoints out of reach?
 
 use crate::doctor::examination::{Examination, Reply};
 use crate::doctor::finding::{Found, Inconclusive, Outcome, Severity};
@@ -74,8 +74,8 @@ async fn run(examination: &Examination) -> Outcome {
     Ok(Found::unless(wrong, format!("{} endpoints are out of reach", ENDPOINTS.len())))
 }
 
-/// With all that a gateway tells a check: without it a check refuses, as a gateway does where there
-/// is none.
+/// Adds everything that a gateway states to a check. Without it a check refuses, which looks like a
+/// gateway without one.
 fn told(examination: &Examination, request: Request) -> Request {
     let about = examination.public().unwrap_or(&examination.guarded);
     request

@@ -97,7 +97,7 @@ const MEND: &[Mend] = &[
     ),
 ];
 
-/// What spoofed headers say: nobody's issuer.
+/// The value of spoofed headers: an issuer that no one has.
 const SPOOFED: &str = "did:ethr:0x00000000000000000000000000000000D1D70C70";
 
 async fn try_all(examination: &Examination, plain: &Request) -> Outcome {
@@ -141,7 +141,7 @@ fn seen(reply: Reply) -> Option<Seen> {
     Seen::read(&answer)
 }
 
-/// `plain` with every identity header in every spelling, each in a request of its own.
+/// `plain` with every identity header in every spelling, each in a separate request.
 fn spoofed<'a>(
     examination: &'a Examination,
     plain: &'a Request,

@@ -92,7 +92,7 @@ impl Answer {
         self.header(name).is_some()
     }
 
-    /// 2xx or an upgrade: whatever was asked for was given.
+    /// 2xx or an upgrade: the request succeeded.
     pub(crate) fn is_given(&self) -> bool {
         self.status == 101 || (200..300).contains(&self.status)
     }

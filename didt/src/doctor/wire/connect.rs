@@ -15,15 +15,15 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::{Answer, Error, Request, Url};
 
-/// Whom a gateway's certificate must be from.
+/// Which authorities may have issued a gateway's certificate.
 pub(crate) enum Roots<'a> {
     /// What the operating system trusts.
     System,
-    /// The certificates in this PEM file alone.
+    /// Only the certificates in this PEM file.
     File(&'a Path),
 }
 
-/// Sends requests, each over a connection of its own.
+/// Sends requests, each over its own connection.
 pub(crate) struct Connector {
     tls: TlsConnector,
     timeout: Duration,

@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use super::super::assertion::Signer;
 
-/// Public, and the same for everybody: upstreams may keep it for five minutes.
+/// Public, and the same for everyone: upstreams may cache it for five minutes.
 pub(super) async fn serve(State(signer): State<Arc<Signer>>) -> impl IntoResponse {
     let headers =
         [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=300")];

@@ -27,8 +27,8 @@ enum Switch {
     On,
 }
 
-/// Signing out when nobody is signed in is no error: the layer takes a dead cookie away. To end
-/// sessions elsewhere one has to be somebody.
+/// Signing out when nobody is signed in is not an error: the layer clears an invalid cookie. Ending
+/// sessions elsewhere takes a signed-in caller.
 pub(super) async fn logout(
     State(magic): State<Option<Magic>>,
     Extension(client): Extension<Client>,

@@ -3,7 +3,7 @@
 //! | Request | Answer |
 //! |---|---|
 //! | `POST /auth/login` with a DID token | 204 and the cookie; JSON if `Accept` asks for it |
-//! | `POST /auth/logout`, `?everywhere=1` | 204, the cookie is taken away |
+//! | `POST /auth/logout`, `?everywhere=1` | 204, the cookie is cleared |
 //! | `GET /auth/session` | who is signed in, as JSON |
 //! | `GET /auth/sessions`, `?cursor=…&limit=…` | a page of this issuer's sessions, and the cursor of the `next` |
 //! | `DELETE /auth/sessions/{handle}` | ends one of them |
@@ -94,7 +94,7 @@ fn client(request: &Request) -> Client {
     request.extensions().get::<Client>().copied().unwrap_or(Client(None))
 }
 
-/// A session, as its owner gets to see it. A handle is no secret: it opens nothing.
+/// A session, as its owner sees it. A handle is not a secret: it opens nothing.
 fn describe(session: &Session) -> Value {
     let mut described = json!({
         "issuer": session.issuer(),
@@ -153,7 +153,7 @@ fn unauthorized(word: &str, challenge: &'static str) -> Response {
     response
 }
 
-/// The challenge for whoever sent nothing.
+/// The challenge for requests without credentials.
 const PLAIN_CHALLENGE: &str = "Bearer realm=\"magic\"";
 
 /// `{"error":"…"}`, as the layer's own rejections have it.

@@ -35,7 +35,8 @@ pub(super) async fn list(
         .into_response())
 }
 
-/// 404 for a handle that is none, is another issuer's, or has ended: the three look alike.
+/// 404 for a handle that is malformed, belongs to another issuer, or has ended: the three look
+/// alike.
 pub(super) async fn end(
     Extension(client): Extension<Client>,
     Path(handle): Path<String>,

@@ -1,11 +1,11 @@
-//! Does the rule admit whoever is calling?
+//! Does the rule admit the caller?
 
 use tower_didt::{Session, Timestamp};
 
 use super::super::policy::{Access, Rule, Verdict};
 use super::denial::Denial;
 
-/// Checks what the layer does not know of: whom the rule admits, and how old a session may be.
+/// Checks what the layer cannot: whether the rule admits the caller, and how old a session may be.
 pub(super) fn admit(rule: &Rule, session: Option<&Session>, now: Timestamp) -> Result<(), Denial> {
     if rule.access.asks_for_somebody() {
         let session = session.ok_or(Denial::Nobody)?;

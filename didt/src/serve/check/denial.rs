@@ -9,7 +9,7 @@ use super::super::policy::NotCanonical;
 /// Why a check says no by itself. The client learns a status; the reason is for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
-    /// Whoever asks is not among the trusted proxies: what it tells is anybody's word.
+    /// The asking peer is not a trusted proxy, so its statements cannot be believed.
     UntrustedProxy,
     /// The gateway did not state the request that it asks about, or stated a part of it twice.
     NotStated,
@@ -21,7 +21,7 @@ pub(crate) enum Denial {
     ConnectionNamesHeader,
     /// `Upgrade` to something else than a WebSocket, behind which nothing would be checked.
     OtherProtocol,
-    /// The rule asks for an issuer, and nobody is calling.
+    /// The rule requires an issuer, and nobody is signed in.
     Nobody,
     /// The rule admits others.
     IssuerNotAllowed,
@@ -54,7 +54,7 @@ impl Denial {
         }
     }
 
-    /// What the operator has to mend, where it is no client's fault.
+    /// What the operator has to fix, if it is not the client's fault.
     pub(super) const fn mistake(self) -> Option<&'static str> {
         match self {
             Self::UntrustedProxy => Some(
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::serve::policy::Target;
 
-    /// Mistakes of the operator's are told to the operator; the client learns a status.
+    /// The operator's mistakes are logged for the operator; the client only gets a status.
     #[test]
     fn the_table_says_what_the_client_and_the_operator_are_told() {
         let path = Target::new(b"GET", b"https", b"example.com", b"/..").expect_err("none");

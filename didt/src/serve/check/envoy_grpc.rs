@@ -77,10 +77,10 @@ fn original(question: CheckRequest) -> Result<Original, Denial> {
     })
 }
 
-/// The headers, from whichever of its two fields Envoy fills. Pseudo headers are told elsewhere.
+/// The headers, from whichever of its two fields Envoy fills. Pseudo-headers are stated elsewhere.
 ///
 /// Envoy joins what came twice with commas in the one and keeps it apart in the other: the layer
-/// refuses credentials in both forms. A header that is none is a reason to refuse the request:
+/// refuses credentials in both forms. An invalid header is a reason to refuse the request:
 /// leaving it out would be checking another request than the one that passes.
 fn headers(http: &HttpRequest) -> Result<HeaderMap, Denial> {
     let joined = http.headers.iter().map(|(name, value)| (name, value.as_bytes()));

@@ -1,4 +1,4 @@
-//! What the upstream is told about the caller.
+//! The headers that tell the upstream about the caller.
 
 use http::{HeaderMap, HeaderValue};
 use tower_didt::{Session, Timestamp};
@@ -8,7 +8,7 @@ use super::super::config::IdentityHeaders;
 use super::super::people::ascii_email;
 use super::denial::Denial;
 
-/// Writes every identity header, empty where there is nothing to say: a header that is missing
+/// Writes every identity header, empty if there is nothing to say: a header that is missing
 /// from the answer would let the client's own value through at some gateways (GHSA-7r4p-vjf4-gxv4,
 /// CVE-2026-31908).
 pub(super) fn write(

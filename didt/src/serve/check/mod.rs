@@ -1,4 +1,4 @@
-//! May this request pass? Asked by a gateway about somebody else's request.
+//! May this request pass? A gateway asks that about its client's request.
 //!
 //! ```text
 //! HTTP: nginx, HAProxy, Caddy, Traefik, Envoy ─ stated ─┐
@@ -6,10 +6,10 @@
 //!                                                             ─► 200 with identity, or a denial
 //! ```
 //!
-//! The steps of a check, each in a file of its own, in the order in which a request meets them:
-//! is the asking proxy trusted (`peer`), did it state the original request in parts (`stated`), is nothing
-//! about the client's headers ambiguous (`screen`), which rule applies (`policy`), who is calling
-//! (the crate's own layer), does the rule admit them (`admit`), what the upstream is told
+//! The steps of a check, each in a file of its own, in the order in which a request meets them: is
+//! the asking proxy trusted (`peer`), did it state the original request in parts (`stated`), is
+//! nothing about the client's headers ambiguous (`screen`), which rule applies (`policy`), who is
+//! calling (the crate's own layer), does the rule admit them (`admit`), what the upstream is told
 //! (`identity`). Denials are written in `denial`.
 
 mod admit;
@@ -44,8 +44,9 @@ use super::config::Config;
 use super::cors::Cors;
 use super::policy::{Access, Rule, Target};
 
-/// The endpoints over HTTP, whatever the question's own method. Their own query takes no part: Caddy
-/// appends the client's to it. A wildcard means at least one character, so Envoy has two routes.
+/// The endpoints over HTTP, whatever the question's own method. Their own query takes no part:
+/// Caddy appends the client's to it. A wildcard means at least one character, so Envoy has two
+/// routes.
 const ENDPOINTS: [(&str, Kind); 6] = [
     ("/check/nginx", Kind::Nginx),
     ("/check/haproxy", Kind::Haproxy),
@@ -187,7 +188,7 @@ impl Checks {
         Ok(response)
     }
 
-    /// 200, with all that the upstream is told about the caller.
+    /// 200, with the identity headers for the upstream.
     fn pass(&self, session: Option<&Session>) -> Result<Response<Bytes>, Denial> {
         let mut response = Response::new(Bytes::new());
         let signer = self.signer.as_deref();
@@ -222,7 +223,8 @@ fn sent_to_sign_in_again(denial: Denial, location: HeaderValue) -> Response<Byte
     response
 }
 
-/// The reason for a denial, for the audit log; `None` for missing credentials, with which every visit begins.
+/// The reason for a denial, for the audit log; `None` for missing credentials, with which every
+/// visit begins.
 fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     let extensions = response.extensions();
     let layer = extensions.get().map(Rejection::name);
@@ -230,7 +232,7 @@ fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     (name != Rejection::MissingCredentials.name()).then_some(name)
 }
 
-/// Whom the layer let pass.
+/// The caller that the layer let pass.
 #[derive(Clone)]
 struct Caller(Option<Session>);
 

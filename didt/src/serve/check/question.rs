@@ -33,13 +33,13 @@ pub(crate) struct Question {
     pub(super) kind: Kind,
     /// The proxy that asks.
     pub(super) peer: Peer,
-    /// The address that the request comes from, as far as trusted proxies tell.
+    /// The address that the request comes from, according to trusted proxies.
     pub(super) client: Option<IpAddr>,
     pub(super) original: Result<Original, Denial>,
 }
 
 impl Question {
-    /// A question that came by HTTP. A request without a known peer is nobody's.
+    /// A question that came by HTTP. A request without a known peer is trusted by nobody.
     pub(super) fn new(kind: Kind, head: Parts) -> Self {
         let client = head.extensions.get::<Client>().and_then(|client| client.0);
         match head.extensions.get::<Peer>().copied() {
@@ -49,7 +49,7 @@ impl Question {
     }
 }
 
-/// Which kind of gateway asks. Told by the endpoint, never guessed.
+/// Which kind of gateway asks. The endpoint says so; it is never guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Nginx,
@@ -71,8 +71,8 @@ impl Kind {
         }
     }
 
-    /// Whether the sample configuration forbids caches to store the application's answer where it adds
-    /// a cookie of ours. Traefik has no way to do so, and is given no cookie to add.
+    /// Whether the sample configuration forbids caches to store the application's answer where it
+    /// adds a cookie of ours. Traefik has no way to do so, and is given no cookie to add.
     pub(super) const fn forbids_storing(self) -> bool {
         !matches!(self, Self::Traefik)
     }
@@ -89,7 +89,7 @@ impl Kind {
     }
 }
 
-/// The request that a gateway asks about, as the gateway tells it: unchecked bytes.
+/// The request that a gateway asks about, as the gateway states it: unchecked bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Original {
     pub(super) method: Bytes,

@@ -1,4 +1,4 @@
-//! Headers of a client's that say two things: one to us and another to somebody else on the way.
+//! Client headers that mean one thing to us and another to a program further on.
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderName};

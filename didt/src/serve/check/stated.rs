@@ -14,14 +14,14 @@ use http::request::Parts;
 use super::denial::Denial;
 use super::question::{Kind, Original};
 
-/// What nginx's configuration and HAProxy's script set. `X-Original-URI` is path and query, raw as the
-/// client sent them.
+/// What nginx's configuration and HAProxy's script set. `X-Original-URI` is path and query, raw as
+/// the client sent them.
 const METHOD: &str = "x-original-method";
 const SCHEME: &str = "x-original-scheme";
 const HOST_SENT: &str = "x-original-host";
 const URI: &str = "x-original-uri";
 
-/// nginx sends no `Upgrade` in subrequests: this takes its place, empty if there is none.
+/// Replaces `Upgrade`, which nginx does not send in subrequests; empty if there is none.
 const UPGRADE_SENT: &str = "x-original-upgrade";
 
 /// The glued form. A configuration that sets it leaves the parts to the client, who could then
@@ -59,7 +59,8 @@ fn in_original_headers(mut headers: HeaderMap) -> Result<Original, Denial> {
     Ok(Original { method, scheme, host, uri, headers })
 }
 
-/// Caddy's `forward_auth` and Traefik's `ForwardAuth`, which overwrite what the client sent in these.
+/// Caddy's `forward_auth` and Traefik's `ForwardAuth`, which overwrite what the client sent in
+/// these.
 fn in_forwarded_headers(headers: HeaderMap) -> Result<Original, Denial> {
     Ok(Original {
         method: single_header(&headers, "x-forwarded-method")?,
@@ -103,8 +104,8 @@ pub(super) fn names_no_other_host(headers: &HeaderMap, authority: &[u8]) -> Resu
     }
 }
 
-/// The value of a header that the gateway sets. A header that occurs twice is as bad as a missing one:
-/// one of the two may be the client's.
+/// The value of a header that the gateway sets. A header that occurs twice is as bad as a missing
+/// one: one of the two may be the client's.
 pub(super) fn single_header(headers: &HeaderMap, name: &str) -> Result<Bytes, Denial> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

@@ -132,7 +132,7 @@ async fn a_rule_with_a_list_admits_nobody_else() {
     }
 }
 
-/// RFC 9470: the client is told how recent its sign-in has to be.
+/// RFC 9470: the client learns how recent its sign-in has to be.
 #[tokio::test]
 async fn a_rule_for_fresh_sessions_asks_to_sign_in_again() {
     let gateway = Gateway::new(config());
@@ -237,7 +237,8 @@ async fn a_url_that_could_be_read_in_two_ways_passes_no_public_rule() {
         let query = ask(&gateway, question(kind, "GET", "/app?/public/x")).await;
         assert_eq!(query.status, StatusCode::UNAUTHORIZED, "{kind}");
     }
-    // A target with a fragment or 8-bit bytes is none for HTTP itself, but nginx tells it in a header.
+    // A target with a fragment or 8-bit bytes is none for HTTP itself, but nginx tells it in a
+    // header.
     for uri in [b"/app#/public/".as_slice(), b"/public/\xff"] {
         let mut request = empty(question("nginx", "GET", "/app"));
         let value = http::HeaderValue::from_bytes(uri).expect("a value");
@@ -311,7 +312,8 @@ async fn only_traefik_gets_no_cookie_to_add_to_an_answer() {
     }
 }
 
-/// HTTP/2 from Envoy has `:authority`, and a `Host` field beside it names the same host or is refused.
+/// HTTP/2 from Envoy has `:authority`, and a `Host` field beside it names the same host or is
+/// refused.
 #[tokio::test]
 async fn an_authority_and_another_host_are_refused() {
     let gateway = Gateway::new(config());

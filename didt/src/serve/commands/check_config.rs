@@ -59,7 +59,7 @@ impl CheckConfig {
     }
 }
 
-/// As many as anybody reads.
+/// More than this nobody reads.
 const MAX_WARNINGS: usize = 20;
 
 /// The first rule that matches applies: what a later one is meant to guard may be open.

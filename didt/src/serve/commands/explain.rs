@@ -10,9 +10,9 @@ use super::arguments::ConfigArgs;
 use crate::output::{invalid, write_line};
 use crate::serve::policy::{Access, Hit, Miss, NotCanonical, Policy, Rule, Target};
 
-/// Tell which rule applies to a request, and why
+/// Show which rule applies to a request, and why
 ///
-/// Matches the request as `didt serve` does, and asks nobody for a session. Reads the rules only: no
+/// Matches the request as `didt serve` does, without asking for a session. Reads the rules only: no
 /// secret has to be there.
 #[derive(Args)]
 #[command(after_help = HELP)]

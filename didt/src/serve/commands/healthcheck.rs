@@ -1,5 +1,5 @@
-//! `didt healthcheck`: whether a running server can be used, for those who may run a program and have no
-//! HTTP client: a container's health check, an orchestrator's exec probe, a script.
+//! `didt healthcheck`: whether a running server can be used, for those who may run a program and
+//! have no HTTP client: a container's health check, an orchestrator's exec probe, a script.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,16 +27,16 @@ const MAX_BODY: usize = 1024;
 
 /// Ask a running `didt serve` whether it can be used
 ///
-/// Asks the private listener that the settings name (`listen.private`) for /readyz: whether the store answers
-/// and the server is not about to stop. Reads no other setting and no secret.
+/// Asks the private listener that the settings name (`listen.private`) for /readyz: whether the
+/// store answers and the server is not about to stop. Reads no other setting and no secret.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Healthcheck {
     #[command(flatten)]
     config: ConfigArgs,
 
-    /// Ask only whether the process answers (/healthz): for a probe that restarts what fails, since a
-    /// restart does not mend a store
+    /// Ask only whether the process answers (/healthz): for a probe that restarts what fails, since
+    /// a restart does not repair a store
     #[arg(long)]
     live: bool,
 

@@ -11,7 +11,7 @@ use tower_didt::{Clock, Issuer, SystemClock};
 
 use crate::output::{invalid, say};
 
-/// Ask Magic's Admin API who somebody is, or sign somebody out there
+/// Look a user up in Magic's Admin API, or sign a user out there
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Magic {
@@ -36,7 +36,7 @@ enum Call {
         /// did:ethr:0x…
         issuer: Issuer,
     },
-    /// End a user's sessions with Magic (those of `didt serve` are another matter)
+    /// End a user's sessions with Magic (not those of `didt serve`)
     SignOut {
         /// did:ethr:0x…
         issuer: Issuer,

@@ -10,13 +10,13 @@ use super::arguments::FileArgs;
 use crate::output::{invalid, invalid_already_said};
 use crate::serve::run;
 
-/// For tasks that nobody waits for.
+/// The time given to tasks that nobody waits for.
 const LEFTOVERS: Duration = Duration::from_millis(100);
 
 /// Serve a gateway that asks who is calling (nginx, Caddy, Traefik, Envoy, HAProxy)
 ///
 /// SIGTERM and SIGINT stop it gracefully, a second signal stops it immediately; SIGHUP reads the
-/// certificate again. Where it listens is told on standard error, as are logs.
+/// certificate again. It reports its addresses on standard error, where it also logs.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Serve {
@@ -31,7 +31,7 @@ Exit codes:
   2  a setting is invalid, or an address cannot be bound; standard error says why";
 
 impl Serve {
-    /// Serves until it is told to stop.
+    /// Serves until a signal stops it.
     pub(crate) fn run(self) -> io::Result<ExitCode> {
         let config = match self.settings.load(true) {
             Ok(loaded) => loaded.config,

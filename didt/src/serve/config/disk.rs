@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 /// The most that is read of a file: certificates are the longest.
 const MAX_LEN: u64 = 1024 * 1024;
 
-/// Reads a whole file. A pipe or a device is none: it might never end, or give its text only once.
+/// Reads a whole file. Pipes and devices are refused: they might never end, or yield their text
+/// only once.
 pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));

@@ -11,14 +11,14 @@ use super::origin::Origin;
 /// A policy file is written by people.
 pub(crate) const MAX_FILE_LEN: usize = 1024 * 1024;
 
-/// The key of the rules, which are no settings.
+/// The key of the rules, which are not settings.
 pub(super) const RULES: &str = "rules";
 
 /// A policy file, parsed and not yet understood.
 pub(super) struct Document<'a> {
     name: Arc<str>,
     text: &'a str,
-    /// All values that are no tables, by dotted key.
+    /// All values that are not tables, by dotted key.
     pub(super) leaves: Vec<(String, Spanned<DeValue<'a>>)>,
     /// All tables, by dotted key: the name of one may be wrong although nothing is in it.
     pub(super) tables: Vec<(String, usize)>,
@@ -54,7 +54,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The line on which this byte stands.
+    /// The line of this byte.
     pub(super) fn origin(&self, byte: usize) -> Origin {
         let before = self.text.as_bytes().iter().take(byte);
         let line = 1 + before.filter(|byte| **byte == b'\n').count();

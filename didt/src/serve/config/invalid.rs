@@ -1,4 +1,4 @@
-//! An invalid setting, told in one line.
+//! An invalid setting, reported in one line.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::origin::Origin;
 
 /// What is wrong with the settings: where, which key, what, and what is expected instead.
 ///
-/// Never shows what stands in a secret, nor the value of a key that names a file: somebody
+/// Never shows a secret, nor the value of a key that names a file: somebody
 /// may have put the secret itself there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invalid {
@@ -37,7 +37,7 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// Logs and terminals get what is visible alone.
+/// Logs and terminals get only visible characters.
 struct OneLine<'a>(&'a str);
 
 impl fmt::Display for OneLine<'_> {

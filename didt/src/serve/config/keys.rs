@@ -86,12 +86,12 @@ pub(crate) fn variable(key: &str) -> String {
     format!("{VARIABLE_PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 
-/// Whether this is a table that settings stand in.
+/// Whether this is a table of settings.
 pub(super) fn is_section(table: &str) -> bool {
     below(table).next().is_some()
 }
 
-/// Why there is no such key: with those beside it.
+/// Explains that there is no such key, and lists the table's keys.
 pub(super) fn unknown(key: &str) -> String {
     if is_section(key) {
         return format!("is a table; its keys are {}", list(key));

@@ -1,4 +1,4 @@
-//! Everything that `didt serve` was told, read and checked.
+//! The configuration of `didt serve`, read and checked.
 //!
 //! ```text
 //! file (TOML) ─► document ─┬─────────────► rules ─► Policy ─┐
@@ -51,16 +51,16 @@ pub(crate) struct Sources<'a> {
     pub(crate) file: Option<(&'a str, &'a str)>,
     /// All environment variables whose names begin with [`VARIABLE_PREFIX`].
     pub(crate) variables: Vec<(String, String)>,
-    /// Keys and values of `--set`; the last word counts.
+    /// Keys and values of `--set`; the last one wins.
     pub(crate) flags: Vec<(String, String)>,
-    /// Whether the files that settings name are read. Without them all else is checked, and nothing can be
-    /// served.
+    /// Whether the files that settings name are read. Without them all else is checked, and nothing
+    /// can be served.
     pub(crate) files: bool,
     /// Reads the files that settings name: [`read_file`], but in tests.
     pub(crate) read: fn(&Path) -> io::Result<Zeroizing<Vec<u8>>>,
 }
 
-/// The settings, and what to tell about them.
+/// The settings, and what to report about them.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: Config,
@@ -88,7 +88,8 @@ pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
     rules::policy(&mut settings, document, lifetime, magic)
 }
 
-/// The private listener only: what other settings say is not looked at, and no file that they name is read.
+/// The private listener only: what other settings say is not looked at, and no file that they name
+/// is read.
 pub(crate) fn private_listener(sources: &Sources<'_>) -> Result<Option<Listen>, Invalid> {
     let document = sources.file.map(|(name, text)| Document::parse(name, text));
     let mut document = document.transpose()?;
@@ -98,7 +99,7 @@ pub(crate) fn private_listener(sources: &Sources<'_>) -> Result<Option<Listen>, 
 /// The settings of a gateway, all of them checked.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// `None`: that of the secret key's application, which Magic names.
+    /// `None` means the audience of the secret key's application, which Magic supplies.
     pub(crate) audiences: Option<Audiences>,
     pub(crate) public: PublicListener,
     pub(crate) private: Option<PrivateListener>,
@@ -182,7 +183,7 @@ pub(crate) struct PublicListener {
 #[derive(Debug)]
 pub(crate) struct PrivateListener {
     pub(crate) listen: Listen,
-    /// What administration asks for as a bearer token. Without it there is no administration.
+    /// The bearer token for administration. Without it, there is no administration.
     pub(crate) admin_secret: Option<Secret>,
 }
 
@@ -209,12 +210,12 @@ pub(crate) struct Sessions {
     pub(crate) bound_login: Option<BoundLogin>,
 }
 
-/// How far clocks may be apart: those of the devices that make tokens, and this one.
+/// How far the clocks of devices that make tokens may differ from this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leeways {
-    /// How far ahead of our clock `nbf` may lie. Defaults to 5 minutes.
+    /// How far ahead of our clock `nbf` may be. Defaults to 5 minutes.
     pub(crate) not_before: Duration,
-    /// How far ahead of our clock `iat` may lie. Defaults to 5 minutes.
+    /// How far ahead of our clock `iat` may be. Defaults to 5 minutes.
     pub(crate) issued_at: Duration,
     /// For how long after `ext` a token is still accepted. Defaults to none.
     pub(crate) expiry: Duration,
@@ -230,9 +231,9 @@ impl Default for Leeways {
 #[derive(Clone, Debug)]
 pub(crate) struct Magic {
     pub(crate) secret_key: SecretKey,
-    /// Magic's own unless given.
+    /// Defaults to Magic's own URL.
     pub(crate) api_url: Option<String>,
-    /// Whether nobody signs in while Magic cannot be asked. Defaults to yes.
+    /// Whether sign-in is refused while Magic cannot be asked. Defaults to yes.
     pub(crate) required: bool,
     /// For a call, retry included. Defaults to 3 seconds.
     pub(crate) timeout: Duration,
@@ -258,16 +259,16 @@ pub(crate) enum Store {
     Redis(RedisStoreBuilder),
 }
 
-/// The names of the headers that tell the upstream who is calling. All of them stand on every
-/// 200, empty if nobody is.
+/// The names of the headers that tell the upstream who is calling. Every 200 has all of them,
+/// empty if nobody is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdentityHeaders {
     /// `did:ethr:0x…`, EIP-55. Defaults to `x-auth-issuer`.
     pub(crate) issuer: HeaderName,
     /// `0x…`, EIP-55. Defaults to `x-auth-address`.
     pub(crate) address: HeaderName,
-    /// The e-mail address by Magic's word; empty without `[magic]`, and for people who have none.
-    /// Defaults to `x-auth-email`.
+    /// The e-mail address according to Magic; empty without `[magic]`, and for people who have
+    /// none. Defaults to `x-auth-email`.
     pub(crate) email: HeaderName,
     /// The session's handle, 64 hexadecimal digits; empty for a token without a session.
     /// Defaults to `x-auth-session`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Nobody said anything.
+    /// The default; nothing was set.
     Default,
     /// A line of the policy file, counted from 1.
     File { name: Arc<str>, line: usize },

@@ -10,8 +10,8 @@ use super::invalid::Invalid;
 use super::settings::Settings;
 use crate::serve::policy::{Admit, Parties, Said, Word};
 
-/// `admit`, `issuers`, `addresses`, `emails` and `emails_file` at the top of the settings. `magic`: whether
-/// there is `[magic]` to ask.
+/// `admit`, `issuers`, `addresses`, `emails` and `emails_file` at the top of the settings. `magic`:
+/// whether there is `[magic]` to ask.
 pub(super) fn admitted(settings: &mut Settings<'_>, magic: bool) -> Result<Said, Invalid> {
     const ADMIT: &str = "admit";
     let word = settings.parsed(ADMIT, word)?;
@@ -122,8 +122,8 @@ pub(super) fn address(text: &str) -> Result<Issuer, String> {
     Ok(Issuer::from(address))
 }
 
-/// Mixed case is a checksum (EIP-55): where it is wrong, a digit is, and the list names somebody
-/// else. One case only is no checksum.
+/// Mixed case is a checksum (EIP-55): if it is wrong, so is a digit, and the list names someone
+/// else. A single case has no checksum.
 fn checksum(text: &str, right: &str) -> Result<(), String> {
     let digits = text.rsplit_once('x').map_or(text, |(_, digits)| digits);
     let mixed = digits.contains(|c: char| c.is_ascii_uppercase())

@@ -136,7 +136,7 @@ impl<'a> Settings<'a> {
         Ok(default)
     }
 
-    /// The name of a file, which is shown, and what stands in it.
+    /// The name of a file, which may be shown, and its contents.
     pub(super) fn file(
         &mut self,
         key: &'static str,

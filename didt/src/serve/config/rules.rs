@@ -26,7 +26,7 @@ const MAX_NAME_LEN: usize = 64;
 const SHORTEST_FRESH: Duration = Duration::from_secs(1);
 const LONGEST_FRESH: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// A rule as it stands in the file.
+/// A rule as the file has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleText {
@@ -103,7 +103,7 @@ fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<V
     Ok(rules)
 }
 
-/// Tells what is wrong with one rule.
+/// Reports the fault of one rule.
 struct Faults<'a> {
     document: &'a Document<'a>,
     rule: String,
@@ -241,7 +241,7 @@ fn rule(
     Ok(Rule { name, access, admit, requests })
 }
 
-/// Names stand in logs, metrics and headers.
+/// Names appear in logs, metrics and headers.
 fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.len() > MAX_NAME_LEN || !name.bytes().all(plain) {

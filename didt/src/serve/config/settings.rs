@@ -1,4 +1,4 @@
-//! All that was said, with the later word over the earlier: file, environment, flags.
+//! All settings from file, environment and flags, where later sources override earlier ones.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,7 +80,7 @@ impl<'a> Settings<'a> {
         self.explained
     }
 
-    /// What stands in a file that a setting names.
+    /// The contents of a file that a setting names.
     pub(super) fn contents(&self, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Invalid> {
         if !self.sources.files {
             return Ok(super::stand_in::contents(key));
@@ -90,7 +90,7 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Whether files are read; where not, something stands for what is in them.
+    /// Whether files are read; if not, stand-ins replace their contents.
     pub(super) const fn reads_files(&self) -> bool {
         self.sources.files
     }

@@ -1,4 +1,4 @@
-//! What stands for the contents of files where they are not read: something of the right form, so that all
+//! Stand-ins for the contents of files that are not read: something of the right form, so that all
 //! else can be checked. Nothing is ever served with it.
 
 use zeroize::Zeroizing;

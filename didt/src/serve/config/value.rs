@@ -1,4 +1,4 @@
-//! A value as it was given, and what it is read as.
+//! A value as given, and its typed readings.
 //!
 //! In the file a value has TOML's types. In the environment and on the command line it is
 //! TOML too if it looks like it, and else the text itself, without quotes.
@@ -12,7 +12,7 @@ pub(super) enum Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// As it was given, for a message.
+    /// The value as given, for a message.
     pub(super) fn shown(&self) -> String {
         let value = match self {
             Self::Text(text) => return format!("{text:?}"),

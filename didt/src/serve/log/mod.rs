@@ -13,7 +13,8 @@ pub(crate) use self::queue::Lines;
 use super::audit;
 use super::config::{Log, LogFormat, LogLevel};
 
-/// From now on events go to standard error, by a queue, so that nobody waits for its reader.
+/// Sends events to standard error from now on, through a queue, so that nobody waits for its
+/// reader.
 pub(crate) fn install(log: &Log) -> Result<Lines, CannotLog> {
     let lines = Lines::write_to(std::io::stderr()).map_err(|_| CannotLog)?;
     tracing::subscriber::set_global_default(subscriber(log, lines.clone()))
@@ -25,7 +26,8 @@ fn subscriber<W>(log: &Log, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // The queue takes every line; an error of its own would be said on standard error, past the queue.
+    // The queue takes every line; an error of its own would be said on standard error, past the
+    // queue.
     let lines = fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),

@@ -1,8 +1,8 @@
 //! Lines on their way to standard error.
 //!
-//! Whoever reads standard error may pause: a collector that is restarted, a terminal that is stopped, a
-//! full disk behind a pipe. A write then waits for as long as that lasts. So requests put their lines
-//! into a queue with a bound, and a thread of its own does the waiting.
+//! The reader of standard error may pause: a collector that is restarted, a terminal that is
+//! stopped, a full disk behind a pipe. A write then waits for as long as that lasts. So requests
+//! put their lines into a queue with a bound, and a thread of its own does the waiting.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -21,16 +21,16 @@ pub(super) const TARGET: &str = "didt::log";
 /// How much may wait: about three thousand lines, a second of refusals at full speed.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What lines may take of it that are no audit events: the rest is kept for those.
+/// The part for lines that are not audit events; the rest is reserved for those.
 const MAX_ORDINARY_BYTES: usize = MAX_BYTES / 2;
 
-/// What a line takes beside its text: its place in the queue and its allocation.
+/// The memory of a line besides its text: its place in the queue and its allocation.
 const LINE_OVERHEAD: usize = 64;
 
 /// How much is written at a time; what pipes hold on Linux (pipe(7)).
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// Between two attempts where somebody else has made standard error non-blocking.
+/// The pause between two attempts if another program has made standard error non-blocking.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is dropped first where not everything can wait.
@@ -143,7 +143,7 @@ impl State {
 }
 
 impl Lines {
-    /// Begins to write what is put into it, on a thread of its own.
+    /// Starts to write the queue's lines, on a thread of its own.
     pub(super) fn write_to(out: impl Write + Send + 'static) -> io::Result<Self> {
         let lines = Self::default();
         let queue = lines.clone();
@@ -156,7 +156,8 @@ impl Lines {
         self.push(Weight::Vital, format!("didt: {message}\n").into_bytes());
     }
 
-    /// Waits until everything is written, but no longer than this. Blocks the thread: for the end only.
+    /// Waits until everything is written, but no longer than this. Blocks the thread: for the end
+    /// only.
     pub(crate) fn flush(&self, limit: Duration) {
         let state = self.state();
         let waiting = |state: &mut State| state.writing || !state.is_empty();

@@ -1,4 +1,4 @@
-//! What a rule asks of whoever is calling.
+//! What a rule asks of the caller.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 /// What a rule asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everybody passes; credentials are not even looked at.
+    /// Everyone passes; credentials are ignored.
     Public,
-    /// Everybody passes, known or not; bad credentials do not.
+    /// Everyone passes, signed in or not; invalid credentials are refused.
     Optional,
     /// A session or a token.
     Required,
-    /// A session younger than this. A token alone is none.
+    /// A session younger than this. A token without a session is not enough.
     Fresh(Duration),
 }
 
 impl Access {
-    /// Whether nobody passes unknown.
+    /// Whether only signed-in callers pass.
     pub(crate) const fn asks_for_somebody(self) -> bool {
         matches!(self, Self::Required | Self::Fresh(_))
     }

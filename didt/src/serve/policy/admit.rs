@@ -1,8 +1,8 @@
 //! Who passes where a session or a token is required.
 //!
-//! A DID token proves that its maker holds a key, and anybody can make a key: the client id that a
-//! token has to name stands on every page that signs people in. So a policy says whom it admits,
-//! and there is no default that could let everybody in unnoticed.
+//! A DID token proves that its maker holds a key, and anyone can make a key: the client id that a
+//! token must name appears on every page that signs people in. So a policy says whom it admits, and
+//! there is no default that could silently let everyone in.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,24 +12,24 @@ use tower_didt::{Issuer, Session};
 
 use super::Parties;
 
-/// Whom a rule admits that asks for a session or a token.
+/// Whom a rule admits if it asks for a session or a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admit {
-    /// Every issuer, which is everybody who can make a key.
+    /// Every issuer, which means everyone who can make a key.
     AnyKey,
-    /// The users of the application, by Magic's word.
+    /// The users of the application, according to Magic.
     Known,
     /// These only.
     Listed(Arc<Parties>),
 }
 
-/// Whether somebody passes.
+/// Whether a caller passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Admitted,
     /// The list has others.
     NotListed,
-    /// Magic says that this is nobody's key.
+    /// Magic says that no user has this key.
     Unknown,
     /// Magic has to say who this is, and has not yet.
     NotYetKnown,
@@ -157,7 +157,7 @@ impl Word {
 pub(crate) struct Said {
     pub(crate) word: Option<Word>,
     pub(crate) listed: Option<Arc<Parties>>,
-    /// Whether there is somebody to ask who is known: `[magic]`.
+    /// Whether Magic can be asked who is known: `[magic]`.
     pub(crate) magic: bool,
 }
 
@@ -186,7 +186,7 @@ impl Said {
 /// Why it is open who is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdmitFault {
-    /// Nothing was said, which would admit everybody.
+    /// Nothing was set, which would admit everyone.
     Unsaid,
     /// `listed`, without a list.
     NoList,

@@ -4,10 +4,10 @@ use std::fmt;
 
 use http::Method;
 
-/// The longest method that anybody registered has 17 characters (`UPDATEREDIRECTREF`).
+/// The longest registered method has 17 characters (`UPDATEREDIRECTREF`).
 pub(crate) const MAX_METHOD_LEN: usize = 32;
 
-/// IANA's HTTP Method Registry, without the two that are no requests (`*`, `PRI`).
+/// IANA's HTTP Method Registry, without the two that are not requests (`*`, `PRI`).
 const REGISTERED: [&str; 39] = [
     "ACL",
     "BASELINE-CONTROL",

@@ -50,7 +50,7 @@ impl Policy {
         self.rules.iter().any(|rule| matches!(rule.access, Access::Fresh(_)))
     }
 
-    /// Whether a key that Magic does not know can pass anywhere that asks for somebody.
+    /// Whether a key that Magic does not know can pass any rule that requires sign-in.
     pub(crate) fn admits_unknown_keys(&self) -> bool {
         self.rules
             .iter()

@@ -1,8 +1,9 @@
 //! Earlier rules that take requests away from a later, stricter one.
 //!
-//! The first rule that matches applies. A rule that lies within a later one is an exception from it, as
-//! `/static/**` is from `/**`. One that reaches beyond is hardly meant to: a rule for `/static/**` on any
-//! host, before a strict one for all of `admin.example.com`, opens a part of that host.
+//! The first rule that matches applies. A rule that lies within a later one is an exception from
+//! it, as `/static/**` is from `/**`. One that reaches beyond is hardly meant to: a rule for
+//! `/static/**` on any host, before a strict one for all of `admin.example.com`, opens a part of
+//! that host.
 
 use http::Method;
 
@@ -35,7 +36,7 @@ impl Policy {
     }
 }
 
-/// Whether somebody passes by `earlier` whom `later` would stop.
+/// Whether `earlier` lets someone pass whom `later` would stop.
 fn laxer(earlier: &Rule, later: &Rule) -> bool {
     let admits_more = match (&earlier.admit, &later.admit) {
         (_, Admit::AnyKey) => false,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tower_didt::Issuer;
 use tower_didt::magic::{Email, EmailPattern};
 
-/// Those whom a rule lists. Any of the lists admits.
+/// The people that a rule lists. Any of the lists admits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parties {
     /// The union of `issuers` and `addresses`.
@@ -20,7 +20,8 @@ impl Parties {
             return false;
         }
         let domain = format!("*@{}", email.domain());
-        // By look-up, since the lists may be long. What parses to another pattern is another address.
+        // By look-up, since the lists may be long. What parses to another pattern is another
+        // address.
         [email.as_str(), &domain].into_iter().any(|text| {
             let pattern = text.parse::<EmailPattern>();
             pattern.is_ok_and(|pattern| pattern.matches(email) && self.emails.contains(&pattern))

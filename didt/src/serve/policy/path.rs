@@ -1,6 +1,6 @@
 //! The one spelling of a path.
 //!
-//! Between the client and the service that answers stand readers who decode, merge and strip
+//! Programs between the client and the service that answers decode, merge and strip
 //! differently. A path that any of them could take for another one is refused; what all of
 //! them take for the same is brought into one form.
 
@@ -8,10 +8,11 @@ use std::fmt;
 
 use percent_encoding::{percent_decode, percent_encode_byte};
 
-/// The most bytes of path and query: what one buffer of nginx holds (`large_client_header_buffers`).
+/// The most bytes of path and query: what one buffer of nginx holds
+/// (`large_client_header_buffers`).
 pub(crate) const MAX_URI_LEN: usize = 8 * 1024;
 
-/// Reads path and query of a request and gives its path.
+/// Reads path and query of a request and returns its path.
 ///
 /// Escapes get upper-case digits (RFC 3986 section 6.2.2.1): some servers and links spell them
 /// in lower case, and nobody takes the two for different. What RFC 3986 lets stand in a
@@ -101,8 +102,8 @@ fn is_dots(decoded: &[u8]) -> bool {
 }
 
 /// What services that convert to an 8-bit character set by "best fit" (Windows code pages; NFKC
-/// normalisation) make `/`, `\\`, `.`, `%`, `?`, `#`, `;` or `:` of: full-width and small forms, and other
-/// slashes and dots.
+/// normalisation) make `/`, `\\`, `.`, `%`, `?`, `#`, `;` or `:` of: full-width and small forms,
+/// and other slashes and dots.
 const fn is_look_alike(character: char) -> bool {
     matches!(
         character,
@@ -123,7 +124,7 @@ const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// What else may stand in a path as it is (RFC 3986 section 3.3), but `;`.
+/// Other characters that may appear in a path unescaped (RFC 3986 section 3.3), except `;`.
 const fn is_plain(byte: u8) -> bool {
     matches!(
         byte,

@@ -105,7 +105,7 @@ impl PathPattern {
     }
 }
 
-/// Stands for a segment that may be anything.
+/// A segment that may be anything.
 const EXAMPLE: &str = "x";
 
 fn all<'a>(

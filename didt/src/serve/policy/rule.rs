@@ -10,7 +10,7 @@ pub(crate) struct Rule {
     /// What logs and `didt explain` call it.
     pub(crate) name: String,
     pub(crate) access: Access,
-    /// Who passes of those who are known, where `access` asks for somebody; without effect elsewhere.
+    /// Which signed-in callers pass, if `access` requires sign-in; otherwise without effect.
     pub(crate) admit: Admit,
     /// Which requests it is about. Defaults to all.
     pub(crate) requests: Requests,
@@ -29,7 +29,7 @@ impl Rule {
         self.requests.hit(target).is_ok()
     }
 
-    /// A phrase for people: what it asks for, and of whom.
+    /// A phrase for people: what the rule asks for, and of whom.
     pub(crate) fn asks_for(&self) -> String {
         if self.access.asks_for_somebody() {
             format!("{} {}", self.access, self.admit)
@@ -61,7 +61,7 @@ impl Requests {
         })
     }
 
-    /// Whether there is no request that is not among these.
+    /// Whether these are all requests.
     pub(crate) fn are_all(&self) -> bool {
         let everything = |paths: &Vec<PathPattern>| paths.iter().any(PathPattern::is_everything);
         self.hosts.is_none() && self.methods.is_none() && self.paths.as_ref().is_none_or(everything)
@@ -90,7 +90,7 @@ pub(crate) enum Miss {
     Path,
 }
 
-/// The first that matches, `Some(None)` if there is no list, and `None` if none does.
+/// The first matching entry, `Some(None)` if there is no list, and `None` if none matches.
 fn one<T>(patterns: Option<&[T]>, matches: impl Fn(&T) -> bool) -> Option<Option<&T>> {
     match patterns {
         None => Some(None),

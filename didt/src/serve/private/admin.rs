@@ -24,7 +24,7 @@ pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
         .with_state(auth)
 }
 
-/// Unknown and repeated keys are refused: whoever mistypes `session` must not end all of them.
+/// Unknown and repeated keys are refused, so that mistyping `session` does not end all of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Whose {
@@ -40,7 +40,7 @@ struct Which {
     session: Option<SessionHandle>,
 }
 
-/// What is told of a session. Not the application's data.
+/// What is shown of a session. Not the application's data.
 #[derive(Serialize)]
 struct Shown {
     session: SessionHandle,

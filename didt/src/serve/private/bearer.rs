@@ -1,4 +1,4 @@
-//! Who administers: whoever knows the secret.
+//! Administrators are those who know the secret.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use crate::serve::config::Secret;
 
-/// RFC 6750 section 3, without an error code: nobody is told how far off they were.
+/// RFC 6750 section 3, without an error code, so that a guess learns nothing.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="didt administration""#);
 
 /// The secret that administration asks for, hashed: digests are of one length, and the time
@@ -44,7 +44,7 @@ fn credential(value: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"Bearer ") && !credential.is_empty()).then_some(credential)
 }
 
-/// Lets administrators pass, and nobody else.
+/// Lets only administrators pass.
 pub(super) async fn administrators_only(
     State(guard): State<Guard>,
     request: Request,

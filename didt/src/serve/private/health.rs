@@ -23,7 +23,7 @@ pub(super) fn routes(auth: DidAuth, measures: Measures, stop: Stop) -> Router {
     Router::new().route("/healthz", alive).route("/readyz", ready).route("/metrics", measured)
 }
 
-/// Why is in the log: nobody is told here.
+/// The reason is in the log, not in the answer.
 async fn ready(State((auth, stop)): State<(DidAuth, Stop)>) -> impl IntoResponse {
     let (status, text) = if stop.is_finishing() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")

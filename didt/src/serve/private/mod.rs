@@ -8,8 +8,9 @@
 //! | `GET /admin/sessions?issuer=did:ethr:0x…` | an issuer's sessions, as JSON |
 //! | `POST /admin/revoke?issuer=did:ethr:0x…` | ends all of them, or with `&session=…` that one |
 //!
-//! Administration asks for `Authorization: Bearer <secret>` and for nothing else: a session or a DID
-//! token is worth nothing here. Without a secret in the configuration there is none.
+//! Administration asks for `Authorization: Bearer <secret>` and for nothing else: a session or a
+//! DID token is worth nothing here. Without a secret in the configuration, there is no
+//! administration.
 
 mod admin;
 mod bearer;

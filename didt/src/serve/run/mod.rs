@@ -1,4 +1,4 @@
-//! Puts everything together, and serves until it is told to stop.
+//! Puts everything together, and serves until a signal stops it.
 
 mod reload;
 mod servers;
@@ -38,7 +38,8 @@ const PRIVATE_CONNECTIONS: usize = 128;
 /// For the private listener to end, once the public one has.
 const PRIVATE_FAREWELL: Duration = Duration::from_secs(1);
 
-/// For the last lines of the log to be written; whoever does not read them keeps nothing from ending.
+/// For the last lines of the log to be written; whoever does not read them keeps nothing from
+/// ending.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, and then finishes what is in flight, within
@@ -128,7 +129,7 @@ struct Stoppers {
     private: Stopper,
 }
 
-/// The private listener ends last: it tells meanwhile that no more should be sent.
+/// The private listener ends last: until then, it reports that no more requests should be sent.
 async fn serve(
     public: Server,
     private: Option<Server>,

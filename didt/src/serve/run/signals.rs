@@ -1,4 +1,4 @@
-//! What the operator wants, told by signals.
+//! Signals from the operator.
 
 use std::io;
 

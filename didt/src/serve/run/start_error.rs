@@ -19,7 +19,7 @@ pub(crate) enum StartError {
     Redis(RedisConfigError),
     Auth(ConfigError),
     SignIn(String),
-    /// No audience was given, and no secret key that has one.
+    /// Neither an audience nor a secret key, which has one, was given.
     NoAudience,
     Magic(MagicConfigError),
     /// The secret key is refused, or Magic's answer is not understood.

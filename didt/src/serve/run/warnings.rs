@@ -7,10 +7,10 @@ use super::PRIVATE_CONNECTIONS;
 use crate::serve::config::{Config, Listen, PrivateListener};
 use crate::serve::peer::TrustedProxies;
 
-/// Files beside the connections of the public listener: the private one's, listeners, Redis.
+/// Open files besides the connections of the public listener: the private one's, listeners, Redis.
 const OTHER_FILES: usize = PRIVATE_CONNECTIONS + 64;
 
-/// Of the settings, alone and against what the system allows.
+/// Warns about settings, by themselves and against what the system allows.
 pub(super) fn of_settings(config: &Config) {
     if config.trusted_proxies == TrustedProxies::default() {
         warn!("trusted_proxies is empty: every check of a gateway is refused");

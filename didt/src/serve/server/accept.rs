@@ -65,7 +65,8 @@ pub(super) async fn accept(server: Server, room: &Arc<Semaphore>, mut stop: Stop
     }
 }
 
-/// A place, for which those who have been idle for longest give way. `None` if there is no room any more.
+/// A place, for which the connections that have been idle longest give way. `None` if there is no
+/// room.
 async fn place(
     room: &Arc<Semaphore>,
     crowd: &Crowd,

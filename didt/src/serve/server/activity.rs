@@ -2,7 +2,7 @@
 //!
 //! hyper's own timeout for heads also closes connections that are idle between two
 //! requests. Gateways keep those for a minute and more, and lose a request when they are
-//! closed under their hands. So heads and idleness are told apart here.
+//! closed under their hands. So heads and idleness are distinguished here.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};

@@ -87,7 +87,7 @@ impl Bound {
     }
 }
 
-/// Makes sure that a path is free, or has a socket that nobody listens on.
+/// Makes sure that a path is free, or holds a socket on which nothing listens.
 async fn make_way(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -104,7 +104,7 @@ async fn make_way(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A name beside the socket's own that nobody else uses.
+/// A unique name next to the socket's own.
 fn hidden_name(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -112,7 +112,7 @@ fn hidden_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Removes a socket's file in the end, unless somebody put another one there.
+/// Removes a socket's file at the end, unless another one has replaced it.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,

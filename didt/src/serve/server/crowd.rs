@@ -1,4 +1,4 @@
-//! Who gives way where there is no room for another connection: whoever has done nothing for longest.
+//! Which connection gives way if there is no room for another: the one that has been idle longest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ impl Crowd {
         Idle { crowd: Arc::clone(self), number, told }
     }
 
-    /// Tells as many to go, the longest idle first; how many there were to tell.
+    /// Tells this many to go, the longest idle first; returns how many were told.
     pub(super) fn make_way(&self, count: usize) -> usize {
         let mut waiting = self.waiting();
         let mut told = 0;

@@ -48,10 +48,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves until it is told to stop, and then until the last connection is gone.
+    /// Serves until it is stopped, and then until the last connection is gone.
     ///
-    /// Told to finish, it takes no connection any more, and ends each once it has answered. Told that
-    /// it is over, it drops what there is.
+    /// Told to finish, it takes no connection any more, and ends each once it has answered. Told
+    /// that it is over, it drops what there is.
     pub(crate) async fn serve(self, stop: Stop) {
         let connections = connections_within(self.limits.connections);
         let room = Arc::new(Semaphore::new(connections as usize));

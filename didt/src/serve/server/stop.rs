@@ -1,4 +1,4 @@
-//! When to stop, as everybody is told.
+//! The signal to stop, which all tasks receive.
 
 use tokio::sync::watch;
 

@@ -22,7 +22,7 @@ use crate::output::write_line;
 ///
 /// Checks the form, the proof and the times; with --audience also the audience, and says
 /// what `didt verify` would. Hints at what is commonly done wrong. Nothing that this prints is a
-/// reason to let anybody in: `didt verify` decides that.
+/// reason to let anyone in: `didt verify` decides that.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Inspect {

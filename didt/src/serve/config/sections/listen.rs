@@ -10,7 +10,7 @@ use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
 use crate::serve::config::{Listen, PrivateListener, PublicListener, Secret, TlsFiles};
 
-/// This machine alone, until somebody says otherwise.
+/// Only this machine, by default.
 const DEFAULT_PUBLIC: &str = "127.0.0.1:8080";
 
 /// 32 characters of base64 are 192 bits.

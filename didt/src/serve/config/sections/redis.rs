@@ -91,7 +91,7 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     Ok(Some(builder))
 }
 
-/// The URLs, and whether they are those of a cluster.
+/// The URLs, and whether they belong to a cluster.
 fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>, bool)>, Invalid> {
     let [url_key, url_file, cluster_key, cluster_file] = PLACES;
     let mut found = None;
@@ -120,8 +120,8 @@ fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>,
     Ok(found.map(|(urls, cluster)| (Zeroizing::new(urls), cluster)))
 }
 
-/// A URL that everybody may read. A user and a password stand before an `@`, or behind a `?`
-/// where the URL names a socket; whoever reads the settings should not find them.
+/// A URL that anyone may read. A user and a password come before an `@`, or after
+/// a `?` if the URL names a socket; they must not appear in the settings.
 fn public(settings: &Settings<'_>, key: &str, file: &str, url: &str) -> Result<(), Invalid> {
     if !url.contains("://") && !url.contains(['@', '?', '#']) {
         let right = if url.starts_with('/') { "unix://" } else { "redis://" };

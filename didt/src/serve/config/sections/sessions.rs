@@ -23,7 +23,7 @@ const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
 /// Nobody signs in more often than this without signing out.
 const MAX_PER_ISSUER: u64 = 10_000;
 
-/// Stands for no limit.
+/// The word for no limit.
 const UNLIMITED: &str = "unlimited";
 
 #[derive(Clone, Copy, PartialEq)]

@@ -11,7 +11,7 @@ use super::keys::{KEYS, variable};
 use super::*;
 use crate::serve::policy::{Access, Target};
 
-/// What stands in every secret file, and in no output.
+/// The text in every secret file, which must be in no output.
 const NEEDLE: &str = "n33dl3";
 
 const MINIMAL: &str = "audiences = [\"did:magic:a\"]\nadmit = \"any_key\"\n";

@@ -171,7 +171,7 @@ fn rules_that_make_no_sense_are_refused() {
 
 const LISTED: &str = "addresses = [\"0xde709f2102306220921060314715629080e2fb77\"]\n";
 
-/// Anybody can make a key and sign in with it.
+/// Anyone can make a key and sign in with it.
 #[test]
 fn what_is_guarded_is_open_to_any_key_only_where_that_is_said() {
     let audiences = "audiences = [\"did:magic:a\"]\n";

@@ -22,7 +22,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads what a gateway tells: `uri` is the request target as the client sent it, path and query.
+    /// Reads what a gateway states: `uri` is the request target as the client sent it, path and
+    /// query.
     ///
     /// An absolute URI (`https://host/path`) is one that names the same scheme and host.
     pub(crate) fn new(
