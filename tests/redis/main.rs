@@ -26,6 +26,7 @@ mod resharding;
 mod revoked_tokens;
 mod runtimes;
 mod secrets;
+mod sentinel;
 mod support;
 #[cfg(feature = "redis-tls")]
 mod tls;

@@ -5,7 +5,7 @@ use std::fmt;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::link::text;
+use super::reply::text;
 
 /// Something about a server that an operator should know.
 #[derive(Clone, Debug, PartialEq, Eq)]

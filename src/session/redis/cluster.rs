@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::endpoint::{Endpoint, driven, nobody};
 use super::fault::Fault;
 use super::keys::SLOTS;
-use super::link::{Line, Link, LinkSettings, text};
+use super::link::{Line, Link, LinkSettings};
+use super::reply::text;
 
 /// How often the map is read without a particular reason.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -306,7 +307,7 @@ fn named(host: &str, port: u16, by: &Endpoint) -> Option<Endpoint> {
     let host = match (host, by) {
         ("?", _) => return None,
         ("", Endpoint::Tcp { host, .. }) => host.clone(),
-        ("", Endpoint::Unix(_)) => "localhost".to_owned(),
+        ("", _) => "localhost".to_owned(),
         (host, _) => host.to_owned(),
     };
     Some(Endpoint::Tcp { host, port })

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::cluster::Cluster;
-use super::endpoint::{Dialer, Location};
+use super::endpoint::{Dialer, Endpoint, Location, SharedDialer};
 use super::invalidations::Invalidations;
 use super::keys::{Keys, SLOTS};
 use super::link::{Link, LinkSettings};
 use super::local::Copies;
 use super::ownership::Ownership;
+use super::sentinels::Sentinels;
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
@@ -33,6 +34,15 @@ const DEFAULT_LOCAL_BYTES: u64 = 32 * 1024 * 1024;
 
 const DEFAULT_PREFIX: &str = "didt";
 
+/// What the URLs lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Server,
+    Cluster,
+    /// The first URL names the master, the others lead to Sentinels.
+    Sentinels,
+}
+
 /// Settings of a [`RedisStore`]. Made by [`RedisStore::builder`].
 ///
 /// `Debug` shows no password.
@@ -40,7 +50,7 @@ const DEFAULT_PREFIX: &str = "didt";
 #[must_use = "call `open` or `connect` to get the store"]
 pub struct RedisStoreBuilder {
     urls: Vec<String>,
-    cluster: bool,
+    place: Place,
     prefix: String,
     timeout: Duration,
     ping_interval: Duration,
@@ -49,11 +59,20 @@ pub struct RedisStoreBuilder {
     certificates: Certificates,
 }
 
+/// Settings that are valid.
+struct Checked {
+    keys: Keys,
+    dialer: SharedDialer,
+    sentinels: Option<Arc<Sentinels>>,
+    /// One, or the seeds of a cluster.
+    endpoints: Vec<Endpoint>,
+}
+
 impl RedisStoreBuilder {
-    pub(super) fn new(urls: Vec<String>, cluster: bool) -> Self {
+    pub(super) fn new(urls: Vec<String>, place: Place) -> Self {
         Self {
             urls,
-            cluster,
+            place,
             prefix: DEFAULT_PREFIX.to_owned(),
             timeout: DEFAULT_TIMEOUT,
             ping_interval: DEFAULT_PING_INTERVAL,
@@ -129,42 +148,26 @@ impl RedisStoreBuilder {
     ///
     /// [`RedisConfigError`] if a setting is invalid.
     pub fn open(&self) -> Result<RedisStore, RedisConfigError> {
+        let Checked { keys, dialer, sentinels, mut endpoints } = self.checked()?;
         let runtime = Handle::try_current().map_err(|_| RedisConfigError::NoRuntime)?;
-        let keys = Keys::new(&self.prefix).ok_or(RedisConfigError::InvalidPrefix)?;
-        let locations =
-            self.urls.iter().map(|url| Location::parse(url)).collect::<Result<Vec<_>, _>>()?;
-        let first = locations.first().ok_or(RedisConfigError::InvalidUrl)?;
-        if locations.iter().any(|other| other.tls != first.tls)
-            || (self.cluster && first.credentials.database() != 0)
-        {
-            return Err(RedisConfigError::InvalidUrl);
-        }
-        #[cfg(not(feature = "redis-tls"))]
-        if first.tls {
-            return Err(RedisConfigError::TlsNotEnabled);
-        }
-        let dialer = Arc::new(Dialer {
-            credentials: first.credentials.clone(),
-            #[cfg(feature = "redis-tls")]
-            tls: first.tls.then(|| Tls::new(&self.certificates)).transpose()?,
-        });
-        let slots = if self.cluster { SLOTS } else { 0 };
+        let is_cluster = self.place == Place::Cluster;
+        let slots = if is_cluster { SLOTS } else { 0 };
         let invalidations = Arc::new(Invalidations::new(self.local_bytes, slots));
         let settings = LinkSettings {
             dialer,
             keys: keys.clone(),
             invalidations: Arc::clone(&invalidations),
             tracking: self.local_bytes > 0,
-            ownership: self.cluster.then(|| Arc::new(Ownership::new(Arc::clone(&invalidations)))),
+            ownership: is_cluster.then(|| Arc::new(Ownership::new(Arc::clone(&invalidations)))),
+            sentinels,
             timeout: self.timeout,
             ping_interval: self.ping_interval,
             lost: Arc::default(),
         };
-        let mut endpoints = locations.into_iter().map(|location| location.endpoint);
-        let topology = if self.cluster {
-            Topology::Cluster(Cluster::new(endpoints.collect(), settings, &runtime))
+        let topology = if is_cluster {
+            Topology::Cluster(Cluster::new(endpoints, settings, &runtime))
         } else {
-            let endpoint = endpoints.next().ok_or(RedisConfigError::InvalidUrl)?;
+            let endpoint = endpoints.pop().ok_or(RedisConfigError::InvalidUrl)?;
             Topology::Single(Link::new(endpoint, settings, &runtime))
         };
         Ok(RedisStore(Arc::new(Inner {
@@ -176,6 +179,67 @@ impl RedisStoreBuilder {
             keys,
             timeout: self.timeout,
         })))
+    }
+
+    /// Makes sure that all settings are valid; connects to nothing, and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisConfigError`] if one is not.
+    pub fn validate(&self) -> Result<(), RedisConfigError> {
+        self.checked().map(drop)
+    }
+
+    fn checked(&self) -> Result<Checked, RedisConfigError> {
+        let keys = Keys::new(&self.prefix).ok_or(RedisConfigError::InvalidPrefix)?;
+        let locations =
+            self.urls.iter().map(|url| Location::parse(url)).collect::<Result<Vec<_>, _>>()?;
+        match (self.place, locations.as_slice()) {
+            (Place::Sentinels, [master, sentinels @ ..]) => {
+                // Sentinels have no databases.
+                let odd = sentinels.iter().any(|it| it.credentials.database() != 0);
+                let (Some(group), false) = (master.host(), odd) else {
+                    return Err(RedisConfigError::InvalidUrl);
+                };
+                let endpoints = sentinels.iter().map(|it| it.endpoint.clone()).collect();
+                let sentinels = Sentinels::new(group, endpoints, &self.dialer(sentinels)?);
+                Ok(Checked {
+                    keys,
+                    dialer: self.dialer(std::slice::from_ref(master))?,
+                    sentinels: Some(Arc::new(sentinels)),
+                    endpoints: vec![Endpoint::Sentinel(group.to_owned())],
+                })
+            }
+            (place, _) => {
+                let dialer = self.dialer(&locations)?;
+                if place == Place::Cluster && dialer.credentials.database() != 0 {
+                    return Err(RedisConfigError::InvalidUrl);
+                }
+                let mut endpoints: Vec<_> =
+                    locations.into_iter().map(|location| location.endpoint).collect();
+                if place == Place::Server {
+                    endpoints.truncate(1);
+                }
+                Ok(Checked { keys, dialer, sentinels: None, endpoints })
+            }
+        }
+    }
+
+    /// How to connect to servers that are all reached in the same way.
+    fn dialer(&self, locations: &[Location]) -> Result<SharedDialer, RedisConfigError> {
+        let first = locations.first().ok_or(RedisConfigError::InvalidUrl)?;
+        if locations.iter().any(|other| other.tls != first.tls) {
+            return Err(RedisConfigError::InvalidUrl);
+        }
+        #[cfg(not(feature = "redis-tls"))]
+        if first.tls {
+            return Err(RedisConfigError::TlsNotEnabled);
+        }
+        Ok(Arc::new(Dialer {
+            credentials: first.credentials.clone(),
+            #[cfg(feature = "redis-tls")]
+            tls: first.tls.then(|| Tls::new(&self.certificates)).transpose()?,
+        }))
     }
 
     /// The store, once Redis has answered.
@@ -195,7 +259,7 @@ impl RedisStoreBuilder {
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStoreBuilder")
-            .field("cluster", &self.cluster)
+            .field("place", &self.place)
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout)
             .field("ping_interval", &self.ping_interval)

@@ -25,8 +25,13 @@ const QUEUE: usize = 1024;
 /// The address of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Endpoint {
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
+    /// Wherever the Sentinels say that this master is: asked for before every connection.
+    Sentinel(String),
 }
 
 impl fmt::Display for Endpoint {
@@ -35,6 +40,7 @@ impl fmt::Display for Endpoint {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => path.display().fmt(f),
+            Self::Sentinel(master) => write!(f, "{master}, by Sentinel"),
         }
     }
 }
@@ -63,6 +69,14 @@ impl Credentials {
 }
 
 impl Location {
+    /// The host, if the URL names one.
+    pub(super) fn host(&self) -> Option<&str> {
+        match &self.endpoint {
+            Endpoint::Tcp { host, .. } => Some(host),
+            Endpoint::Unix(_) | Endpoint::Sentinel(_) => None,
+        }
+    }
+
     /// Reads `redis://`, `rediss://`, `valkey://`, `valkeys://` and `unix://` URLs.
     pub(super) fn parse(url: &str) -> Result<Self, RedisConfigError> {
         // A `#` can only be an unescaped part of the password, or an option that
@@ -139,6 +153,9 @@ impl Dialer {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 stream
+            }
+            Endpoint::Sentinel(_) => {
+                return Err(Fault::unavailable("the Sentinels were not asked where the master is"));
             }
             #[cfg(unix)]
             Endpoint::Unix(path) => {

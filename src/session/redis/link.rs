@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -25,6 +26,8 @@ use super::fault::Fault;
 use super::invalidations::Invalidations;
 use super::keys::Keys;
 use super::ownership::{Ownership, View};
+use super::reply::text;
+use super::sentinels::Sentinels;
 use super::trace;
 
 /// How long to wait before connecting again: at first, and at most.
@@ -44,6 +47,8 @@ pub(super) struct LinkSettings {
     pub(super) tracking: bool,
     /// What the masters of a cluster say about its slots; `None` for a single server.
     pub(super) ownership: Option<Arc<Ownership>>,
+    /// Who says which server is the master; `None` where the address is fixed.
+    pub(super) sentinels: Option<Arc<Sentinels>>,
     pub(super) timeout: Duration,
     pub(super) ping_interval: Duration,
     /// Woken up when the map of a cluster may be wrong.
@@ -60,6 +65,52 @@ impl LinkSettings {
     /// request waits: a server that pauses for a moment needs no new connections.
     pub(super) fn patience(&self) -> Duration {
         (4 * self.timeout).max(Duration::from_secs(1))
+    }
+
+    /// Where the master is, by the word of the Sentinels if there are any.
+    async fn master(&self) -> Result<Option<Endpoint>, Fault> {
+        match &self.sentinels {
+            Some(sentinels) => sentinels.master(self.timeout).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes sure that the Sentinels have no other master: the old one may not know yet.
+    async fn is_still_master(&self, endpoint: &Endpoint) -> Result<(), Fault> {
+        match self.master().await? {
+            Some(master) if master != *endpoint => {
+                Err(Fault::unavailable(format!("the Sentinels name another master, {master}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does `work` with a master until the Sentinels name another: a server that says nothing is waited for
+    /// only as long as it is the master.
+    async fn while_master<T>(
+        &self,
+        endpoint: &Endpoint,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let (mut work, mut replaced) = (pin!(work), pin!(self.replaced(endpoint)));
+        std::future::poll_fn(|cx| match replaced.as_mut().poll(cx) {
+            Poll::Ready(fault) => Poll::Ready(Err(fault)),
+            Poll::Pending => work.as_mut().poll(cx),
+        })
+        .await
+    }
+
+    /// Ends when the Sentinels name another master, or cannot be asked.
+    async fn replaced(&self, endpoint: &Endpoint) -> Fault {
+        if self.sentinels.is_none() {
+            std::future::pending::<()>().await;
+        }
+        loop {
+            sleep(self.ping_interval).await;
+            if let Err(fault) = self.is_still_master(endpoint).await {
+                return fault;
+            }
+        }
     }
 
     /// After how long a task that keeps a connection up, and has not run, is replaced: longer
@@ -271,6 +322,7 @@ impl Line {
             invalidations: Arc::new(Invalidations::new(0, 0)),
             tracking: true,
             ownership: None,
+            sentinels: None,
             timeout: Duration::from_secs(1),
             ping_interval: Duration::from_secs(1),
             lost: Arc::default(),
@@ -342,8 +394,10 @@ async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infall
     let patience = settings.patience();
     let silent = || Fault::unavailable("Redis does not answer");
     let (keys, invalidations) = (settings.keys.clone(), Arc::clone(&settings.invalidations));
+    let endpoint = settings.master().await?.unwrap_or_else(|| line.endpoint.clone());
     let dialing =
-        settings.dialer.dial(&line.endpoint, move |message| invalidations.apply(&keys, &message));
+        settings.dialer.dial(&endpoint, move |message| invalidations.apply(&keys, &message));
+    let dialing = settings.while_master(&endpoint, dialing);
     let (mut connection, driver) =
         timeout(patience, dialing).await.unwrap_or_else(|_| Err(silent()))?;
     driven(driver, async {
@@ -355,6 +409,7 @@ async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infall
         loop {
             let asked = Instant::now();
             let checking = async {
+                settings.is_still_master(&endpoint).await?;
                 check_role(&mut connection, settings.ownership.is_some()).await?;
                 match &settings.ownership {
                     Some(ownership) if settings.tracking && refusal.is_none() => {
@@ -363,6 +418,7 @@ async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infall
                     _ => Ok(None),
                 }
             };
+            let checking = settings.while_master(&endpoint, checking);
             let refused = timeout(patience, checking).await.unwrap_or_else(|_| Err(silent()))?;
             refusal = refusal.or(refused);
             let trusted =
@@ -378,7 +434,7 @@ async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infall
                 }
                 if is_new {
                     line.connection.send_replace(Some(connection.clone()));
-                    trace::connected(&line.endpoint);
+                    trace::connected(&endpoint);
                 }
             });
             sleep_until(asked + settings.ping_interval).await;
@@ -485,13 +541,4 @@ pub(super) async fn check_role(
         }
     }
     Ok(())
-}
-
-/// A string, in whichever form it came.
-pub(super) fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),
-        _ => None,
-    }
 }

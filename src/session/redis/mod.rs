@@ -23,7 +23,9 @@ mod link;
 mod lists;
 mod local;
 mod ownership;
+mod reply;
 mod script;
+mod sentinels;
 mod stored;
 #[cfg(feature = "redis-tls")]
 mod tls;
@@ -41,13 +43,14 @@ use redis::Value;
 use tokio::time::timeout;
 
 pub use self::check::RedisWarning;
+use self::config::Place;
 pub use self::config::RedisStoreBuilder;
 pub use self::config_error::{RedisConfigError, RedisConnectError};
 use self::fault::Fault;
 use self::invalidations::Invalidations;
 use self::keys::Keys;
-use self::link::text;
 use self::local::Copies;
+use self::reply::text;
 use self::script::Request;
 use self::stored::Stored;
 use self::topology::{Answer, Topology};
@@ -171,13 +174,32 @@ impl RedisStore {
     /// Settings of a store on one server: `redis://[user:password@]host[:port][/database]`,
     /// `rediss://` for TLS (feature `redis-tls`), `unix:///path` for a socket.
     pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
-        RedisStoreBuilder::new(vec![url.into()], false)
+        RedisStoreBuilder::new(vec![url.into()], Place::Server)
     }
 
     /// Settings of a store on a cluster. User, password and TLS of the first URL
     /// serve for all nodes.
     pub fn cluster_builder(urls: impl IntoIterator<Item = impl Into<String>>) -> RedisStoreBuilder {
-        RedisStoreBuilder::new(urls.into_iter().map(Into::into).collect(), true)
+        RedisStoreBuilder::new(urls.into_iter().map(Into::into).collect(), Place::Cluster)
+    }
+
+    /// Settings of a store on the master that Redis Sentinels watch. `master` is a URL with the
+    /// Sentinels' name of it in the place of the host: `redis://[user:password@]mymaster[/database]`,
+    /// or `rediss://`. `sentinels` are the URLs of the Sentinels, `redis://[user:password@]host:26379`;
+    /// user, password and TLS of the first serve for all of them.
+    ///
+    /// **Name all Sentinels**: a majority of those named here has to answer, or nobody is taken for the
+    /// master. They are asked before every connection and at every
+    /// [ping](RedisStoreBuilder::with_ping_interval); when they name another master, all copies are
+    /// dropped before that one is asked anything. While no majority answers, the last word counts
+    /// for 5 seconds; then every call fails, since a master that was cut off together with this machine
+    /// may have been replaced.
+    pub fn sentinel_builder(
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = impl Into<String>>,
+    ) -> RedisStoreBuilder {
+        let urls = std::iter::once(master.into()).chain(sentinels.into_iter().map(Into::into));
+        RedisStoreBuilder::new(urls.collect(), Place::Sentinels)
     }
 
     /// Makes sure that Redis, or every master of the cluster, answers. For readiness probes.

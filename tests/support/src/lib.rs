@@ -6,6 +6,7 @@
 //! directory   temporary folders
 //! http        a raw HTTP/1.1 client
 //! redis       redis-server, alone or as a cluster
+//! sentinel    a master, its replicas, and Redis Sentinels that watch them
 //! store       a store that fails where a test says so
 //! ```
 #![allow(
@@ -22,4 +23,5 @@ pub mod child;
 pub mod directory;
 pub mod http;
 pub mod redis;
+pub mod sentinel;
 pub mod store;

@@ -1,7 +1,7 @@
 //! All settings that there are.
 
 /// In the order in which they are explained.
-pub(crate) const KEYS: [&str; 74] = [
+pub(crate) const KEYS: &[&str] = &[
     "audiences",
     "default_access",
     "admit",
@@ -42,6 +42,8 @@ pub(crate) const KEYS: [&str; 74] = [
     "store.url_file",
     "store.cluster_urls",
     "store.cluster_urls_file",
+    "store.sentinel_urls",
+    "store.sentinel_urls_file",
     "store.prefix",
     "store.timeout",
     "store.ping_interval",

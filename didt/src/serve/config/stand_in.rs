@@ -10,7 +10,7 @@ const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICA
 
 pub(super) fn contents(key: &str) -> Zeroizing<Vec<u8>> {
     let text = match key {
-        "store.url_file" | "store.cluster_urls_file" => URL,
+        "store.url_file" | "store.cluster_urls_file" | "store.sentinel_urls_file" => URL,
         "listen.tls.key" | "assertion.key_file" | "store.client_key" => PRIVATE_KEY,
         "listen.tls.certificate" | "store.root_certificates" | "store.client_certificate" => {
             CERTIFICATE

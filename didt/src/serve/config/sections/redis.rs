@@ -25,8 +25,14 @@ const MAX_LOCAL_COPIES: u64 = 64 * 1024 * 1024 * 1024;
 pub(super) const PLACES: [&str; 4] =
     ["store.url", "store.url_file", "store.cluster_urls", "store.cluster_urls_file"];
 
+/// The Sentinels that know where the master is, whose name is the host in `store.url`.
+const SENTINELS: &str = "store.sentinel_urls";
+const SENTINELS_FILE: &str = "store.sentinel_urls_file";
+
 /// What else there is to say about Redis.
-pub(super) const OPTIONS: [&str; 7] = [
+pub(super) const OPTIONS: [&str; 9] = [
+    SENTINELS,
+    SENTINELS_FILE,
     "store.prefix",
     "store.timeout",
     "store.ping_interval",
@@ -46,6 +52,7 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
         ));
     }
     let urls = places(settings)?;
+    let sentinels = sentinels(settings, place)?;
     let prefix = settings
         .parsed_or("store.prefix", DEFAULT_PREFIX, |prefix| Ok::<_, String>(prefix.to_owned()))?;
     let timeout = settings.span_or("store.timeout", DEFAULT_TIMEOUT, SHORTEST..=LONGEST)?;
@@ -60,8 +67,11 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     let client = client_certificate(settings)?;
 
     let (Some(place), Some((urls, cluster))) = (place, urls) else { return Ok(None) };
-    let mut builder = match (cluster, urls.first()) {
-        (false, Some(url)) => RedisStore::builder(url.as_str()),
+    let mut builder = match (cluster, urls.first(), sentinels) {
+        (false, Some(url), Some(sentinels)) => {
+            RedisStore::sentinel_builder(url.as_str(), sentinels.iter().map(String::as_str))
+        }
+        (false, Some(url), None) => RedisStore::builder(url.as_str()),
         _ => RedisStore::cluster_builder(urls.iter().map(String::as_str)),
     }
     .with_prefix(prefix)
@@ -75,7 +85,7 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     if let Some((chain, key)) = client.filter(|_| reads_files) {
         builder = builder.with_client_certificate(chain.as_slice(), key.as_slice());
     }
-    check(&builder).map_err(|error| {
+    builder.validate().map_err(|error| {
         let key = match error {
             RedisConfigError::InvalidPrefix => "store.prefix",
             _ => place,
@@ -120,6 +130,43 @@ fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>,
     Ok(found.map(|(urls, cluster)| (Zeroizing::new(urls), cluster)))
 }
 
+/// The URLs of the Sentinels, if there are any.
+fn sentinels(
+    settings: &mut Settings<'_>,
+    place: Option<&str>,
+) -> Result<Option<Zeroizing<Vec<String>>>, Invalid> {
+    let listed = settings.bare_list(SENTINELS)?;
+    match &listed {
+        Some(urls) => {
+            urls.iter().try_for_each(|url| public(settings, SENTINELS, SENTINELS_FILE, url))?;
+            settings.explain(SENTINELS, urls.join(", "));
+        }
+        None => settings.explain(SENTINELS, "none"),
+    }
+    let secret = settings.secret(SENTINELS_FILE)?;
+    let (key, urls) = match (listed, secret) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(settings.invalid(
+                SENTINELS_FILE,
+                "says where the Sentinels are, as store.sentinel_urls does; expected one of them",
+            ));
+        }
+        (Some(urls), None) => (SENTINELS, urls),
+        (None, Some(text)) => {
+            (SENTINELS_FILE, text.expose().lines().map(str::to_owned).collect::<Vec<_>>())
+        }
+    };
+    let [url_key, url_file, ..] = PLACES;
+    if place.is_none_or(|place| place != url_key && place != url_file) {
+        return Err(settings.invalid(
+            key,
+            "needs store.url beside it, with the Sentinels' name of the master as its host, such as redis://mymaster",
+        ));
+    }
+    Ok(Some(Zeroizing::new(urls)))
+}
+
 /// A URL that anyone may read. A user and a password come before an `@`, or after
 /// a `?` if the URL names a socket; they must not appear in the settings.
 fn public(settings: &Settings<'_>, key: &str, file: &str, url: &str) -> Result<(), Invalid> {
@@ -151,19 +198,4 @@ fn client_certificate(settings: &mut Settings<'_>) -> Result<Option<(Pem, Pem)>,
         (Some(_), None) => Err(settings.invalid(CHAIN, "a certificate needs store.client_key too")),
         (None, Some(_)) => Err(settings.invalid(KEY, "a key needs store.client_certificate too")),
     }
-}
-
-/// Whether the store can be opened. Nothing connects: what would do so is never run.
-fn check(builder: &RedisStoreBuilder) -> Result<(), RedisConfigError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|_| RedisConfigError::NoRuntime)?;
-    let opened = {
-        let _entered = runtime.enter();
-        builder.open().map(drop)
-    };
-    // May be called within another runtime, where this one must not wait.
-    runtime.shutdown_background();
-    opened
 }

@@ -137,6 +137,29 @@ fn settings_that_make_no_sense_are_refused() {
             &[("store.kind", "redis"), ("store.url", "unix:///a?pass=n33dl3")],
             "store.url_file",
         ),
+        (
+            "a password of Sentinels that everybody reads",
+            &[
+                ("store.kind", "redis"),
+                ("store.url", "redis://mymaster"),
+                ("store.sentinel_urls", "redis://:n33dl3@a"),
+            ],
+            "store.sentinel_urls_file",
+        ),
+        (
+            "Sentinels of no master",
+            &[("store.kind", "redis"), ("store.sentinel_urls", "redis://a:26379")],
+            "such as redis://mymaster",
+        ),
+        (
+            "Sentinels of a cluster",
+            &[
+                ("store.kind", "redis"),
+                ("store.cluster_urls", "redis://a"),
+                ("store.sentinel_urls", "redis://a:26379"),
+            ],
+            "such as redis://mymaster",
+        ),
         ("no nodes", &[("store.kind", "redis"), ("store.cluster_urls", "[]")], "expected redis://"),
         (
             "braces",
