@@ -1,4 +1,4 @@
-//! What must hold of settings and policies for any input: the bodies of two fuzz targets, which
+//! Requirements of settings and policies for any input: the bodies of two fuzz targets, which
 //! are here because they look inside.
 #![allow(
     clippy::expect_used,

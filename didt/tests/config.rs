@@ -185,15 +185,15 @@ mod check_config {
             ("[log\n", "FILE:3: "),
             (
                 "[log]\nlevl = \"info\"\n",
-                "FILE:4: log.levl: unknown key; those of [log] are format, level",
+                "FILE:4: log.levl: unknown key; the keys of [log] are format, level",
             ),
             (
                 "[store]\nkind = \"postgres\"\n",
-                "FILE:4: store.kind: \"postgres\" is none of \"memory\", \"sealed\", \"redis\"",
+                "FILE:4: store.kind: \"postgres\" is not one of \"memory\", \"sealed\", \"redis\"",
             ),
             (
                 "[store]\nkind = \"sealed\"\nkeys_file = \"/nonexistent\"\n",
-                "FILE:5: store.keys_file: the file that it names cannot be read: ",
+                "FILE:5: store.keys_file: the file cannot be read: ",
             ),
             (
                 "[[rules]]\nname = \"a\"\npaths = [\"/a//b\"]\n",
@@ -257,7 +257,7 @@ mod check_config {
         for command in ["check-config", "serve"] {
             for args in [vec![command, &file], vec![command, "--config", &file]] {
                 let output = didt(&args);
-                assert!(complaint(&output).contains("\"loud\" is none of"), "{args:?}");
+                assert!(complaint(&output).contains("\"loud\" is not one of"), "{args:?}");
             }
             assert_eq!(code(&didt(&[command, &file, "--config", &file])), 2);
         }

@@ -1,4 +1,4 @@
-//! What must hold for any input, one function per target.
+//! Requirements for any input, one function per target.
 //!
 //! A target for another parser (a sealed cookie, a store's records, a proxy's headers) is one
 //! more function here, one more file of one line in `fuzz_targets/`, one more `[[bin]]`.

@@ -22,7 +22,7 @@ impl fmt::Display for MagicConfigError {
             Self::InvalidApiUrl => {
                 "the URL of Magic's API must be https:// and a host, or http:// and a loopback address"
             }
-            Self::InvalidWalletKind => "a kind of wallet is made of ASCII letters, digits and _",
+            Self::InvalidWalletKind => "a kind of wallet must consist of ASCII letters, digits and _",
             Self::UnusableRoots => "there are no certificates to trust, or they are not PEM",
             Self::UnsupportedProxy => "the proxy in HTTPS_PROXY or ALL_PROXY must be http://",
         })

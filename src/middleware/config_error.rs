@@ -28,7 +28,7 @@ impl fmt::Display for ConfigError {
                 "a cookie's name must be made of ASCII letters, digits and !#$%&'*+-.^_`|~"
             }
             Self::InvalidCookieDomain => {
-                "a cookie's domain must be a host name of two labels or more, in lower case"
+                "a cookie's domain must be a host name of two or more labels, in lower case"
             }
             Self::InvalidSignInPage => {
                 "a sign-in page must be a path such as /auth/sign-in or a whole https URL, in \

@@ -235,7 +235,7 @@ impl fmt::Display for Rejection {
             Self::SessionExpired(expired) => expired.fmt(f),
             Self::CrossOrigin => f.write_str("a page of another origin caused the request"),
             Self::Refused(refusal) if refusal.is_unavailable() => {
-                f.write_str("the application could not tell")
+                f.write_str("the application could not decide")
             }
             Self::Refused(_) => f.write_str("the application refused"),
             #[cfg(feature = "magic")]

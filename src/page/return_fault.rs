@@ -28,7 +28,7 @@ impl fmt::Display for ReturnFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLong => "the return address is too long",
-            Self::Character => "the return address has a character that no return address has",
+            Self::Character => "the return address has a character that is not allowed",
             Self::NotAbsolute => "the return address is neither a path nor an https URL",
             Self::Scheme => "the return address is plain http",
             Self::Host => "the host of the return address is malformed",

@@ -116,7 +116,7 @@ async fn a_hook_that_cannot_tell_is_503_with_retry_after_and_operators_read_no_r
     assert_eq!(answer.body, "{\"error\":\"temporarily_unavailable\"}\n");
     let rejection = answer.extensions.get::<Rejection>().expect("a reason");
     assert_eq!(rejection.name(), "application_unavailable");
-    assert_eq!(rejection.to_string(), "the application could not tell");
+    assert_eq!(rejection.to_string(), "the application could not decide");
 
     let own = App::new().with(|auth| {
         auth.with_on_login(|_| async {

@@ -235,7 +235,7 @@ impl<S: SessionStore + Clone> Run<S> {
         }
     }
 
-    /// What must hold after every event, whatever led there.
+    /// Requirements after every event, whatever led there.
     async fn check_all(&self) {
         let ids: HashSet<_> = self.sessions.iter().map(|(cookie, _)| cookie).collect();
         assert_eq!(ids.len(), self.sessions.len(), "an id was used twice");

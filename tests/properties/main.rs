@@ -1,4 +1,4 @@
-//! What must hold for every token and every header, tried with generated ones.
+//! Requirements for every token and every header, tried with generated ones.
 //!
 //! ```text
 //! cargo test --test properties

@@ -18,11 +18,11 @@ use crate::arguments;
 /// Longer than any token that is accepted.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;
 
-/// Probe a running gateway, as a client, for the mistakes that gateways allow
+/// Probe a running gateway, as a client, for common mistakes
 ///
-/// Asks for a guarded route in all the ways that have got past gateways, and looks at what came
-/// through. The upstream of the routes must be `didt echo` while you do this. It signs in and out
-/// again, and changes nothing else.
+/// Requests a guarded route in all the ways that have got past gateways, and checks what came
+/// through. Meanwhile, the upstream of the routes must be `didt echo`. It signs in and out again,
+/// and changes nothing else.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Doctor {
@@ -38,8 +38,8 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     routes: Option<PathBuf>,
 
-    /// Wait that long for a sealed session's cookie to be renewed, to see whether caches may store
-    /// it
+    /// Wait this long for a sealed session's cookie to be renewed, to see whether caches may
+    /// store it
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = renewal_wait)]
     renewal_wait: Duration,
 
@@ -52,15 +52,15 @@ pub(crate) struct Doctor {
     #[arg(long = "identity-header", value_name = "NAME")]
     identity: Vec<HeaderName>,
 
-    /// For each exchange
+    /// Time limit of each exchange
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = arguments::seconds)]
     timeout: Duration,
 
-    /// Trust the certificates in this PEM file, in place of the system's
+    /// Trust the certificates in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// In place of the list one JSON object a line: one for each examination
+    /// Print one JSON object per examination, one per line, instead of the list
     #[arg(long)]
     pub(super) json: bool,
 
@@ -77,7 +77,7 @@ struct SignIn {
     #[arg(long, value_name = "TOKEN|-|FILE")]
     token: Option<OsString>,
 
-    /// In place of a token: mint TEST tokens of this user, for a test set-up
+    /// Instead of a token, mint TEST tokens of this user, for a test set-up
     #[arg(long, requires = "audience", conflicts_with = "token")]
     seed: Option<String>,
 
@@ -92,18 +92,18 @@ struct SignIn {
 }
 
 const HELP: &str = r#"Output:
-  One line a probe: ✓ passed, ✗ failed, ! a warning, – skipped, ? could not tell. With a failure
-  stands what was found, why it matters, and how to mend it. Tokens and cookies are never shown.
+  One line per probe: ✓ passed, ✗ failed, ! warning, – skipped, ? inconclusive. A failure
+  comes with what was found, why it matters, and how to fix it. Tokens and cookies are never shown.
 
 Examples:
-  didt echo --listen 127.0.0.1:3000                  the upstream, for as long as you look
+  didt echo --listen 127.0.0.1:3000                  the upstream during the examination
   didt doctor https://example.org/private --public https://example.org/public --token token.txt
   didt doctor http://127.0.0.1:8080/private --seed alice --audience did:magic:my-app
   didt doctor https://example.org/a https://example.org/b --public https://example.org/public
 
 Exit codes:
-  0  all passed; warnings and what was skipped do not count
-  1  something failed, or was inconclusive
+  0  all passed; warnings and skipped probes do not count
+  1  a probe failed or was inconclusive
   2  the command line is wrong, or nothing answers at the URL"#;
 
 impl Doctor {
@@ -112,7 +112,7 @@ impl Doctor {
         if let Some(file) = &self.routes {
             read_routes(file, &mut self.guarded, &mut self.public)?;
         }
-        let first = self.guarded.first().ok_or("there is no guarded route to look at")?;
+        let first = self.guarded.first().ok_or("there is no guarded route to examine")?;
         if !self.guarded.iter().chain(&self.public).all(|url| first.is_beside(url)) {
             return Err(
                 "all routes, --public too, must be at the same gateway: same scheme, host \
@@ -224,7 +224,7 @@ impl SignIn {
         let token = token.trim();
         // What cannot stand in a header would make another request of this one.
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("the token is empty, or has blanks in it".to_owned());
+            return Err("the token is empty or contains blanks".to_owned());
         }
         Ok(Tokens::One(token.to_owned()))
     }

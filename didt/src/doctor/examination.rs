@@ -86,7 +86,7 @@ impl Examination {
         match answer.status {
             429 => Err(Inconclusive::unknown("the gateway limits the rate of requests (429)")),
             status @ (500 | 502 | 503 | 504) => Err(Inconclusive::unknown(format!(
-                "the gateway answers {status}: something behind it is down, or it cannot make sense of an answer"
+                "the gateway answers {status}: something behind it is down, or sends answers that it does not accept"
             ))),
             _ if answer.is_given() => Ok(Reply::Given(answer)),
             _ => Ok(Reply::Refused(answer)),
@@ -122,7 +122,7 @@ impl Examination {
             }
             Tokens::Spent => {
                 return Err(Inconclusive::skipped(
-                    "the one token signed in for the first URL: --seed and --audience mint one for each",
+                    "the only token was used for the first URL: --seed and --audience mint one for each",
                 ));
             }
             Tokens::One(token) => token.clone(),
@@ -183,23 +183,22 @@ impl Examination {
     pub(super) async fn session(&self) -> Result<&Session, Inconclusive> {
         let session = self.session.get_or_init(|| async {
             let answer = self.signed_in().await?;
-            let (cookie_name, value) = session_cookie(answer).ok_or_else(|| {
-                Inconclusive::unknown("signing in brought no cookie to the client")
-            })?;
+            let (cookie_name, value) = session_cookie(answer)
+                .ok_or_else(|| Inconclusive::unknown("signing in set no cookie at the client"))?;
             let cookie = format!("{cookie_name}={value}");
             let plain = self.fresh("GET").header("Cookie", &cookie);
             let seen = match self.ask(&plain).await? {
                 Reply::Upstream(answer) => Seen::read(&answer),
                 Reply::Given(answer) | Reply::Refused(answer) => {
                     return Err(Inconclusive::unknown(format!(
-                        "with a session, {} answers {} and not as didt echo",
+                        "with a session, {} answers {}, but not as didt echo",
                         self.guarded, answer.status
                     )));
                 }
                 Reply::Closed => return Err(Error::Closed.into()),
             };
             let seen =
-                seen.ok_or_else(|| Inconclusive::unknown("didt echo's answer came garbled"))?;
+                seen.ok_or_else(|| Inconclusive::unknown("didt echo's answer was garbled"))?;
             let who = Request::get(&self.guarded)
                 .target(self.auth_path("/session"))
                 .header("Cookie", &cookie);

@@ -10,9 +10,9 @@ use super::probe::{Finding, Mend};
 
 /// What no examination covers.
 const NEVER_LOOKED_AT: [&str; 3] = [
-    "paths and hosts other than the ones named: each location has rules of its own",
+    "paths and hosts other than the given ones: each location has its own rules",
     "HTTP/2 and HTTP/3: every request here is HTTP/1",
-    "ways to the application around the gateway",
+    "ways to the application that bypass the gateway",
 ];
 
 /// What is shown to people of one probe.
@@ -78,7 +78,7 @@ impl Report {
         let public = examination.public().ok();
         let mut not_looked_at = NEVER_LOOKED_AT.to_vec();
         if public.is_none() {
-            not_looked_at.push("public routes: name some by --public");
+            not_looked_at.push("public routes: give some with --public");
         }
         if examination.renewal_wait.is_zero() {
             not_looked_at.push("answers that renew a sealed session: --renewal-wait 90");

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::output::say;
 
-/// TEST SERVER, not for production: answer every request with what it was, as JSON
+/// TEST SERVER, not for production: answer every request with a description of it, as JSON
 ///
 /// It stands in for the service behind a gateway, so that `didt doctor` and you can see what
 /// a request looks like after the gateway. Anyone who reaches it is shown everything that was
@@ -25,7 +25,7 @@ use crate::output::say;
 #[derive(clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Echo {
-    /// Where to listen; port 0 takes a free one
+    /// Where to listen; port 0 chooses a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
@@ -33,20 +33,20 @@ pub(crate) struct Echo {
 const HELP: &str = r#"Output:
   {"request":1,"method":"GET","target":"/a?b","version":"HTTP/1.1",
    "headers":[["Host","127.0.0.1:8000"]],"body_bytes":0}
-  target and headers are as they were received, byte by byte: order, case and duplicates
-  are kept, and a byte that is not ASCII is shown as the Latin-1 character. request counts all
+  target and headers are shown as received, byte by byte: order, case and duplicates
+  are kept, and a byte that is not ASCII is shown as a Latin-1 character. request counts all
   answers since the start. Every answer has X-Didt-Echo: 1 and Cache-Control: no-store, but
   with ?cache=SECONDS in the target Cache-Control: public, max-age=SECONDS, for the caches of
   gateways. A handshake for a WebSocket with Sec-WebSocket-Protocol: echo is answered with 101,
   after which every byte comes back.
-  HTTP/1 only, one request a connection.
+  HTTP/1 only, one request per connection.
 
 Examples:
   didt echo --listen 127.0.0.1:8000
 
 Exit codes:
   0  stopped by SIGTERM or Ctrl-C
-  1  it cannot listen there
+  1  the address cannot be bound
   2  the command line is wrong"#;
 
 impl Echo {

@@ -65,7 +65,7 @@ pub(crate) fn describe() {
         "didt_store_seconds",
         "Calls of the session store, by operation and outcome."
     );
-    describe_counter!("didt_request_timeouts_total", "Requests that were not answered in time.");
+    describe_counter!("didt_request_timeouts_total", "Requests not answered in time.");
     describe_counter!(
         "didt_unread_answers_total",
         "Answers that were dropped because their client did not read, or the ones before them."

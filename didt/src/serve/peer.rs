@@ -152,7 +152,7 @@ impl fmt::Display for InvalidProxy {
                 net.trunc(),
                 net.addr()
             ),
-            Self::Mapped(net) => write!(f, "\"{net}\" is IPv4; write it as such, \"10.0.0.0/8\""),
+            Self::Mapped(net) => write!(f, "\"{net}\" is IPv4; write it that way, \"10.0.0.0/8\""),
         }
     }
 }

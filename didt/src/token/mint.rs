@@ -14,10 +14,10 @@ use tower_didt::testing::{TokenBuilder, Wallet};
 use crate::arguments;
 use crate::output::say;
 
-/// Mint TEST tokens, one a line, signed with a key that is made from a seed
+/// Mint TEST tokens, one per line, signed with a key derived from a seed
 ///
-/// They are what Magic's wallet would sign, and every field can be changed. Anyone who knows the
-/// seed can sign as the same issuer.
+/// They look like tokens of Magic's wallet, and every field can be changed. Anyone who knows
+/// the seed can sign as the same issuer.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Mint {
@@ -61,7 +61,7 @@ pub(crate) struct Mint {
     #[arg(long, value_name = "KEY=JSON", value_parser = field, help_heading = "Claim")]
     set: Vec<(String, Box<RawValue>)>,
 
-    /// Leave a field of the claim out, even if it is set; can be repeated
+    /// Omit a field of the claim, even if it is set; can be repeated
     #[arg(long, value_name = "KEY", help_heading = "Claim")]
     without: Vec<String>,
 }

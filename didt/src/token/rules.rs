@@ -10,7 +10,7 @@ use crate::arguments::{self, At};
 
 /// What a token must fulfil.
 #[derive(Args)]
-#[command(next_help_heading = "What must hold")]
+#[command(next_help_heading = "Requirements")]
 pub(crate) struct Rules {
     /// Your application's Magic client id; repeat it to accept several
     #[arg(

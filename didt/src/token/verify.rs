@@ -23,8 +23,8 @@ pub(crate) struct Verify {
     #[arg(required_unless_present = "batch", conflicts_with = "batch")]
     token: Option<OsString>,
 
-    /// Verify many tokens: one JSON object a line on standard input, one verdict a line on
-    /// standard output
+    /// Verify many tokens: one JSON object per line on standard input, one verdict per
+    /// line on standard output
     #[arg(long)]
     batch: bool,
 

@@ -83,7 +83,7 @@ fn a_server_of_another_kind_is_2() {
     let output = doctor(&[&url]);
     server.join().expect("ends");
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output).1.contains("no HTTP/1"), "{}", text(&output).1);
+    assert!(text(&output).1.contains("not HTTP/1"), "{}", text(&output).1);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_path_that_is_answered_by_something_else_is_no_pass() {
         "{}",
         report.text
     );
-    assert!(report.found("paths-guarded").contains("not as didt echo"), "{}", report.text);
+    assert!(report.found("paths-guarded").contains("but not by didt echo"), "{}", report.text);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn one_token_signs_in_for_the_first_route_and_the_others_say_that_they_were_skip
     let token = Wallet::from_seed("alice").token(AUDIENCE).mint();
     let (list, _) = text(&doctor(&[&first, &second, "--token", &token]));
     assert!(list.contains("✓ identity "), "{list}");
-    assert!(list.contains("– identity                skipped: the one token signed in"), "{list}");
+    assert!(list.contains("– identity                skipped: the only token was used"), "{list}");
     assert_eq!(list.matches("Not looked at:").count(), 1, "{list}");
 }
 
@@ -232,7 +232,7 @@ fn the_list_is_for_people() {
     }
     assert!(list.contains("22 passed, 1 failed, 0 warnings, 2 skipped, 0 inconclusive\n"));
     let (_, unseen) = list.split_once("\nNot looked at:\n").expect("it says what it did not see");
-    for part in ["other than the ones named", "HTTP/2", "--public", "--renewal-wait"] {
+    for part in ["other than the given ones", "HTTP/2", "--public", "--renewal-wait"] {
         assert!(unseen.contains(part), "{part}: {list}");
     }
     assert!(!list.contains('\x1b'), "colour is for terminals: {list}");

@@ -121,14 +121,18 @@ fn pages_of_other_sites() {
 #[test]
 fn answers_that_are_kept_for_too_long() {
     expect(&[
-        (Fault::SharedCache, &["shared-cache", "sign-out"], "without a cookie, what a session"),
+        (
+            Fault::SharedCache,
+            &["shared-cache", "sign-out"],
+            "without a cookie, a page that a session",
+        ),
         (
             Fault::CachesForTarget,
             &["shared-cache", "kept-refusal", "sign-out"],
-            "a session is refused what",
+            "a session is refused a page",
         ),
         (Fault::CacheForAllUsers, &["shared-cache"], "one user's answer is given to another"),
-        (Fault::CachesDecisions, &["sign-out"], "the cookie of a session that was signed out"),
+        (Fault::CachesDecisions, &["sign-out"], "the cookie of a signed-out session"),
     ]);
 }
 
@@ -137,7 +141,7 @@ fn session_cookies_that_caches_may_store() {
     expect(&[
         (Fault::RenewsCookie, &[], ""),
         (Fault::StoresRemoval, &["stored-cookie"], "an answer to a dead cookie carries the cookie"),
-        (Fault::StoresCookie, &["stored-cookie"], "no Cache-Control forbids to store it"),
+        (Fault::StoresCookie, &["stored-cookie"], "no Cache-Control forbids storing it"),
         (Fault::StoresCookieInCdn, &["stored-cookie"], "cdn-cache-control lets caches store it"),
     ]);
 }
@@ -147,8 +151,8 @@ fn endpoints_that_are_nobodys_business() {
     expect(&[
         (Fault::OpenMetrics, &["private-endpoints"], "GET /metrics is answered with 200"),
         (Fault::OpenAdmin, &["private-endpoints"], "POST /admin/revoke is answered with 405"),
-        (Fault::OpenGuardedAdmin, &["private-endpoints"], "asks for the secret of administration"),
-        (Fault::OpenCheck, &["private-endpoints"], "GET /check/nginx tells who is calling"),
+        (Fault::OpenGuardedAdmin, &["private-endpoints"], "asks for the administration secret"),
+        (Fault::OpenCheck, &["private-endpoints"], "GET /check/nginx says who is calling"),
     ]);
 }
 
@@ -165,8 +169,8 @@ fn cookies_that_do_not_arrive_as_they_should() {
 fn what_cannot_be_told_is_no_pass() {
     let echo = Process::echo();
     let rows = [
-        (Fault::DropsCookies, "signing in brought no cookie"),
-        (Fault::OtherUpstream, "answers 200 and not as didt echo"),
+        (Fault::DropsCookies, "signing in set no cookie"),
+        (Fault::OtherUpstream, "answers 200, but not as didt echo"),
         (Fault::UpstreamGone, "the gateway answers 502"),
     ];
     for (fault, word) in rows {

@@ -21,7 +21,7 @@ fn a_port_that_is_taken() {
         let private = if private.is_empty() { address.to_string() } else { private.to_owned() };
         let line =
             refused(&format!("{TOP}[listen]\npublic = \"{public}\"\nprivate = \"{private}\"\n"));
-        assert_eq!(line, format!("didt: cannot listen on {address}: somebody else does already"));
+        assert_eq!(line, format!("didt: cannot listen on {address}: address already in use"));
     }
 }
 

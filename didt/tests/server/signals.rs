@@ -43,7 +43,8 @@ fn a_request_that_has_begun_to_arrive_is_answered_and_readiness_says_no_meanwhil
     eventually("it takes nothing new", || TcpStream::connect(public).is_err());
     slow.write_all(b"Host: a\r\n\r\n").expect("a connection");
     let answer = answer(&mut slow);
-    // The connection may hear of the end a moment after the listener: then it says nothing, and closes.
+    // The connection may hear of the end a moment after the listener: then it says nothing, and
+    // closes.
     let closes = answer.head.contains("connection: close")
         || slow.read_to_end(&mut Vec::new()).is_ok_and(|rest| rest == 0);
     assert!(closes, "{answer:?}");
@@ -68,7 +69,7 @@ fn told_twice_it_ends_at_once() {
     didt.signal("TERM");
     didt.line_with("stopping");
     didt.signal("INT");
-    didt.line_with("told again to stop");
+    didt.line_with("second signal");
     assert_eq!(didt.ended().code(), Some(0), "{:?}", didt.said);
 }
 
@@ -95,7 +96,8 @@ fn it_serves_again_once_there_are_file_descriptors_again() {
     assert!(didt.is_running());
 }
 
-/// What takes the place of a certificate is checked as at the start, and signals are heard meanwhile.
+/// What takes the place of a certificate is checked as at the start, and signals are heard
+/// meanwhile.
 #[test]
 fn a_reload_of_what_is_no_file_changes_nothing_and_ends() {
     let directory = Directory::new();
@@ -124,7 +126,7 @@ fn a_reload_of_what_is_no_file_changes_nothing_and_ends() {
         replace(&certificate);
         didt.said.clear();
         didt.signal("HUP");
-        let line = didt.line_with("the certificate stays as it was");
+        let line = didt.line_with("keeping the old certificate");
         assert!(line.contains("cannot read"), "{name}: {line}");
     }
     didt.signal("TERM");

@@ -83,7 +83,7 @@ pub(super) fn verified(
 /// A session is alive, but its use could not be written down.
 pub(super) fn refresh_failed(error: &StoreError) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(%error, "the session's last use could not be written down");
+    tracing::warn!(%error, "the session's last use could not be stored");
     let _ = error;
 }
 

@@ -7,11 +7,14 @@ use crate::doctor::probe::{Probe, at, everywhere};
 pub(super) const PROBE: Probe = Probe {
     name: "ambiguous-credentials",
     severity: Severity::Serious,
-    claim: "credentials that are sent twice are refused",
-    why: "Where the gateway asks about one and the upstream reads the other, a request passes as \
-          one user and acts as another.",
+    claim: "duplicate credentials are refused",
+    why: "If the gateway asks about one and the upstream reads the other, a request \
+          passes as one user and acts as another.",
     mend: &[
-        at("nginx", "1.23 or newer, which refuses a second Authorization; pass Cookie on as it is"),
+        at(
+            "nginx",
+            "use 1.23 or newer, which refuses a second Authorization; pass Cookie on unchanged",
+        ),
         at(
             "HAProxy",
             "`http-request deny if { req.hdr_cnt(authorization) gt 1 }`, and do not \
@@ -30,7 +33,8 @@ async fn run(examination: &Examination) -> Outcome {
     let plain = || examination.fresh("GET");
     let mut wrong = Vec::new();
 
-    // Of a living session and a cookie that opens nothing the former counts; of two living ones none.
+    // Of a living session and a cookie that opens nothing the former counts; of two living ones
+    // none.
     let cookies = match (&session.cookie, examination.other_user().await?) {
         (one, Some(two)) => vec![
             plain().header("Cookie", format!("{one}; {two}")),
@@ -72,5 +76,5 @@ async fn run(examination: &Examination) -> Outcome {
         wrong.extend(examination.must_refuse("a request with two credentials", request).await?);
     }
     wrong.dedup();
-    Ok(Found::unless(wrong, format!("{} doubles are refused", cookies.len() + tokens.len())))
+    Ok(Found::unless(wrong, format!("{} duplicates are refused", cookies.len() + tokens.len())))
 }

@@ -9,9 +9,9 @@ use crate::doctor::wire::Request;
 pub(super) const ANSWERS: Probe = Probe {
     name: "shared-cache",
     severity: Severity::Critical,
-    claim: "what was answered to a session is not answered to others",
-    why: "A cache that does not know of the cookie hands one user's page to everybody, also after \
-          that user has signed out.",
+    claim: "an answer to one session is not given to others",
+    why: "A cache that ignores the cookie gives one user's page to everyone, even \
+          after that user has signed out.",
     mend: &[
         at(
             "nginx",
@@ -28,9 +28,9 @@ pub(super) const ANSWERS: Probe = Probe {
 pub(super) const REFUSALS: Probe = Probe {
     name: "kept-refusal",
     severity: Severity::Serious,
-    claim: "what was refused to a stranger is answered to a session",
-    why: "A cache that keeps the check's answers, or the gateway's refusals, without knowing of \
-          the cookie locks users out, and lets strangers in when the first to ask is a user.",
+    claim: "a refusal of a stranger is not repeated to a session",
+    why: "A cache that keeps the check's answers or the gateway's refusals and \
+          ignores the cookie locks users out, and lets strangers in when a user asks first.",
     mend: &[
         at("nginx", "no `proxy_cache` in the check's location"),
         everywhere("never cache the check's answers"),
@@ -46,7 +46,7 @@ async fn refusals(examination: &Examination) -> Outcome {
     }
     let wrong = match examination.ask(&plain.header("Cookie", &session.cookie)).await? {
         Reply::Upstream(_) => None,
-        _ => Some("a session is refused what a stranger has just asked for".to_owned()),
+        _ => Some("a session is refused a page that a stranger has just requested".to_owned()),
     };
     Ok(Found::unless(wrong.into_iter().collect(), "a session passes where a stranger was refused"))
 }
@@ -65,7 +65,7 @@ async fn answers(examination: &Examination) -> Outcome {
                 let Ok(second) = pass(examination, &plain, other).await else {
                     let address = examination.other_address().map(|it| it.to_string());
                     return Err(Inconclusive::unknown(format!(
-                        "it takes two users, and the second is not let in: put {} on the list too",
+                        "this needs two users, and the second is not let in: add {} to the list",
                         address.unwrap_or_default()
                     )));
                 };
@@ -80,9 +80,10 @@ async fn answers(examination: &Examination) -> Outcome {
         }
         let stranger = format!("{}=another", session.cookie_name);
         let cacheable = if cache.is_empty() { "" } else { " (Cache-Control: public)" };
-        let what = format!("without a cookie, what a session has just asked for{cacheable}");
+        let what = format!("without a cookie, a page that a session has just requested{cacheable}");
         wrong.extend(examination.must_refuse(&what, &plain).await?);
-        let what = format!("with another cookie, what a session has just asked for{cacheable}");
+        let what =
+            format!("with another cookie, a page that a session has just requested{cacheable}");
         wrong.extend(examination.must_refuse(&what, &plain.header("Cookie", stranger)).await?);
     }
     if let Some(other) = &other {
@@ -90,11 +91,11 @@ async fn answers(examination: &Examination) -> Outcome {
     }
     if untold && wrong.is_empty() {
         return Err(Inconclusive::unknown(
-            "a cache answers; whether it knows one user from another takes two users to tell: \
-             --seed and --audience",
+            "a cache answers; whether it distinguishes users needs two users to \
+             find out: --seed and --audience",
         ));
     }
-    Ok(Found::unless(wrong, "a session's answers are given to nobody else"))
+    Ok(Found::unless(wrong, "a session's answers go to nobody else"))
 }
 
 /// What the upstream saw of a request with this cookie, now or before.
@@ -105,7 +106,7 @@ async fn pass(
 ) -> Result<Seen, Inconclusive> {
     match examination.ask(&plain.clone().header("Cookie", cookie)).await? {
         Reply::Upstream(answer) => {
-            Seen::read(&answer).ok_or_else(|| Inconclusive::unknown("an answer came garbled"))
+            Seen::read(&answer).ok_or_else(|| Inconclusive::unknown("an answer was garbled"))
         }
         _ => Err(Inconclusive::unknown("a session does not pass with a query")),
     }

@@ -9,9 +9,9 @@ use crate::doctor::seen::Seen;
 pub(super) const PROBE: Probe = Probe {
     name: "connection-header",
     severity: Severity::Critical,
-    claim: "a client cannot have the identity removed by naming its header in Connection",
+    claim: "a client cannot remove the identity by naming its header in Connection",
     why: "What Connection names is removed by the next hop (RFC 9110 section 7.6.1). An upstream \
-          that takes a missing identity for an internal request lets such a client do anything.",
+          that treats a missing identity as an internal request lets such a client do anything.",
     mend: &[
         at(
             "Caddy",
@@ -38,7 +38,7 @@ async fn run(examination: &Examination) -> Outcome {
         let request = examination.signed("GET", session).header("Connection", value);
         let Reply::Upstream(answer) = examination.ask(&request).await? else { continue };
         let seen =
-            Seen::read(&answer).ok_or_else(|| Inconclusive::unknown("an answer came garbled"))?;
+            Seen::read(&answer).ok_or_else(|| Inconclusive::unknown("an answer was garbled"))?;
         let mut faults = identity::faults(examination, session, &seen);
         faults.extend(removed(examination, &session.seen, &seen));
         wrong.extend(faults.into_iter().map(|fault| format!("with Connection: {value}, {fault}")));

@@ -8,14 +8,14 @@ use crate::doctor::seen::Seen;
 pub(super) const PROBE: Probe = Probe {
     name: "upstream-credentials",
     severity: Severity::Warning,
-    claim: "session cookie and token stay at the gateway",
-    why: "An upstream that sees them can act as the user everywhere, and so can whoever reads its \
-          logs.",
+    claim: "the session cookie and the token stay at the gateway",
+    why: "An upstream that sees them can act as the user everywhere, and so can anyone who \
+          reads its logs.",
     mend: &[
         at(
             "nginx",
-            "`proxy_set_header Authorization \"\";`, and Cookie through a `map` that takes \
-                     the session cookie out",
+            "`proxy_set_header Authorization \"\";`, and Cookie through a `map` \
+                     that removes the session cookie",
         ),
         at("Caddy", "`header_up -Authorization` and a replacement in `header_up Cookie`"),
         at("HAProxy", "`http-request del-header Authorization`, and `replace-header Cookie`"),
@@ -38,5 +38,5 @@ async fn run(examination: &Examination) -> Outcome {
     {
         wrong.push("the upstream sees Authorization".to_owned());
     }
-    Ok(Found::unless(wrong, "the upstream sees neither"))
+    Ok(Found::unless(wrong, "the upstream sees neither of them"))
 }

@@ -9,19 +9,19 @@ use crate::doctor::wire::Request;
 pub(super) const UNSAFE_METHOD: Probe = Probe {
     name: "cross-site-post",
     severity: Severity::Serious,
-    claim: "a POST that another site caused does not pass by the cookie",
+    claim: "the cookie does not authenticate a POST that another site caused",
     why: "Any page on the web can make a visitor's browser send it. SameSite=Lax helps against \
-          other sites, not against other hosts of the same site, nor in older browsers.",
+          other sites, but not against other hosts of the same site, or in older browsers.",
     mend: &[
         at(
             "nginx",
             "`proxy_set_header X-Original-Method $request_method;` in the check's \
-                     location: it is asked with GET otherwise, which is harmless",
+                     location: otherwise it is asked with GET, which looks harmless",
         ),
         at(
             "Traefik, Caddy",
-            "they send X-Forwarded-Method: list the gateway's address in \
-                              `trusted_proxies`",
+            "list the gateway's address in `trusted_proxies`, \
+                              so that its X-Forwarded-Method is believed",
         ),
         at("HAProxy", "let the script send the original method"),
         everywhere(
@@ -48,9 +48,9 @@ pub(super) const UNSAFE_METHOD: Probe = Probe {
 pub(super) const WEBSOCKET: Probe = Probe {
     name: "websocket-origin",
     severity: Severity::Serious,
-    claim: "a page of another site cannot open a WebSocket by the cookie",
-    why: "A WebSocket begins with a GET that no CORS rule applies to: without a check of its \
-          Origin any page can open one as the visitor, and read what comes.",
+    claim: "a page of another site cannot open a WebSocket with the cookie",
+    why: "A WebSocket begins with a GET to which no CORS rule applies: without a check \
+          of its Origin, any page can open one as the visitor and read the messages.",
     mend: &[
         at(
             "nginx",
@@ -58,8 +58,8 @@ pub(super) const WEBSOCKET: Probe = Probe {
                      which nginx asks without the client's Upgrade",
         ),
         everywhere(
-            "pass Upgrade, Origin and Sec-Fetch-Site to the check, or take Upgrade off \
-                    where no WebSocket is served",
+            "pass Upgrade, Origin and Sec-Fetch-Site to the check, or remove \
+                    Upgrade if no WebSocket is served",
         ),
     ],
     run: |examination| Box::pin(websocket(examination)),

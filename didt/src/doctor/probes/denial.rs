@@ -8,7 +8,7 @@ use crate::doctor::wire::{Answer, Request};
 pub(super) const PROBE: Probe = Probe {
     name: "denial",
     severity: Severity::Serious,
-    claim: "a 401 has WWW-Authenticate, and no refusal may be cached",
+    claim: "a 401 has WWW-Authenticate, and no refusal is cacheable",
     why: "Clients learn from WWW-Authenticate how to sign in (RFC 9110 section 11.6.1). A cached \
           refusal is shown to users who have signed in since.",
     mend: &[

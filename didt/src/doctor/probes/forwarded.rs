@@ -8,17 +8,17 @@ use crate::doctor::wire::Request;
 pub(super) const PROBE: Probe = Probe {
     name: "forwarded-headers",
     severity: Severity::Critical,
-    claim: "a client's own X-Forwarded-* and X-Original-* open nothing",
-    why: "The check decides by what these headers say. A client that can set them asks about the \
-          public page and gets the private one.",
+    claim: "a client's own X-Forwarded-* and X-Original-* headers open nothing",
+    why: "The check decides by these headers. A client that can set them asks about \
+          the public page and gets the private one.",
     mend: &[
         at(
             "nginx",
             "set X-Original-Method, -Scheme, -Host, -URI, -Upgrade, an empty \
-                     X-Original-URL and all X-Forwarded-* in the check's location: what is not set passes through",
+                     X-Original-URL and all X-Forwarded-* in the check's location: headers that are not set there pass through",
         ),
         at("Traefik", "no `trustForwardHeader`, no `forwardedHeaders.insecure`"),
-        at("Caddy", "`trusted_proxies` only for proxies that really stand in front"),
+        at("Caddy", "`trusted_proxies` only for proxies that are really in front"),
         at("HAProxy", "let the script send its own values only"),
     ],
     run: |examination| Box::pin(run(examination)),

@@ -9,9 +9,8 @@ pub(super) const PROBE: Probe = Probe {
     name: "guarded",
     severity: Severity::Critical,
     claim: "without a session, no method reaches the guarded route",
-    why: "Whoever finds a method that is not asked about needs no session at all. Preflights \
-          (OPTIONS) are requests as any other: their answers may tell secrets, and upstreams may \
-          let the method be overridden.",
+    why: "Anyone who finds a method that is not checked needs no session at all. \
+          Preflights (OPTIONS) are requests like any other: their answers may contain secrets, and upstreams may let the method be overridden.",
     mend: &[
         at(
             "nginx",
@@ -54,13 +53,13 @@ async fn run(examination: &Examination) -> Outcome {
         Reply::Refused(answer) => {
             let status = answer.status;
             return Err(Inconclusive::unknown(format!(
-                "{} answers {status}, which is neither 401, 403 nor a redirect: is it there?",
+                "{} answers {status}, which is neither 401, 403 nor a redirect: does the route exist?",
                 examination.guarded
             )));
         }
         _ => {}
     }
-    Ok(Found::unless(wrong, format!("{} ways to ask are refused", METHODS.len() + 2)))
+    Ok(Found::unless(wrong, format!("{} kinds of requests are refused", METHODS.len() + 2)))
 }
 
 fn judge(what: &str, reply: Reply) -> Option<String> {

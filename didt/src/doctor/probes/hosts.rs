@@ -8,13 +8,13 @@ use crate::doctor::wire::Request;
 pub(super) const PROBE: Probe = Probe {
     name: "hosts",
     severity: Severity::Critical,
-    claim: "a request that names two hosts, or a foreign one, gets past nothing",
-    why: "Where the gateway chooses the route by one name and the check goes by the other, the \
-          rules of one site are applied to another.",
+    claim: "a request that names two hosts, or a foreign one, does not pass",
+    why: "If the gateway chooses the route by one name and the check by the other, \
+          the rules of one site are applied to another.",
     mend: &[
         at(
             "nginx",
-            "a server block of its own for unknown names (`listen … default_server; return \
+            "a separate server block for unknown names (`listen … default_server; return \
                      421;`), and a refusal where $host and $http_host differ",
         ),
         everywhere("list the hosts that are served; refuse all others"),

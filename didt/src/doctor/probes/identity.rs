@@ -9,9 +9,9 @@ use crate::doctor::session::Session;
 pub(super) const PROBE: Probe = Probe {
     name: "identity",
     severity: Severity::Critical,
-    claim: "the upstream is told the session's issuer, once",
-    why: "It is all that the upstream knows of the caller. A missing value, or a placeholder that \
-          is the same for everybody, makes all users one.",
+    claim: "the upstream gets the session's issuer exactly once",
+    why: "It is all that the upstream knows about the caller. A missing value, or a placeholder \
+          that is the same for everyone, makes all users one.",
     mend: &[
         at(
             "nginx",
@@ -20,13 +20,13 @@ pub(super) const PROBE: Probe = Probe {
         ),
         at(
             "Caddy",
-            "name the header in `copy_headers`; one that the check's answer has not \
-                     becomes a literal placeholder",
+            "name the header in `copy_headers`; one that the check's \
+                     answer lacks becomes a literal placeholder",
         ),
         at("HAProxy", "`http-request set-header X-Auth-Issuer %[var(txn.…)]` after the check"),
         at("Traefik", "name the header in `authResponseHeaders`"),
         at("Envoy", "name the header in `allowed_upstream_headers`"),
-        everywhere("the first --identity-header must be the one that has the issuer"),
+        everywhere("the first --identity-header must be the one with the issuer"),
     ],
     run: |examination| Box::pin(run(examination)),
 };
@@ -37,10 +37,7 @@ async fn run(examination: &Examination) -> Outcome {
         let path = examination.auth_path("/session");
         return Err(Inconclusive::unknown(format!("{path} does not say whose session it is")));
     }
-    Ok(Found::unless(
-        faults(examination, session, &session.seen),
-        "the upstream is told the issuer",
-    ))
+    Ok(Found::unless(faults(examination, session, &session.seen), "the upstream gets the issuer"))
 }
 
 /// What is wrong with the identity of a request with this session.

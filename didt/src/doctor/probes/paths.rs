@@ -12,7 +12,7 @@ pub(super) const THROUGH_PUBLIC: Probe = Probe {
     severity: Severity::Critical,
     claim: "no path that looks public leads to the guarded route",
     why: "Gateway, check and upstream read paths differently: `..`, encodings, `;`, `#`. A path \
-          that the rules take for public and the upstream for private needs no session.",
+          that is public to the rules and private to the upstream needs no session.",
     mend: MEND,
     run: |examination| {
         Box::pin(async {
@@ -36,8 +36,8 @@ pub(super) const CASE: Probe = Probe {
     name: "path-case",
     severity: Severity::Warning,
     claim: "the guarded path in capitals does not reach the upstream",
-    why: "It matters where the upstream does not tell capitals from small letters (Windows, IIS, \
-          some frameworks): there it is the guarded page.",
+    why: "It matters if the upstream ignores letter case (Windows, IIS, some \
+          frameworks): there, it is the guarded page.",
     mend: &[everywhere(
         "let the policy's default be `required`, so that unknown paths are guarded",
     )],
@@ -53,8 +53,8 @@ const MEND: &[Mend] = &[
     ),
     at(
         "Caddy",
-        "no `path_regexp` and no `handle_path` for what is public; let `forward_auth` be \
-                 asked about everything",
+        "no `path_regexp` and no `handle_path` for public paths; ask \
+                 `forward_auth` about everything",
     ),
     at(
         "HAProxy",
@@ -90,7 +90,7 @@ async fn try_all(examination: &Examination, targets: Vec<String>) -> Outcome {
             Reply::Upstream(answer) => {
                 let seen = Seen::read(&answer);
                 let seen =
-                    seen.ok_or_else(|| Inconclusive::unknown("an answer came garbled"))?.target;
+                    seen.ok_or_else(|| Inconclusive::unknown("an answer was garbled"))?.target;
                 if is_guarded(&seen) {
                     wrong.push(format!("{target:?} reaches the upstream as {seen:?}"));
                 }
@@ -104,7 +104,7 @@ async fn try_all(examination: &Examination, targets: Vec<String>) -> Outcome {
         && let Some((target, status)) = untold
     {
         return Err(Inconclusive::unknown(format!(
-            "{target:?} is answered with {status} and not as didt echo: with which page?"
+            "{target:?} is answered with {status}, but not by didt echo: which page is that?"
         )));
     }
     Ok(Found::unless(wrong, format!("{} paths lead nowhere", targets.len())))
@@ -113,7 +113,7 @@ async fn try_all(examination: &Examination, targets: Vec<String>) -> Outcome {
 async fn case(examination: &Examination) -> Outcome {
     let capitals = examination.guarded.path.to_ascii_uppercase();
     if capitals == examination.guarded.path {
-        return Err(Inconclusive::skipped("the guarded path has no small letters"));
+        return Err(Inconclusive::skipped("the guarded path has no lower-case letters"));
     }
     let request = Request::get(&examination.guarded).target(&capitals);
     let wrong =

@@ -9,13 +9,12 @@ pub(super) const PROBE: Probe = Probe {
     name: "private-endpoints",
     severity: Severity::Serious,
     claim: "health, metrics, administration and the checks are not reachable through the gateway",
-    why: "Metrics tell who is signed in and how often; administration ends sessions; a check that \
-          anybody may ask tells which tokens and cookies are good, and believes the headers that \
-          come with the question.",
+    why: "Metrics show how many people sign in; administration ends sessions; a check \
+          that anyone may ask reveals which tokens and cookies are valid, and believes the headers that come with the question.",
     mend: &[
         at("nginx", "`internal;` in the check's location; pass on nothing but the sign-in prefix"),
         everywhere(
-            "pass nothing of `didt serve` through but its sign-in endpoints, and keep its \
+            "pass through only the sign-in endpoints of `didt serve`, and keep its \
                     private listener on an address that the gateway has no route to",
         ),
     ],
@@ -93,18 +92,18 @@ fn judge(examination: &Examination, what: &str, reply: &Reply, nobody: &Reply) -
     let (Reply::Given(answer) | Reply::Refused(answer)) = reply else { return None };
     let tells = |name: &String| answer.has(name);
     if examination.identity.iter().any(tells) {
-        return Some(format!("{what} tells who is calling: it is a check"));
+        return Some(format!("{what} says who is calling: it is a check"));
     }
     if matches!(reply, Reply::Given(_)) && !same(answer, nobody) {
         return Some(format!("{what} is answered with {}", answer.status));
     }
     if answer.all("www-authenticate").any(|challenge| challenge.contains("didt administration")) {
-        return Some(format!("{what} asks for the secret of administration"));
+        return Some(format!("{what} asks for the administration secret"));
     }
     // An endpoint that is there may refuse the method.
     let refuses = matches!(answer.status, 400 | 405 | 415 | 422);
     (refuses && !same(answer, nobody))
-        .then(|| format!("{what} is answered with {}: there is something", answer.status))
+        .then(|| format!("{what} is answered with {}: something is there", answer.status))
 }
 
 /// A gateway that answers every path alike (a single-page app) has no endpoint there.

@@ -9,9 +9,9 @@ use crate::doctor::wire::Answer;
 pub(super) const PROBE: Probe = Probe {
     name: "sign-in-cookie",
     severity: Severity::Serious,
-    claim: "signing in sets one cookie, __Host-, Secure, HttpOnly and SameSite",
-    why: "Without these attributes scripts can read the session, plain HTTP gives it away, other \
-          hosts can set one in its place. Without the cookie nobody can sign in.",
+    claim: "signing in sets one cookie, with __Host-, Secure, HttpOnly and SameSite",
+    why: "Without these attributes, scripts can read the session, plain HTTP reveals \
+          it, and other hosts can replace it. Without the cookie, nobody can sign in.",
     mend: &[
         at(
             "nginx",
@@ -20,8 +20,8 @@ pub(super) const PROBE: Probe = Probe {
         ),
         at(
             "Traefik",
-            "`addAuthCookiesToResponse` is for checks alone: sign-in is a router of its \
-                       own",
+            "`addAuthCookiesToResponse` is only for checks: sign-in \
+                       has its own router",
         ),
         everywhere("`insecure_*` settings of the cookie are for development over HTTP only"),
     ],

@@ -8,9 +8,9 @@ use crate::doctor::probe::{Probe, at, everywhere};
 pub(super) const PROBE: Probe = Probe {
     name: "sign-out",
     severity: Severity::Critical,
-    claim: "a cookie is refused at once when its session was signed out",
-    why: "Whoever signs out on a shared computer, or revokes a stolen session, relies on it. A \
-          cached yes lets the cookie pass until the cache forgets.",
+    claim: "a cookie is refused as soon as its session is signed out",
+    why: "People who sign out on a shared computer, or revoke a stolen session, rely on \
+          it. A cached yes lets the cookie pass until it leaves the cache.",
     mend: &[
         at("nginx", "no `proxy_cache` in the check's location"),
         at("Envoy", "no cache filter in front of ext_authz"),
@@ -31,18 +31,18 @@ async fn run(examination: &Examination) -> Outcome {
     }
     examination.signed_out().await?;
     let mut wrong = Vec::new();
+    wrong.extend(examination.must_refuse("the cookie of a signed-out session", &plain).await?);
     wrong.extend(
-        examination.must_refuse("the cookie of a session that was signed out", &plain).await?,
+        examination.must_refuse("with it, a page that was requested before", &cached).await?,
     );
-    wrong.extend(examination.must_refuse("with it, what was asked for before", &cached).await?);
     Ok(Found::unless(wrong, "the old cookie is refused at once"))
 }
 
 pub(super) const COOKIE: Probe = Probe {
     name: "sign-out-cookie",
     severity: Severity::Serious,
-    claim: "signing out takes the cookie away, with the attributes that it was set with",
-    why: "Browsers refuse to remove a __Host- cookie by a Set-Cookie without Secure and Path=/.",
+    claim: "signing out clears the cookie, with the attributes it was set with",
+    why: "Browsers do not remove a __Host- cookie for a Set-Cookie without Secure and Path=/.",
     mend: &[everywhere("pass the sign-in endpoints' Set-Cookie to the client unchanged")],
     run: |examination| Box::pin(cookie(examination)),
 };
@@ -58,7 +58,7 @@ async fn cookie(examination: &Examination) -> Outcome {
     let mut wrong = sign_in::faults(answer, name);
     let empty = cookie.starts_with(&format!("{name}=;"));
     if !empty || !cookie.to_ascii_lowercase().contains("max-age=0") {
-        wrong.push(format!("{name} is not taken away"));
+        wrong.push(format!("{name} is not cleared"));
     }
-    Ok(Found::unless(wrong, format!("{name} is taken away")))
+    Ok(Found::unless(wrong, format!("{name} is cleared")))
 }

@@ -9,7 +9,7 @@ use crate::doctor::wire::Request;
 
 pub(super) const STRANGER: Probe = Probe {
     name: "spoofed-stranger",
-    claim: "identity headers of the client's own do not open the guarded route",
+    claim: "a client's own identity headers do not open the guarded route",
     run: |examination| {
         Box::pin(async {
             let plain = Request::get(&examination.guarded);
@@ -29,9 +29,9 @@ pub(super) const STRANGER: Probe = Probe {
 pub(super) const SIGNED_IN: Probe = Probe {
     name: "spoofed-identity",
     severity: Severity::Critical,
-    claim: "with a session, identity headers of the client's own do not reach the upstream",
-    why: "The upstream believes these headers. A client whose value arrives there is whoever it \
-          says it is; `X_Auth_Issuer` and `X.Auth.Issuer` are the same header to CGI, WSGI and \
+    claim: "with a session, a client's own identity headers do not reach the upstream",
+    why: "The upstream believes these headers. A client whose value arrives there \
+          can be anyone; `X_Auth_Issuer` and `X.Auth.Issuer` are the same header to CGI, WSGI and \
           PHP, `X!Auth!Issuer` is to lighttpd's CGI.",
     mend: MEND,
     run: |examination| {
@@ -45,7 +45,7 @@ pub(super) const SIGNED_IN: Probe = Probe {
 
 pub(super) const PUBLIC: Probe = Probe {
     name: "spoofed-public",
-    claim: "on a public route no identity header of the client's own reaches the upstream",
+    claim: "on a public route, a client's own identity headers do not reach the upstream",
     run: |examination| {
         Box::pin(async {
             let plain = Request::get(examination.public()?);
@@ -82,7 +82,7 @@ const MEND: &[Mend] = &[
     at(
         "HAProxy",
         "`http-request del-header` with `-m reg -i ^x[^a-z0-9]auth[^a-z0-9]` before the check: \
-                   it sets only what the answer has, all else survives",
+                   it sets only what the answer has, and everything else survives",
     ),
     at(
         "Traefik",
@@ -132,7 +132,7 @@ fn not_empty(header: &str, value: &str) -> String {
     if identity::is_placeholder(value) {
         format!("{header:?} reaches the upstream as the literal placeholder {value:?}")
     } else {
-        format!("{header:?} is not empty though nobody is signed in")
+        format!("{header:?} is not empty although nobody is signed in")
     }
 }
 

@@ -11,16 +11,16 @@ pub(super) const PROBE: Probe = Probe {
     name: "stored-cookie",
     severity: Severity::Critical,
     claim: "no cache may store an answer that sets or removes the session cookie",
-    why: "A shared cache may store an answer with Set-Cookie (RFC 9111 section 7.3). It then hands \
+    why: "A shared cache may store an answer with Set-Cookie (RFC 9111 section 7.3). It then gives \
           one visitor's renewed session to the next, or signs the next one out.",
     mend: &[
         at(
             "nginx, Caddy, HAProxy, Envoy",
-            "where the check's cookie is added: Cache-Control: no-store in the place of the \
-             application's, and no Expires, Surrogate-Control, *-Cache-Control",
+            "where the check's cookie is added: Cache-Control: no-store in place \
+             of the application's, and no Expires, Surrogate-Control, *-Cache-Control",
         ),
         at("Traefik", "no `addAuthCookiesToResponse`: the application's Cache-Control stays"),
-        everywhere("leave the cookie out where the gateway cannot replace Cache-Control"),
+        everywhere("omit the cookie if the gateway cannot replace Cache-Control"),
     ],
     run: |examination| Box::pin(run(examination)),
 };
@@ -72,8 +72,8 @@ async fn run(examination: &Examination) -> Outcome {
         waited += PAUSE;
     }
     let seen = match beside {
-        0 => "none of them the application's: no renewal was seen (--renewal-wait)".to_owned(),
-        beside => format!("{beside} of them the application's"),
+        0 => "none of them from the application: no renewal was seen (--renewal-wait)".to_owned(),
+        beside => format!("{beside} of them from the application"),
     };
     Ok(Found::unless(
         wrong,
@@ -92,7 +92,7 @@ fn sets(answer: &Answer, name: &str) -> bool {
 /// reads a targeted field (RFC 9213), so each of those must forbid it too, or be absent.
 fn storable(answer: &Answer) -> Option<String> {
     if !forbids(answer, "cache-control") {
-        return Some("no Cache-Control forbids to store it".to_owned());
+        return Some("no Cache-Control forbids storing it".to_owned());
     }
     let targeted = answer.names().find(|name| is_targeted(name) && !forbids(answer, name))?;
     Some(format!("{targeted} lets caches store it"))

@@ -9,22 +9,21 @@ use crate::doctor::wire::Request;
 pub(super) const PROBE: Probe = Probe {
     name: "other-upgrade",
     severity: Severity::Critical,
-    claim: "no upgrade but that to a WebSocket reaches the upstream",
-    why: "An upstream that takes `Upgrade: h2c` switches to HTTP/2, and the gateway becomes a \
-          tunnel: in it the client sends requests that nobody is asked about, with identity \
-          headers of its own.",
+    claim: "no upgrade reaches the upstream, except to a WebSocket",
+    why: "An upstream that takes `Upgrade: h2c` switches to HTTP/2, and the gateway \
+          becomes a tunnel: in it, the client sends unchecked requests with its own identity headers.",
     mend: &[
         at(
             "nginx",
             "`map $http_upgrade $didt_upgrade { default \"\"; ~*^websocket$ websocket; }`, and \
-                     $didt_upgrade in the place of $http_upgrade",
+                     $didt_upgrade in place of $http_upgrade",
         ),
         at("Caddy", "`request_header -Upgrade` where Upgrade is not `websocket`"),
         at(
             "HAProxy",
             "`http-request del-header Upgrade if !{ req.fhdr(Upgrade) -m str -i websocket }`",
         ),
-        at("Envoy", "`upgrade_configs` with `upgrade_type: websocket` alone"),
+        at("Envoy", "`upgrade_configs` with only `upgrade_type: websocket`"),
         everywhere(
             "pass Upgrade and HTTP2-Settings to the check: `didt serve` refuses all but \
                     WebSockets",
@@ -55,7 +54,7 @@ async fn run(examination: &Examination) -> Outcome {
                 .header("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA");
             let Reply::Upstream(answer) = examination.ask(&request).await? else { continue };
             let seen = Seen::read(&answer);
-            let seen = seen.ok_or_else(|| Inconclusive::unknown("an answer came garbled"))?;
+            let seen = seen.ok_or_else(|| Inconclusive::unknown("an answer was garbled"))?;
             let upgrades = seen.all("upgrade");
             if upgrades.iter().any(|value| !["", "websocket"].contains(value)) {
                 wrong.push(format!("Upgrade: {protocol} reaches the upstream"));

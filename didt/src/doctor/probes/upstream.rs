@@ -9,9 +9,11 @@ pub(super) const PROBE: Probe = Probe {
     name: "upstream",
     severity: Severity::Serious,
     claim: "didt echo is the upstream of the routes",
-    why: "Only didt echo shows what came through the gateway. With another upstream the other \
-          probes may pass though something is wrong.",
-    mend: &[everywhere("let the routes' upstream be `didt echo --listen ADDRESS` meanwhile")],
+    why: "Only didt echo shows what came through the gateway. With another upstream, the \
+          other probes may pass although something is wrong.",
+    mend: &[everywhere(
+        "make `didt echo --listen ADDRESS` the routes' upstream for the time being",
+    )],
     run: |examination| Box::pin(run(examination)),
 };
 
@@ -30,7 +32,7 @@ async fn run(examination: &Examination) -> Outcome {
         match examination.ask(&Request::get(public)).await? {
             Reply::Upstream(_) => {}
             Reply::Given(answer) | Reply::Refused(answer) => {
-                wrong.push(format!("{public} answers {} and not as didt echo", answer.status));
+                wrong.push(format!("{public} answers {}, but not as didt echo", answer.status));
             }
             Reply::Closed => wrong.push(format!("{public} does not answer")),
         }

@@ -49,7 +49,7 @@ impl Answer {
     fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Error> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(bytes).map_err(|_| Error::Malformed("is no HTTP/1"))?;
+        let parsed = response.parse(bytes).map_err(|_| Error::Malformed("is not HTTP/1"))?;
         let httparse::Status::Complete(length) = parsed else { return Ok(None) };
         let headers = response.headers.iter();
         let answer = Self {
@@ -69,7 +69,7 @@ impl Answer {
             return Ok(Framing::Chunked);
         }
         let Some(length) = self.header("content-length") else { return Ok(Framing::ToEnd) };
-        let length = length.parse().map_err(|_| Error::Malformed("has no proper length"))?;
+        let length = length.parse().map_err(|_| Error::Malformed("has an invalid length"))?;
         Ok(Framing::Length(length))
     }
 
@@ -140,11 +140,11 @@ mod tests {
             ("", cut),
             ("HTTP/1.1 200 OK\r\nContent-", cut),
             ("HTTP/1.1 100 Continue\r\n\r\n", cut),
-            ("SSH-2.0-OpenSSH\r\n", "the answer is no HTTP/1"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "the answer has no proper length"),
+            ("SSH-2.0-OpenSSH\r\n", "the answer is not HTTP/1"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "the answer has an invalid length"),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                "the answer has no proper chunks",
+                "the answer has invalid chunks",
             ),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na", "the answer ends too early"),
             (

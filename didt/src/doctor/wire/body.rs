@@ -9,7 +9,7 @@ const MAX_BODY: usize = 1024 * 1024;
 
 const TOO_LONG: Error = Error::Malformed("has a body of more than 1 MiB");
 const TOO_SHORT: Error = Error::Malformed("ends too early");
-const NO_CHUNKS: Error = Error::Malformed("has no proper chunks");
+const NO_CHUNKS: Error = Error::Malformed("has invalid chunks");
 
 /// How the end of a body is known.
 pub(super) enum Framing {

@@ -57,9 +57,9 @@ impl Denial {
     /// What the operator has to fix, if it is not the client's fault.
     pub(super) const fn mistake(self) -> Option<&'static str> {
         match self {
-            Self::UntrustedProxy => Some(
-                "a check was asked for by an address that is not in `trusted_proxies`: refused",
-            ),
+            Self::UntrustedProxy => {
+                Some("refused a check from an address that is not in `trusted_proxies`")
+            }
             Self::NotStated => Some(
                 "the gateway does not state method, scheme, host and target of the request that it asks about, \
                  each once, or still sends X-Original-URL: refused",

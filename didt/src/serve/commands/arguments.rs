@@ -37,8 +37,8 @@ impl FileArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct ConfigArgs {
-    /// The policy file [default: what the environment variable DIDT_CONFIG names; without both, no
-    /// file]
+    /// The policy file [default: the environment variable DIDT_CONFIG, or else
+    /// no file]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -49,8 +49,8 @@ pub(crate) struct ConfigArgs {
 /// What overrides the policy file.
 #[derive(Args)]
 pub(crate) struct Overrides {
-    /// Set a key to a TOML value or a bare text, whatever the file and the environment say, such
-    /// as --set sessions.lifetime=1d; can be repeated
+    /// Set a key to a TOML value or bare text, overriding the file and the environment,
+    /// such as --set sessions.lifetime=1d; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     flags: Vec<(String, String)>,
 }

@@ -21,8 +21,8 @@ pub(crate) struct CheckConfig {
     #[command(flatten)]
     settings: FileArgs,
 
-    /// Read no file that settings name: for a machine without the secrets, such as one that tests
-    /// changes. All else is checked
+    /// Do not read the files that settings name: for a machine without the secrets, such as a
+    /// CI runner. Everything else is checked
     #[arg(long)]
     without_files: bool,
 }
@@ -35,7 +35,7 @@ Examples:
   DIDT__AUDIENCES=did:magic:my-app DIDT__ADMIT=any_key didt check-config
 
 Exit codes:
-  0  the settings are good
+  0  the settings are valid
   1  writing failed
   2  a setting is invalid, and the line on standard error says which; or the command line is wrong";
 

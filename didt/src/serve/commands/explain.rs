@@ -12,12 +12,12 @@ use crate::serve::policy::{Access, Hit, Miss, NotCanonical, Policy, Rule, Target
 
 /// Show which rule applies to a request, and why
 ///
-/// Matches the request as `didt serve` does, without asking for a session. Reads the rules only: no
-/// secret has to be there.
+/// Matches the request as `didt serve` does, without asking for a session. It reads only the
+/// rules and needs no secrets.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Explain {
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 

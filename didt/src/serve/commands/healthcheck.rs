@@ -61,7 +61,7 @@ impl Healthcheck {
             Ok(Some(listen)) => listen,
             Ok(None) => {
                 return Ok(invalid(
-                    "listen.private is missing: health is asked for at the private listener",
+                    "listen.private is missing, and health checks use the private listener",
                 ));
             }
             Err(error) => return Ok(invalid(error)),

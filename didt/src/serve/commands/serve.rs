@@ -26,7 +26,7 @@ pub(crate) struct Serve {
 
 const HELP: &str = "\
 Exit codes:
-  0  stopped as it was told to
+  0  stopped by a signal
   1  the runtime could not be started
   2  a setting is invalid, or an address cannot be bound; standard error says why";
 

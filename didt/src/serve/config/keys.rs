@@ -100,9 +100,9 @@ pub(super) fn unknown(key: &str) -> String {
     }
     let known = key.rsplit_once('.').map(|(section, _)| section).filter(|name| is_section(name));
     match known {
-        Some(section) => format!("unknown key; those of [{section}] are {}", list(section)),
+        Some(section) => format!("unknown key; the keys of [{section}] are {}", list(section)),
         None => format!(
-            "unknown key; those outside of tables are {}, and the tables are {}",
+            "unknown key; the keys outside tables are {}, and the tables are {}",
             top(),
             tables()
         ),

@@ -40,7 +40,7 @@ fn emails(
     }
     let texts = settings.list(KEY)?;
     if settings.is_given(KEY) && texts.is_empty() {
-        return Err(settings.invalid(KEY, "is empty, which would let nobody pass; leave it out"));
+        return Err(settings.invalid(KEY, "is empty, which would let nobody pass; omit it"));
     }
     let mut patterns = HashSet::new();
     for text in &texts {
@@ -50,7 +50,7 @@ fn emails(
     }
     if let Some((_, contents)) = settings.file(FILE)? {
         let text = std::str::from_utf8(&contents)
-            .map_err(|_| settings.invalid(FILE, "the file that it names is not UTF-8"))?;
+            .map_err(|_| settings.invalid(FILE, "the file is not UTF-8"))?;
         let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
         for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             let pattern = email(line).map_err(|fault| {
@@ -59,7 +59,7 @@ fn emails(
             patterns.insert(pattern);
         }
         if patterns.is_empty() {
-            return Err(settings.invalid(FILE, "the file that it names lists nobody"));
+            return Err(settings.invalid(FILE, "the file lists nobody"));
         }
     }
     Ok((!patterns.is_empty()).then_some(patterns))
@@ -87,7 +87,7 @@ fn list(
     }
     let texts = settings.list(key)?;
     if texts.is_empty() {
-        return Err(settings.invalid(key, "is empty, which would let nobody pass; leave it out"));
+        return Err(settings.invalid(key, "is empty, which would let nobody pass; omit it"));
     }
     let parties = texts.iter().map(|text| {
         parse(text).map_err(|fault| settings.invalid(key, format_args!("{text:?} {fault}")))
@@ -101,7 +101,7 @@ fn list(
 
 pub(super) fn word(text: &str) -> Result<Word, String> {
     Word::parse(text).ok_or_else(|| {
-        format!("is none of {}", Admit::WORDS.map(|word| format!("{word:?}")).join(", "))
+        format!("is not one of {}", Admit::WORDS.map(|word| format!("{word:?}")).join(", "))
     })
 }
 

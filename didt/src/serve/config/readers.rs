@@ -71,7 +71,7 @@ impl<'a> Settings<'a> {
         let found = choices.iter().find(|(choice, _)| *choice == word);
         let (word, value) = found.copied().ok_or_else(|| {
             let words: Vec<_> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
-            self.invalid(key, format_args!("{word:?} is none of {}", words.join(", ")))
+            self.invalid(key, format_args!("{word:?} is not one of {}", words.join(", ")))
         })?;
         self.explain(key, word);
         Ok(value)
@@ -158,12 +158,12 @@ impl<'a> Settings<'a> {
             return Ok(None);
         };
         let bytes = self.contents(key, Path::new(&path))?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| self.invalid(key, "the file that it names is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(&bytes).map_err(|_| self.invalid(key, "the file is not UTF-8"))?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.trim().is_empty() {
-            return Err(self.invalid(key, "the file that it names is empty"));
+            return Err(self.invalid(key, "the file is empty"));
         }
         let secret = Secret::new(text.to_owned());
         self.explain(key, "set");
@@ -174,7 +174,7 @@ impl<'a> Settings<'a> {
 /// Reads a span of time: `7d`, `1h 30m`.
 pub(super) fn read_span(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let span = humantime::parse_duration(text).map_err(|_| {
-        format!("{text:?} is no span of time; expected one such as \"7d\" or \"1h 30m\"")
+        format!("{text:?} is not a duration; expected one such as \"7d\" or \"1h 30m\"")
     })?;
     if range.contains(&span) {
         return Ok(span);

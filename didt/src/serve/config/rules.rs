@@ -89,7 +89,7 @@ fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<V
         let (name_at, paths_at) = (text.name.span().start, text.paths.span().start);
         let rule = rule(text, &faults, lifetime, top)?;
         if rules.iter().any(|earlier| earlier.name == rule.name) {
-            return Err(faults.at(name_at, "there is another rule of this name"));
+            return Err(faults.at(name_at, "another rule has this name"));
         }
         if let Some(earlier) = rules.iter().find(|earlier| earlier.requests.cover(&rule.requests)) {
             let problem = format_args!(
@@ -158,7 +158,8 @@ fn rule(
             .methods
             .map(|list| {
                 faults.list("methods", list, |text| {
-                    registered(text).ok_or("is no method; expected one in upper case, such as GET")
+                    registered(text)
+                        .ok_or("is not a method; expected one in upper case, such as GET")
                 })
             })
             .transpose()?,
@@ -212,14 +213,16 @@ fn rule(
     };
     let access = match (word, fresh) {
         ("public" | "optional", Some((byte, _))) => {
-            return Err(faults
-                .at(byte, format_args!("fresh asks for a session, access = {word:?} does not")));
+            return Err(faults.at(
+                byte,
+                format_args!("fresh requires a session, but access = {word:?} does not"),
+            ));
         }
         ("public" | "optional", None) if says_whom => {
             return Err(faults.at(
                 access_at,
                 format_args!(
-                    "admit, issuers, addresses and emails ask for somebody, access = {word:?} does not"
+                    "admit, issuers, addresses and emails require sign-in, but access = {word:?} does not"
                 ),
             ));
         }
@@ -228,8 +231,9 @@ fn rule(
         ("required", None) => Access::Required,
         ("required", Some((_, span))) => Access::Fresh(span),
         _ => {
-            let problem =
-                format_args!("access: {word:?} is none of \"public\", \"optional\", \"required\"");
+            let problem = format_args!(
+                "access: {word:?} is not one of \"public\", \"optional\", \"required\""
+            );
             return Err(faults.at(access_at, problem));
         }
     };

@@ -85,9 +85,8 @@ impl<'a> Settings<'a> {
         if !self.sources.files {
             return Ok(super::stand_in::contents(key));
         }
-        (self.sources.read)(path).map_err(|error| {
-            self.invalid(key, format_args!("the file that it names cannot be read: {error}"))
-        })
+        (self.sources.read)(path)
+            .map_err(|error| self.invalid(key, format_args!("the file cannot be read: {error}")))
     }
 
     /// Whether files are read; if not, stand-ins replace their contents.

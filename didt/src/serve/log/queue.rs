@@ -194,7 +194,7 @@ impl Lines {
                 let Dropped { ordinary, audit } = dropped;
                 warn!(
                     target: TARGET,
-                    ordinary, audit, "lines were dropped here, because nobody read standard error"
+                    ordinary, audit, "lines were dropped here because standard error was not read"
                 );
             }
             self.0.changed.notify_all();

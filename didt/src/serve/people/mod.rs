@@ -22,8 +22,8 @@ pub(crate) fn client(settings: &config::Magic) -> Result<Magic, MagicConfigError
     Ok(Magic::over(api).with_fresh_for(settings.fresh_for).with_stale_until(settings.stale_until))
 }
 
-/// What a sign-in asks Magic, where `[magic]` is configured. A key that Magic does not know signs in
-/// only where a rule could let it pass.
+/// What a sign-in asks Magic, where `[magic]` is configured. A key that Magic does not know signs
+/// in only where a rule could let it pass.
 pub(crate) fn sign_in(config: &Config, magic: Option<&Magic>) -> Option<MagicSignIn> {
     let settings = config.magic.as_ref()?;
     let mut policy = MagicSignIn::new(magic?.clone()).with_renewal_after(settings.renew_after);
@@ -43,7 +43,7 @@ pub(crate) async fn audience(magic: &Magic) -> Result<Audiences, MagicError> {
     loop {
         match magic.client_id().await {
             Ok(id) => {
-                info!(client_id = id, "tokens of the application that the secret key belongs to");
+                info!(client_id = id, "accepting tokens of the secret key's application");
                 return Ok(Audiences::from(id));
             }
             Err(error @ (MagicError::Unavailable(_) | MagicError::RateLimited { .. })) => {
@@ -51,7 +51,7 @@ pub(crate) async fn audience(magic: &Magic) -> Result<Audiences, MagicError> {
                     MagicError::RateLimited { retry_after: Some(wait) } => pause.max(*wait),
                     _ => pause,
                 };
-                warn!(%error, wait_seconds = wait.as_secs(), "Magic has to name the client id before anything is served");
+                warn!(%error, wait_seconds = wait.as_secs(), "waiting for the client id from Magic before serving");
                 tokio::time::sleep(wait).await;
                 pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
             }

@@ -116,7 +116,7 @@ impl fmt::Display for Admit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnyKey => f.write_str("of any key (any_key)"),
-            Self::Known => f.write_str("of a user whom Magic knows (known)"),
+            Self::Known => f.write_str("of a user known to Magic (known)"),
             Self::Listed(list) if list.emails.is_empty() && list.issuers.len() == 1 => {
                 f.write_str("of the one issuer listed")
             }
@@ -200,8 +200,8 @@ impl fmt::Display for AdmitFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsaid => {
-                "missing: anybody can make a key and sign in with it, because the client id that a \
-                 token names stands on every page of yours, so everybody would pass where a session \
+                "missing: anyone can make a key and sign in with it, because the client id that a \
+                 token names is on every page of yours, so everyone would pass where a session \
                  or a token is required. List who may pass, such as addresses = \
                  [\"0xde709f2102306220921060314715629080e2fb77\"] (or issuers; at the top or in a \
                  rule), or say admit = \"any_key\" if every key is welcome and your application \
@@ -209,7 +209,7 @@ impl fmt::Display for AdmitFault {
             }
             Self::NoList => {
                 "\"listed\" without a list; expected addresses = \
-                 [\"0xde709f2102306220921060314715629080e2fb77\"] or issuers beside it"
+                 [\"0xde709f2102306220921060314715629080e2fb77\"] or issuers too"
             }
             Self::NobodyToAsk => "\"known\" asks Magic; expected magic.secret_key_file",
             Self::Contradiction => {

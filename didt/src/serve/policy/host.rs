@@ -121,14 +121,16 @@ impl fmt::Display for HostFault {
         match self {
             Self::Empty => f.write_str("is empty"),
             Self::TooLong => write!(f, "is longer than {MAX_NAME_LEN} bytes"),
-            Self::UserInfo => f.write_str("has a user in front"),
+            Self::UserInfo => f.write_str("has a user name"),
             Self::TrailingDot => f.write_str("ends in a dot"),
-            Self::Character => f.write_str("has characters that no host name has"),
+            Self::Character => f.write_str("has characters that are not allowed in a host name"),
             Self::Label => {
                 write!(f, "has a label that is empty or longer than {MAX_LABEL_LEN} bytes")
             }
-            Self::Port => f.write_str("has a port that is no number from 1 to 65535"),
-            Self::Address => f.write_str("has brackets around what is no IPv6 address"),
+            Self::Port => f.write_str("has a port that is not a number from 1 to 65535"),
+            Self::Address => {
+                f.write_str("has brackets around something that is not an IPv6 address")
+            }
         }
     }
 }
@@ -230,7 +232,7 @@ impl fmt::Display for HostPatternFault {
         match self {
             Self::Wildcard => f.write_str("has a * that is not the first label of a name"),
             Self::UpperCase => f.write_str("must be in lower case"),
-            Self::Port => f.write_str("must not have a port: every port is meant"),
+            Self::Port => f.write_str("must not have a port: it applies to every port"),
             Self::Host(fault) => fault.fmt(f),
         }
     }

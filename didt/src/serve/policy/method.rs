@@ -90,7 +90,9 @@ impl fmt::Display for MethodFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "is longer than {MAX_METHOD_LEN} bytes"),
-            Self::NotAToken => f.write_str("is empty or has characters that no method has"),
+            Self::NotAToken => {
+                f.write_str("is empty or has characters that are not allowed in a method")
+            }
             Self::Case => f.write_str("is a registered method in the wrong case"),
         }
     }

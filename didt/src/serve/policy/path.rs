@@ -211,7 +211,9 @@ impl fmt::Display for PathFault {
             Self::Backslash => "has a backslash",
             Self::EmptySegment => "has two slashes in a row",
             Self::DotSegment => "has a . or .. segment, plain or encoded",
-            Self::Parameters => "has a ;, plain or encoded: some servers cut it off, some do not",
+            Self::Parameters => {
+                "has a ;, plain or encoded, which some servers cut off and others do not"
+            }
             Self::EncodedSlash => "has an encoded slash (%2F)",
             Self::EncodedBackslash => "has an encoded backslash (%5C)",
             Self::EncodedControl => "has an encoded control character",

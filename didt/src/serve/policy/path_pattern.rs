@@ -143,10 +143,10 @@ impl fmt::Display for PathPatternFault {
         match self {
             Self::Path(fault) => fault.fmt(f),
             Self::OtherSpelling => f.write_str(
-                "is not in canonical form: no query, escapes in upper case, nothing escaped that need not be",
+                "is not in canonical form: no query, escapes in upper case, and no needless escapes",
             ),
             Self::Star => f.write_str(
-                "has a star in the wrong place: * is one whole segment, ** everything below and last",
+                "has a star in the wrong place: * must be a whole segment, and ** the last one",
             ),
         }
     }

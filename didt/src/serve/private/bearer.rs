@@ -53,7 +53,7 @@ pub(super) async fn administrators_only(
     if guard.admits(request.headers()) {
         return next.run(request).await;
     }
-    tracing::warn!("administration was refused to somebody without the secret");
+    tracing::warn!("refused administration without the secret");
     let headers =
         [(WWW_AUTHENTICATE, CHALLENGE), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (StatusCode::UNAUTHORIZED, headers).into_response()

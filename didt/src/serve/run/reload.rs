@@ -1,5 +1,5 @@
-//! SIGHUP: what is read again, beside everything else. A file may be on a disk that does not answer, and
-//! signals are heard meanwhile.
+//! SIGHUP: what is read again, beside everything else. A file may be on a disk that does not
+//! answer, and signals are heard meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,9 +60,9 @@ impl Reload {
 
 async fn read(tls: Arc<Tls>) {
     match timeout(PATIENCE, spawn_blocking(move || tls.reload())).await {
-        Ok(Ok(Ok(()))) => info!("the certificate was read again"),
-        Ok(Ok(Err(error))) => error!(%error, "the certificate stays as it was"),
-        Ok(Err(error)) => error!(%error, "the certificate stays as it was"),
-        Err(_) => error!("the certificate stays as it was: its files cannot be read in time"),
+        Ok(Ok(Ok(()))) => info!("certificate reloaded"),
+        Ok(Ok(Err(error))) => error!(%error, "keeping the old certificate"),
+        Ok(Err(error)) => error!(%error, "keeping the old certificate"),
+        Err(_) => error!("keeping the old certificate: its files could not be read in time"),
     }
 }

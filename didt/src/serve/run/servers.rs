@@ -22,7 +22,8 @@ impl Servers {
         });
     }
 
-    /// Ends one: what is in flight may be finished within this time, unless there is another signal.
+    /// Ends one: what is in flight may be finished within this time, unless there is another
+    /// signal.
     pub(super) async fn end(
         &mut self,
         name: &'static str,
@@ -35,7 +36,7 @@ impl Servers {
             biased;
             () = self.end_of(Some(name)) => true,
             () = signals.stop() => {
-                warn!("told again to stop: dropping what is in flight");
+                warn!("second signal: dropping requests in flight");
                 false
             }
             () = sleep(limit) => {

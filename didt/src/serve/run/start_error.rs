@@ -32,10 +32,10 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Logging => f.write_str(
-                "a global log subscriber is already set, or there is no room for another thread",
-            ),
-            Self::Measuring => f.write_str("something else measures already"),
+            Self::Logging => {
+                f.write_str("a global log subscriber is already set, or no thread could be started")
+            }
+            Self::Measuring => f.write_str("a global metrics recorder is already set"),
             Self::Signals(error) => write!(f, "cannot install signal handlers: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
             Self::Auth(error) => error.fmt(f),

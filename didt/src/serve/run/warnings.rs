@@ -13,7 +13,7 @@ const OTHER_FILES: usize = PRIVATE_CONNECTIONS + 64;
 /// Warns about settings, by themselves and against what the system allows.
 pub(super) fn of_settings(config: &Config) {
     if config.trusted_proxies == TrustedProxies::default() {
-        warn!("trusted_proxies is empty: every check of a gateway is refused");
+        warn!("trusted_proxies is empty, so every gateway's check is refused");
     }
     if let (Listen::Tcp(address), None) = (&config.public.listen, &config.public.tls)
         && !address.ip().to_canonical().is_loopback()

@@ -152,10 +152,10 @@ impl fmt::Display for BindError {
             Listen::Unix(path) => write!(f, "cannot listen on {path:?}: ")?,
         }
         match self.cause.kind() {
-            io::ErrorKind::AddrInUse => f.write_str("somebody else does already"),
+            io::ErrorKind::AddrInUse => f.write_str("address already in use"),
             io::ErrorKind::PermissionDenied => f.write_str("no permission"),
             io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
-            io::ErrorKind::AlreadyExists => f.write_str("there is a file that is no socket"),
+            io::ErrorKind::AlreadyExists => f.write_str("the path exists and is not a socket"),
             _ => self.cause.fmt(f),
         }
     }

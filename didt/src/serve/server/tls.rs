@@ -84,14 +84,14 @@ impl fmt::Display for TlsError {
                 _ => write!(f, "cannot read {path:?}: {cause}"),
             },
             Self::Unreadable(path, pem::Error::NoItemsFound) => {
-                write!(f, "{path:?} holds nothing of the kind that it should, as PEM")
+                write!(f, "{path:?} does not contain the expected PEM item")
             }
             // What else the reader tells may quote the file.
-            Self::Unreadable(path, _) => write!(f, "{path:?} is no PEM file"),
+            Self::Unreadable(path, _) => write!(f, "{path:?} is not a PEM file"),
             Self::Refused(rustls::Error::InconsistentKeys(_)) => {
                 f.write_str("the key does not belong to the certificate")
             }
-            Self::Refused(cause) => write!(f, "the certificate or its key is no good: {cause}"),
+            Self::Refused(cause) => write!(f, "the certificate or its key is unusable: {cause}"),
         }
     }
 }

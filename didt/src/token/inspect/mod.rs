@@ -21,8 +21,8 @@ use crate::output::write_line;
 /// Show what is in a token, UNVERIFIED
 ///
 /// Checks the form, the proof and the times; with --audience also the audience, and says
-/// what `didt verify` would. Hints at what is commonly done wrong. Nothing that this prints is a
-/// reason to let anyone in: `didt verify` decides that.
+/// what `didt verify` would. Points out common mistakes. Never let anyone in because
+/// of what this prints: `didt verify` decides that.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Inspect {
@@ -33,7 +33,7 @@ pub(crate) struct Inspect {
     #[arg(long)]
     json: bool,
 
-    /// Say what `didt verify` would for this client id; repeat it for several
+    /// Show what `didt verify` would say for this client id; can be repeated
     #[arg(long = "audience", value_name = "AUD", value_parser = NonEmptyStringValueParser::new())]
     audiences: Vec<String>,
 
@@ -48,7 +48,7 @@ Examples:
   didt inspect --at 1700000060 --json - < token.txt
 
 Exit codes:
-  0  the token was decoded; that says nothing about whether it is good
+  0  the token was decoded, which does not mean that it is valid
   1  it is malformed, or reading or writing failed
   2  the command line is wrong";
 

@@ -29,7 +29,10 @@ pub(in crate::serve::config) fn assertion(
     let audience = audience.ok_or_else(|| missing(audience_key))?;
     let key = key.ok_or_else(|| missing(file_key))?;
     PrivatePkcs8KeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-        settings.invalid(file_key, "the file that it names holds no PKCS #8 key in PEM; `openssl genpkey -algorithm ed25519` makes one")
+        settings.invalid(
+            file_key,
+            "the file has no PKCS #8 key in PEM; `openssl genpkey -algorithm ed25519` makes one",
+        )
     })?;
     Ok(Some(Assertion { issuer, audience, lifetime, key }))
 }

@@ -16,15 +16,16 @@ pub(in crate::serve::config) fn cookie(
         let lower = name.to_ascii_lowercase();
         if lower.starts_with("__host-") || lower.starts_with("__secure-") {
             return Err(
-                "has a prefix; expected the name alone, the prefix is put in front".to_owned()
+                "has a prefix; expected only the name, since the prefix is added".to_owned()
             );
         }
-        SessionCookie::named(name).map_err(|error| format!("cannot be; {error}"))?;
+        SessionCookie::named(name).map_err(|error| format!("is invalid; {error}"))?;
         Ok(name.to_owned())
     })?;
     let cookie = settings.parsed("cookie.domain", |domain| {
         takes_cookies(domain)?;
-        SessionCookie::for_sub_domains(&name, domain).map_err(|error| format!("cannot be; {error}"))
+        SessionCookie::for_sub_domains(&name, domain)
+            .map_err(|error| format!("is invalid; {error}"))
     })?;
     let same_site = settings.choice(
         "cookie.same_site",
@@ -39,8 +40,8 @@ pub(in crate::serve::config) fn cookie(
     Ok(cookie.with_same_site(same_site))
 }
 
-/// Browsers drop a cookie for an address and for a public suffix (RFC 6265bis section 5.7), and nobody
-/// would stay signed in.
+/// Browsers drop a cookie for an address and for a public suffix (RFC 6265bis section 5.7), and
+/// nobody would stay signed in.
 fn takes_cookies(domain: &str) -> Result<(), String> {
     let plain = domain.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
     let address = plain.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -76,7 +76,7 @@ pub(in crate::serve::config) fn identity(
         let name = settings.parsed_or(key, default.as_str(), parse)?;
         if let Some((_, other)) = taken.iter().find(|(other, _)| *other == name) {
             return Err(settings
-                .invalid(key, format_args!("is the header of {other}; expected one of its own")));
+                .invalid(key, format_args!("is the header of {other}; expected a different one")));
         }
         taken.push((name.clone(), key));
         Ok(name)
@@ -98,11 +98,11 @@ fn parse(text: &str) -> Result<HeaderName, &'static str> {
     // What nginx drops and others take for a hyphen (`_`, `.`) has a twin that a client could send.
     if !text.split('-').all(word) {
         return Err(
-            "is no header name here; expected lower-case letters and digits, with hyphens between them",
+            "is not a valid header name; expected lower-case letters and digits, with hyphens between them",
         );
     }
     if TAKEN.contains(&text) || TAKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
-        return Err("means something else in HTTP; expected a name such as x-auth-issuer");
+        return Err("has another meaning in HTTP; expected a name such as x-auth-issuer");
     }
     text.parse().map_err(|_| "is no header name")
 }

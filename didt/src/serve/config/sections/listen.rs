@@ -24,7 +24,7 @@ pub(in crate::serve::config) fn listen(
     if private.as_ref().is_some_and(|private| overlap(&public, private)) {
         return Err(settings.invalid(
             "listen.private",
-            "is where listen.public is; expected an address of its own, which clients cannot reach",
+            "is the address of listen.public; expected a different one, which clients cannot reach",
         ));
     }
     let tls = tls(settings)?;
@@ -34,7 +34,7 @@ pub(in crate::serve::config) fn listen(
         (None, Some(_)) => {
             return Err(settings.invalid(
                 "admin.secret_file",
-                "administration needs a private listener; expected listen.private beside it",
+                "administration needs a private listener; expected listen.private too",
             ));
         }
         (None, None) => None,
@@ -53,11 +53,13 @@ fn parse(text: &str) -> Result<Listen, &'static str> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match Path::new(path).is_absolute() {
             true => Ok(Listen::Unix(path.into())),
-            false => Err("names no absolute path; expected one such as unix:/run/didt/public.sock"),
+            false => {
+                Err("is not an absolute path; expected one such as unix:/run/didt/public.sock")
+            }
         };
     }
     text.parse().map(Listen::Tcp).map_err(|_| {
-        "is no address; expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080, or unix:/path"
+        "is not an address; expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080, or unix:/path"
     })
 }
 
@@ -85,10 +87,10 @@ fn tls(settings: &mut Settings<'_>) -> Result<Option<TlsFiles>, Invalid> {
         (Some((certificate, chain)), Some((key, text))) => {
             let mut chain = CertificateDer::pem_slice_iter(&chain).peekable();
             if chain.peek().is_none() || chain.any(|certificate| certificate.is_err()) {
-                return Err(settings.invalid(CERTIFICATE, "holds no certificates in PEM"));
+                return Err(settings.invalid(CERTIFICATE, "has no certificates in PEM"));
             }
             PrivateKeyDer::from_pem_slice(&text)
-                .map_err(|_| settings.invalid(KEY, "holds no private key in PEM"))?;
+                .map_err(|_| settings.invalid(KEY, "has no private key in PEM"))?;
             Ok(Some(TlsFiles { certificate, key }))
         }
     }

@@ -38,7 +38,7 @@ pub(in crate::serve::config) fn magic(
     }
     let api_url = settings.parsed(API_URL, |text| match AdminApi::is_url(text) {
         true => Ok(text.to_owned()),
-        false => Err("is not https:// and a host, nor http:// and a loopback address"),
+        false => Err("is neither https:// and a host, nor http:// and a loopback address"),
     })?;
     let required = settings.flag_or("magic.required", true)?;
     let minute = SECOND.saturating_mul(60);
@@ -58,7 +58,7 @@ pub(in crate::serve::config) fn magic(
     let sign_out = settings.flag_or("magic.sign_out", false)?;
     let Some(secret) = secret else { return Ok(None) };
     let secret_key = secret.expose().parse().map_err(|error| {
-        settings.invalid(KEY, format_args!("the file that it names holds no secret key: {error}"))
+        settings.invalid(KEY, format_args!("the file has no secret key: {error}"))
     })?;
     Ok(Some(Magic {
         secret_key,

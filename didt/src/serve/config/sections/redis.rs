@@ -48,7 +48,7 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     if let (Some(place), Some(other)) = (place, given.next()) {
         return Err(settings.invalid(
             other,
-            format_args!("says where Redis is, as {place} does; expected one of them"),
+            format_args!("says where Redis is, and so does {place}; expected only one of them"),
         ));
     }
     let urls = places(settings)?;
@@ -181,7 +181,7 @@ fn public(settings: &Settings<'_>, key: &str, file: &str, url: &str) -> Result<(
     }
     if url.contains(['@', '?', '#']) {
         return Err(settings.invalid(key, format_args!(
-            "must hold no user, password or options; put the whole URL into a file, and name that with {file}"
+            "must not have a user, a password or options; put the whole URL into a file, and name it with {file}"
         )));
     }
     Ok(())

@@ -41,7 +41,7 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
             return Err(settings.invalid(
                 "sessions.idle_timeout",
                 format_args!(
-                    "is longer than sessions.lifetime ({}), so that it never ends a session",
+                    "is longer than sessions.lifetime ({}), so it would never end a session",
                     humantime::format_duration(lifetime)
                 ),
             ));
@@ -115,7 +115,7 @@ fn bound_login(settings: &mut Settings<'_>) -> Result<Option<BoundLogin>, Invali
     };
     let Some(secret) = secret else { return Ok(Some(bound)) };
     let key = key(secret.expose()).ok_or_else(|| {
-        settings.invalid(KEY, "the file that it names must hold 32 random bytes as base64 or hexadecimal digits; `didt keygen` makes them")
+        settings.invalid(KEY, "the file must contain 32 random bytes as base64 or hexadecimal digits; `didt keygen` makes them")
     })?;
     Ok(Some(bound.with_key(*key)))
 }

@@ -315,7 +315,7 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
         ("listen = 1\n", "gateway.toml:3: listen: is a table"),
         (
             "\n\n[listen]\npublc = 1\n",
-            "gateway.toml:6: listen.publc: unknown key; those of [listen]",
+            "gateway.toml:6: listen.publc: unknown key; the keys of [listen]",
         ),
         (
             "[listen]\npublic = 1\n",

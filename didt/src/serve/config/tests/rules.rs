@@ -92,18 +92,18 @@ fn rules_that_make_no_sense_are_refused() {
         (
             "method in lower case",
             "name = \"a\"\npaths = [\"/\"]\nmethods = [\"get\"]",
-            "is no method",
+            "is not a method",
         ),
-        ("unknown method", "name = \"a\"\npaths = [\"/\"]\nmethods = [\"GTE\"]", "is no method"),
+        ("unknown method", "name = \"a\"\npaths = [\"/\"]\nmethods = [\"GTE\"]", "is not a method"),
         (
             "unknown access",
             "name = \"a\"\npaths = [\"/\"]\naccess = \"deny\"",
-            "\"deny\" is none of",
+            "\"deny\" is not one of",
         ),
         (
             "fresh as access",
             "name = \"a\"\npaths = [\"/\"]\naccess = \"fresh\"",
-            "\"fresh\" is none of",
+            "\"fresh\" is not one of",
         ),
         (
             "fresh and public",
@@ -121,15 +121,11 @@ fn rules_that_make_no_sense_are_refused() {
             "name = \"a\"\npaths = [\"/\"]\nfresh = \"8d\"",
             "longer than sessions.lifetime",
         ),
-        (
-            "fresh without a unit",
-            "name = \"a\"\npaths = [\"/\"]\nfresh = \"10\"",
-            "no span of time",
-        ),
+        ("fresh without a unit", "name = \"a\"\npaths = [\"/\"]\nfresh = \"10\"", "not a duration"),
         (
             "issuers and public",
             "name = \"a\"\npaths = [\"/\"]\naccess = \"public\"\naddresses = [\"0x52908400098527886E0F7030069857D2E4169EE7\"]",
-            "admit, issuers, addresses and emails ask for somebody",
+            "admit, issuers, addresses and emails require sign-in",
         ),
         ("no issuers", "name = \"a\"\npaths = [\"/\"]\nissuers = []", "issuers must not be empty"),
         (
@@ -152,7 +148,7 @@ fn rules_that_make_no_sense_are_refused() {
         problem(&with_rules(&format!("[[rules]]\n{first}\n[[rules]]\n{second}\n")))
     };
     let told = two("name = \"a\"\npaths = [\"/\"]", "name = \"a\"\npaths = [\"/b\"]");
-    assert_eq!(told, "gateway.toml:7: rule \"a\": there is another rule of this name");
+    assert_eq!(told, "gateway.toml:7: rule \"a\": another rule has this name");
     let told = two("name = \"a\"\npaths = [\"/x\"]", "name = \"b\"\npaths = [\"/x\"]");
     assert!(
         told.starts_with("gateway.toml:8: rule \"b\": never applies: the rule \"a\""),
@@ -220,7 +216,7 @@ fn a_list_and_any_key_contradict_each_other() {
     }
     let unknown = problem(&format!("{audiences}admit = \"everybody\"\n"));
     assert!(
-        unknown.contains("\"everybody\" is none of \"any_key\", \"known\", \"listed\""),
+        unknown.contains("\"everybody\" is not one of \"any_key\", \"known\", \"listed\""),
         "{unknown}"
     );
 }

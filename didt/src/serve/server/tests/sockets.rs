@@ -48,21 +48,21 @@ async fn what_is_in_use_is_left_alone() {
     let path = directory.0.join("didt.sock");
     let server = Running::at(&unix(&path), routes().0, Limits::default(), None).await;
     let error = Bound::to(&unix(&path)).await.expect_err("in use").to_string();
-    assert_eq!(error, format!("cannot listen on {path:?}: somebody else does already"));
+    assert_eq!(error, format!("cannot listen on {path:?}: address already in use"));
     assert!(UnixStream::connect(&path).await.is_ok(), "the first one still listens");
     drop(server);
 
     let file = directory.0.join("data");
     std::fs::write(&file, "precious").expect("a file");
     let error = Bound::to(&unix(&file)).await.expect_err("no socket").to_string();
-    assert_eq!(error, format!("cannot listen on {file:?}: there is a file that is no socket"));
+    assert_eq!(error, format!("cannot listen on {file:?}: the path exists and is not a socket"));
     assert_eq!(std::fs::read_to_string(&file).expect("a file"), "precious");
 
     let taken = Bound::to(&Listen::Tcp(([127, 0, 0, 1], 0).into())).await.expect("a port");
     let Listen::Tcp(address) = taken.at() else { panic!("a port") };
     assert_ne!(address.port(), 0, "the real one");
     let error = Bound::to(taken.at()).await.expect_err("taken").to_string();
-    assert_eq!(error, format!("cannot listen on {address}: somebody else does already"));
+    assert_eq!(error, format!("cannot listen on {address}: address already in use"));
 }
 
 #[tokio::test]

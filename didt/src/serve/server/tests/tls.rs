@@ -79,15 +79,15 @@ async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody()
     let mut living = connect(&server, &both, &[]).await.expect("a handshake");
 
     let bad = [
-        ("no PEM", new.key.as_str(), "holds nothing of the kind"),
-        (new.pem.as_str(), "no PEM", "holds nothing of the kind"),
+        ("no PEM", new.key.as_str(), "does not contain the expected PEM item"),
+        (new.pem.as_str(), "no PEM", "does not contain the expected PEM item"),
         (new.pem.as_str(), old.key.as_str(), "the key does not belong to the certificate"),
         (
             "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n",
             &new.key,
-            "is no PEM file",
+            "is not a PEM file",
         ),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &new.key, "is no good"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", &new.key, "is unusable"),
     ];
     for (certificate, key, expected) in bad {
         write(&files, certificate, key);
