@@ -183,9 +183,8 @@ pub mod token {
     //! Tokens in detail: their contents, their faults and their limits.
 
     pub use crate::did::{
-        Claim, ClaimDigest, DEFAULT_LEEWAY, DidToken, Field, IssuerKey, MAX_CLAIM_DEPTH,
-        MAX_TOKEN_LEN, Malformed, OutOfRange, ParseIssuerError, SignatureFault, SignatureOf,
-        SignedClaim,
+        Claim, ClaimDigest, DEFAULT_LEEWAY, DidToken, Field, IssuerKey, MAX_TOKEN_LEN, Malformed,
+        OutOfRange, ParseIssuerError, SignatureFault, SignatureOf, SignedClaim,
     };
 }
 
@@ -195,10 +194,10 @@ pub mod store {
     //! For stores of your own: the contract, and what it speaks of.
 
     pub use crate::session::{
-        BoxError, DEFAULT_LIFETIME, DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT,
-        MAX_SESSIONS_PER_PAGE, Minted, NewSession, PageCursor, PageRequest, ParseCursorError,
-        ParseHandleError, SessionData, SessionExpired, SessionPage, SessionStore, StoreFuture,
-        Ticket, TokenMark, TokenState, Touched,
+        BoxError, DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE,
+        Minted, NewSession, PageCursor, PageRequest, ParseCursorError, ParseHandleError,
+        SessionData, SessionExpired, SessionPage, SessionStore, StoreFuture, Ticket, TokenMark,
+        TokenState, Touched,
     };
 }
 

@@ -14,7 +14,7 @@ use super::{Issuer, Timestamp};
 /// How deep a claim may be nested, its own object being the first level.
 ///
 /// Real claims are flat; the limit bounds what an unknown key may hold.
-pub const MAX_CLAIM_DEPTH: usize = 32;
+const MAX_CLAIM_DEPTH: usize = 32;
 
 /// What the token's holder states, as decoded from the token.
 ///

@@ -25,7 +25,7 @@ mod token;
 mod verifier;
 
 pub use self::audiences::Audiences;
-pub use self::claim::{Claim, MAX_CLAIM_DEPTH};
+pub use self::claim::Claim;
 pub use self::clock::{Clock, SystemClock};
 pub use self::error::{Field, Malformed, SignatureFault, SignatureOf, TokenError};
 pub use self::issuer::{Address, Issuer, ParseIssuerError};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::SessionRecord;
 use crate::did::Timestamp;
 
-/// How long a session lives at most by default: 7 days, as Magic's own.
-pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long a session lives at most by default: 7 days, like Magic's own.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How often a session's `last_seen` is written at most by default.
 const DEFAULT_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
@@ -119,7 +119,7 @@ impl Lifetimes {
 }
 
 impl Default for Lifetimes {
-    /// [`DEFAULT_LIFETIME`], no idle timeout.
+    /// 7 days, like Magic's own sessions, and no idle timeout.
     fn default() -> Self {
         Self::new(DEFAULT_LIFETIME)
     }

@@ -22,7 +22,7 @@ mod ticket;
 mod used_tokens;
 
 pub use self::data::SessionData;
-pub use self::lifetimes::{DEFAULT_LIFETIME, Lifetimes, SessionExpired};
+pub use self::lifetimes::{Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;
 pub use self::once::OnceOnly;

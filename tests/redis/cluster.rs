@@ -33,7 +33,7 @@ async fn users_of_other_nodes_do_not_notice_that_one_is_away() {
     let users = users(&cluster);
     let mut tickets = Vec::new();
     for user in &users {
-        eventually(async || store.ping().await.is_ok()).await;
+        eventually(async || store.ready().await.is_ok()).await;
         tickets.push(sign_in(&store, user).await.0);
     }
     for ticket in &tickets {

@@ -36,7 +36,7 @@ async fn all_fail(store: &RedisStore, ticket: &str, fault: &str) {
         let start = Instant::now();
         unavailable(store.revoke_all(issuer("nobody"), now()).await);
         begin(&mut times, start);
-        unavailable(store.ping().await);
+        unavailable(store.ready().await);
         let start = Instant::now();
         unavailable(store.ready().await);
         begin(&mut times, start);
@@ -46,7 +46,7 @@ async fn all_fail(store: &RedisStore, ticket: &str, fault: &str) {
 
 /// Waits until the store answers again, and says how long that took.
 async fn recovers(store: &RedisStore, fault: &str) {
-    let took = eventually(async || store.ping().await.is_ok()).await;
+    let took = eventually(async || store.ready().await.is_ok()).await;
     println!("{fault}, from the server's return to the store's: {took:.1?}");
     assert!(took < Duration::from_secs(3));
 }
@@ -227,7 +227,7 @@ async fn a_mint_that_is_given_up_makes_no_second_session() {
     server.pause();
     unavailable(store.mint(wanted.clone(), now()).await);
     server.resume();
-    eventually(async || store.ping().await.is_ok()).await;
+    eventually(async || store.ready().await.is_ok()).await;
     // The server may have done it after all; then the token is burned.
     let again = store.mint(wanted.clone(), now()).await.expect("an answer");
     let listed = list(&store, wanted.token.issuer).await;
@@ -241,7 +241,7 @@ async fn errors_say_why() {
     server.kill();
     let store = RedisStore::open(server.url()).expect("a store");
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let error = unavailable(store.ping().await);
+    let error = unavailable(store.ready().await);
     let StoreError::Unavailable(cause) = error else { unreachable!() };
     assert!(cause.to_string().contains("refused"), "{cause}");
 }
@@ -272,7 +272,7 @@ async fn a_mint_whose_answer_is_lost_is_not_sent_again() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         proxy.mend();
         unavailable(minting.await);
-        eventually(async || store.ping().await.is_ok()).await;
+        eventually(async || store.ready().await.is_ok()).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         let listed = list(&store, issuer).await;
         assert_eq!(listed.len(), 1);

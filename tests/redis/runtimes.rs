@@ -27,7 +27,7 @@ fn outlives_its_runtime(open: impl AsyncFnOnce() -> RedisStore) {
     for n in 0..3 {
         let next = runtime();
         next.block_on(async {
-            store.ping().await.expect("a connection on the runtime that asks");
+            store.ready().await.expect("a connection on the runtime that asks");
             assert!(opens(&store, &ticket).await, "{n}");
             let (ticket, record) = sign_in(&store, "bob").await;
             warm(&store, &ticket).await;
@@ -60,11 +60,11 @@ fn a_runtime_that_does_not_run_is_named_and_then_replaced() {
     let first = runtime();
     let store = first.block_on(RedisStore::connect(server.url())).expect("a store");
     let second = runtime();
-    let error = second.block_on(store.ping()).expect_err("nobody moves its bytes");
+    let error = second.block_on(store.ready()).expect_err("nobody moves its bytes");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     assert!(in_full(&error).contains("another tokio runtime"), "{error:?}");
     let begin = Instant::now();
-    while second.block_on(store.ping()).is_err() {
+    while second.block_on(store.ready()).is_err() {
         assert!(begin.elapsed() < Duration::from_secs(10), "it never moves");
         second.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
     }

@@ -77,7 +77,7 @@ async fn a_user_with_the_documented_rights_can_do_everything() {
         assert!(store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
     }
     store.revoke_all(issuer("alice"), now()).await.expect("an answer");
-    store.ping().await.expect("an answer");
+    store.ready().await.expect("an answer");
     let warnings = store.check().await.expect("an answer");
     assert!(matches!(warnings.as_slice(), [RedisWarning::CannotTell { .. }]), "{warnings:?}");
 }

@@ -2,6 +2,7 @@
 
 use tower_didt::RedisStore;
 use tower_didt::redis::RedisConfigError;
+use tower_didt::store::SessionStore;
 
 use crate::support::{opens, sign_in, warm};
 use tower_didt_test_support::certificate::Certificate;
@@ -50,7 +51,7 @@ async fn sessions_over_tls_and_no_others_than_with_the_right_certificate() {
 
     assert!(trusting.connect().await.is_err(), "without a certificate of its own");
     if let Ok(distrusting) = builder.open() {
-        assert!(distrusting.ping().await.is_err(), "a server that nobody vouches for");
+        assert!(distrusting.ready().await.is_err(), "a server that nobody vouches for");
     }
     let bad = builder.clone().with_root_certificates("no PEM").open();
     assert_eq!(bad.expect_err("no certificate"), RedisConfigError::InvalidCertificates);

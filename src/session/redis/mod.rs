@@ -202,15 +202,6 @@ impl RedisStore {
         RedisStoreBuilder::new(urls.collect(), Place::Sentinels)
     }
 
-    /// Makes sure that Redis, or every master of the cluster, answers. For readiness probes.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if one does not within the timeout.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.0.ping(self.0.timeout).await
-    }
-
     /// Settings of the servers that cost sessions or safety; empty if there are none.
     /// Worth a look when a service starts.
     ///
