@@ -30,18 +30,18 @@ pub fn router(client_id: &str, administrator: Issuer, users: Users) -> Router {
         .with_state(Service { users, auth, administrator })
 }
 
-/// The hook: asked whenever a token signs in, before there is a session.
+/// The hook: called whenever a token signs in, before there is a session.
 async fn admit(users: Users, login: Login) -> Result<(), Refusal> {
     match users.sign_in(login.issuer()).await {
         Ok(user) if user.banned => Err(Refusal::forbidden()),
-        // Nothing is attached to the session: what is in the table may change.
+        // Nothing is attached to the session, because the table may change.
         Ok(_) => Ok(()),
         // 503, and the token is not used up.
         Err(_) => Err(Refusal::unavailable()),
     }
 }
 
-/// A handler that takes a `User` has one, as the table has it now.
+/// Gives handlers a `User` in its current state.
 impl FromRequestParts<Service> for User {
     type Rejection = Response;
 
@@ -79,8 +79,8 @@ async fn ban(
     if session.issuer() != service.administrator {
         return Ok(StatusCode::FORBIDDEN);
     }
-    // The row first: from here on this user cannot sign in. Then the existing sessions,
-    // for a living session is not put to the hook again.
+    // The row comes first: from now on, this user cannot sign in. Then the existing sessions,
+    // because the hook is not called for living sessions.
     match service.users.ban(issuer).await {
         Ok(true) => service.auth.sign_out_everywhere(issuer).await?,
         Ok(false) => return Ok(StatusCode::NOT_FOUND),
