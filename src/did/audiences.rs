@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::quoted::Quoted;
 
-/// The audiences (Magic client ids) that a [`Verifier`] accepts, compared byte for byte.
+/// The audiences (Magic client ids) that a [`Verifier`](super::Verifier) accepts, compared byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audiences(Arc<[Box<str>]>);
 

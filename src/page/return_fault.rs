@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReturnFault {
-    /// Longer than [`MAX_RETURN_LEN`].
+    /// Longer than [`MAX_RETURN_LEN`](super::MAX_RETURN_LEN).
     TooLong,
     /// It has a blank, a control character, a backslash, a fragment or a character beyond ASCII.
     Character,

@@ -26,10 +26,11 @@ pub enum StoreError {
         /// What it may take.
         limit: usize,
     },
-    /// This kind of store does not know which sessions an issuer has
-    /// (see [`SessionStore::lists_sessions`]). Nothing was changed.
+    /// This kind of store does not know which sessions an issuer has (see
+    /// [`SessionStore::lists_sessions`](super::SessionStore::lists_sessions)). Nothing was changed.
     Unsupported,
-    /// This store remembers nothing (see [`SessionStore::remembers`]): with it no replay mode works
+    /// This store remembers nothing (see
+    /// [`SessionStore::remembers`](super::SessionStore::remembers)): with it no replay mode works
     /// that has to know which tokens came before, and signing out everywhere ends nothing.
     Forgetful,
 }

@@ -91,8 +91,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long a call may take, waiting for a connection included, before it fails
-    /// with [`StoreError::Unavailable`]. Defaults to 200 ms; at least 1 ms, at most 60 s.
+    /// How long a call may take, waiting for a connection included, before it fails with
+    /// [`StoreError::Unavailable`](crate::StoreError::Unavailable). Defaults to 200 ms; at least 1
+    /// ms, at most 60 s.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.clamp(SHORTEST, LONGEST);
         self
@@ -140,9 +141,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The store, connecting in the background. Until Redis can be reached, every call
-    /// fails with [`StoreError::Unavailable`]. To be called within a tokio runtime with
-    /// I/O and time enabled, and used there.
+    /// The store, connecting in the background. Until Redis can be reached, every call fails with
+    /// [`StoreError::Unavailable`](crate::StoreError::Unavailable). To be called within a tokio
+    /// runtime with I/O and time enabled, and used there.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::session::StoreError;
 
-/// An invalid setting of a [`RedisStore`].
+/// An invalid setting of a [`RedisStore`](super::RedisStore).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedisConfigError {
@@ -34,7 +34,7 @@ impl fmt::Display for RedisConfigError {
 
 impl std::error::Error for RedisConfigError {}
 
-/// Why [`RedisStore`] could not connect.
+/// Why [`RedisStore`](super::RedisStore) could not connect.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RedisConnectError {
