@@ -2,6 +2,10 @@
 //!
 //! Nothing in here knows HTTP. A store takes `now` as an argument and never reads a clock.
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod addressed;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod copies;
 mod data;
 mod issuer_lines;
 mod lifetimes;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use self::index::Index;
 use self::places::Places;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub(super) use self::places::of_clock;
 use self::recent::{Dropped, Kept, Recent};
 use super::newest_tokens::NewestTokens;

@@ -8,16 +8,15 @@ use tokio::runtime::Handle;
 
 use super::cluster::Cluster;
 use super::endpoint::{Dialer, Endpoint, Location, SharedDialer};
-use super::invalidations::Invalidations;
 use super::keys::{Keys, SLOTS};
 use super::link::{Link, LinkSettings};
-use super::local::Copies;
 use super::ownership::Ownership;
 use super::sentinels::Sentinels;
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
 use super::{Inner, RedisConfigError, RedisConnectError, RedisStore};
+use crate::session::copies::{Copies, Invalidations};
 
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);

@@ -13,9 +13,9 @@ use std::sync::LazyLock;
 use redis::Value;
 
 use super::fault::Fault;
-use super::local::Copied;
 use super::script::{Lua, with_tokens};
 use crate::did::Issuer;
+use crate::session::copies::Copied;
 use crate::session::{Birth, SealedSession, SessionHandle};
 
 const VERSION: &str = "1";

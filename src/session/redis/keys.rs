@@ -1,24 +1,14 @@
-//! What the keys are called, and what a ticket looks like.
+//! What the keys are called.
 //!
 //! All keys of an issuer carry the issuer's address in braces: a cluster keeps
 //! them in one slot (the *hash tag* of the cluster specification), so that one
 //! command or script changes them together or not at all.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
-
 use crate::did::{Address, Issuer};
-use crate::session::{SessionHandle, Ticket, TokenMark};
+use crate::session::TokenMark;
 
 /// Slots of every cluster.
 pub(super) const SLOTS: u16 = 16_384;
-
-/// Digits of a session id: 32 bytes in base64.
-const ID_DIGITS: usize = 43;
-
-/// Digits of an issuer's address in a ticket: 20 bytes in base64.
-const ADDRESS_DIGITS: usize = 27;
 
 /// The longest prefix. Every key carries it.
 const MAX_PREFIX_LEN: usize = 64;
@@ -124,28 +114,6 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// The cookie's value: the session id and, behind it, whose session it is.
-///
-/// The address only selects the slot: the session is found by
-/// the hash of the id, within that issuer's sessions.
-pub(super) fn ticket(id: &Ticket, issuer: Issuer) -> Ticket {
-    let address = Zeroizing::new(URL_SAFE_NO_PAD.encode(issuer.address().as_bytes()));
-    // Never grows, so that no copy of the id stays behind in freed memory.
-    let mut text = String::with_capacity(ID_DIGITS + ADDRESS_DIGITS);
-    text.push_str(id.expose_secret());
-    text.push_str(&address);
-    Ticket::from_secret(text)
-}
-
-/// What a ticket says, or `None` if no ticket of this store looks like that.
-pub(super) fn read_ticket(text: &str) -> Option<(SessionHandle, Issuer)> {
-    let (id, digits) = text.split_at_checked(ID_DIGITS)?;
-    let mut address = [0; Address::LEN];
-    let length = URL_SAFE_NO_PAD.decode_slice(digits, &mut address).ok()?;
-    let issuer = Address::from_bytes(address).into();
-    (length == Address::LEN).then_some((Ticket::handle_of(id)?, issuer))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,33 +163,5 @@ mod tests {
         // By Python: binascii.crc_hqx(b"0x52908400098527886e0f7030069857d2e4169ee7", 0) % 16384
         assert_eq!(slot_of(issuer()), 4_390);
         assert_eq!(slot_of(Address::from_bytes([0; 20]).into()), 15_912);
-    }
-
-    #[test]
-    fn a_ticket_is_read_back_and_has_one_text() {
-        let (id, handle) = Ticket::random().expect("randomness");
-        let ticket = ticket(&id, issuer());
-        let text = ticket.expose_secret();
-        assert_eq!(text.len(), 70);
-        assert_eq!(read_ticket(text), Some((handle, issuer())));
-        let longer = format!("{text}A");
-        for bad in [
-            "",
-            "é",
-            id.expose_secret(),
-            &text[..69],
-            &longer,
-            &"é".repeat(35),
-            &"A".repeat(100_000),
-        ] {
-            assert_eq!(read_ticket(bad), None, "{bad:?}");
-        }
-        // 20 bytes leave two bits of the last digit unused: they must be zero.
-        let mut bent = text.to_owned();
-        let last = bent.pop().expect("70 digits");
-        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let at = alphabet.iter().position(|b| *b == last as u8).expect("a digit");
-        bent.push(alphabet[at + 1] as char);
-        assert_eq!(read_ticket(&bent), None);
     }
 }

@@ -23,12 +23,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::endpoint::{Endpoint, SharedDialer, driven};
 use super::fault::Fault;
-use super::invalidations::Invalidations;
 use super::keys::Keys;
 use super::ownership::{Ownership, View};
 use super::reply::text;
 use super::sentinels::Sentinels;
 use super::trace;
+use crate::session::copies::{Invalidations, Reporter};
 
 /// How long to wait before connecting again: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -168,6 +168,18 @@ struct Keeper {
     closed: bool,
 }
 
+impl Reporter for Line {
+    fn is_trusted(&self) -> bool {
+        self.nanos(Instant::now()) < self.trusted_until.load(Ordering::Acquire)
+    }
+
+    /// As far as the whole cluster knows.
+    fn owns(&self, slot: u16) -> bool {
+        let ownership = self.settings.ownership.as_ref();
+        ownership.is_none_or(|ownership| ownership.is_owner(&self.endpoint, slot))
+    }
+}
+
 impl Line {
     fn new(endpoint: Endpoint, settings: LinkSettings) -> Self {
         Self {
@@ -181,19 +193,6 @@ impl Line {
             fault: Mutex::new(Fault::unavailable("not connected yet")),
             refusal: Mutex::new(None),
         }
-    }
-
-    /// Whether a message about a change would have arrived by now: a question was answered
-    /// lately.
-    pub(super) fn is_trusted(&self) -> bool {
-        self.nanos(Instant::now()) < self.trusted_until.load(Ordering::Acquire)
-    }
-
-    /// Whether the server owns a slot, as far as the whole cluster knows. A single server owns
-    /// everything.
-    pub(super) fn owns(&self, slot: u16) -> bool {
-        let ownership = self.settings.ownership.as_ref();
-        ownership.is_none_or(|ownership| ownership.is_owner(&self.endpoint, slot))
     }
 
     /// The connection, once there is one; `None` if the line is closed for good. Waits for

@@ -13,15 +13,12 @@ mod endpoint;
 #[cfg(feature = "sealed")]
 mod ends;
 mod fault;
-#[cfg(all(test, tower_didt_loom))]
-mod interleavings;
-mod invalidations;
 mod keys;
 #[cfg(feature = "sealed")]
 mod ledger;
 mod link;
 mod lists;
-mod local;
+mod messages;
 mod ownership;
 mod reply;
 mod script;
@@ -47,19 +44,20 @@ use self::config::Place;
 pub use self::config::RedisStoreBuilder;
 pub use self::config_error::{RedisConfigError, RedisConnectError};
 use self::fault::Fault;
-use self::invalidations::Invalidations;
 use self::keys::Keys;
-use self::local::Copies;
+use self::link::Line;
 use self::reply::text;
 use self::script::Request;
 use self::stored::Stored;
 use self::topology::{Answer, Topology};
+use super::addressed;
+use super::copies::{Changing, Copies, Invalidations};
 use super::memory::of_clock;
 use super::{
     MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
     SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
-use crate::did::{Address, Issuer, Timestamp};
+use crate::did::{Issuer, Timestamp};
 
 /// A session as Redis holds it, for fuzzing.
 #[cfg(any(fuzzing, tower_didt_internals))]
@@ -131,10 +129,10 @@ pub struct RedisStore(Arc<Inner>);
 struct Inner {
     topology: Topology,
     invalidations: Arc<Invalidations>,
-    copies: Copies<SessionRecord>,
+    copies: Copies<SessionRecord, Line>,
     /// What was ended of sealed sessions.
     #[cfg(feature = "sealed")]
-    ends: Copies<ends::Ends>,
+    ends: Copies<ends::Ends, Line>,
     keys: Keys,
     timeout: Duration,
 }
@@ -251,7 +249,7 @@ impl SessionStore for RedisStore {
     }
 
     fn load(&self, ticket: &str, _now: Timestamp) -> StoreFuture<Option<Arc<SessionRecord>>> {
-        let Some((handle, issuer)) = keys::read_ticket(ticket) else {
+        let Some((handle, issuer)) = addressed::read_ticket(ticket) else {
             return StoreFuture::ready(Ok(None));
         };
         if let Some(record) = self.0.copies.get(issuer, handle) {
@@ -371,7 +369,7 @@ impl Inner {
         let _changing = self.changing(issuer);
         match self.ask(issuer, &Request::script(&lists::MINT, keys, args)).await?.value {
             Value::Int(0) => {
-                let ticket = keys::ticket(&id, issuer);
+                let ticket = addressed::ticket(&id, issuer);
                 Ok(Minted::Session { ticket, record: Arc::new(record) })
             }
             other => tokens::read_state(&other).map(Minted::refused),
@@ -402,7 +400,7 @@ impl Inner {
         let mut get = redis::cmd("HGET");
         get.arg(self.keys.sessions_of(issuer)).arg(handle.to_string());
         // Before asking: what changes from here on is not in the answer.
-        let asked = self.copies.asking(issuer);
+        let asked = self.copies.asking(issuer, keys::slot_of(issuer));
         let Answer { value, line } = match self.ask(issuer, &Request::repeatable(get)).await {
             Err(Fault::Corrupt(reason)) => return self.lost(issuer, handle, reason).await,
             answer => answer?,
@@ -537,22 +535,9 @@ impl Inner {
         self.topology.run(keys::slot_of(issuer), request).await
     }
 
-    /// To be held while an issuer's sessions are changed: afterwards, however that went,
-    /// this process's copies are not good. The message from Redis would come too late for
-    /// a request that follows on the answer.
+    /// To be held while an issuer's sessions are changed.
     fn changing(&self, issuer: Issuer) -> Changing<'_> {
-        Changing { invalidations: &self.invalidations, address: issuer.address() }
-    }
-}
-
-struct Changing<'a> {
-    invalidations: &'a Invalidations,
-    address: Address,
-}
-
-impl Drop for Changing<'_> {
-    fn drop(&mut self) {
-        self.invalidations.of_issuer(self.address);
+        Changing::of(&self.invalidations, issuer)
     }
 }
 

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::endpoint::Endpoint;
-use super::invalidations::Invalidations;
 use super::keys::SLOTS;
+use crate::session::copies::Invalidations;
 
 /// The name of a node, which it keeps for life.
 type NodeId = Arc<str>;
@@ -184,7 +184,7 @@ impl Ownership {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::redis::invalidations::Seen;
+    use crate::session::copies::Seen;
 
     const SLOT: u16 = 7;
 

@@ -1,4 +1,4 @@
-//! Which local copies of what Redis holds are out of date.
+//! Which local copies of what a server holds are out of date.
 
 use crate::did::{Address, Issuer};
 use crate::sync::{AtomicU64, Ordering};
@@ -10,10 +10,10 @@ const BYTES_PER_COUNTER: u64 = 512;
 /// The most counters: 8 MiB of them.
 const MAX_COUNTERS: u64 = 1 << 20;
 
-/// Counts what makes copies invalid: changes of an issuer's keys, moves of a slot, and losses
+/// Counts what makes copies invalid: changes of what an issuer has, moves of a slot, and losses
 /// of a connection.
 #[derive(Debug)]
-pub(super) struct Invalidations {
+pub(in crate::session) struct Invalidations {
     issuers: Box<[AtomicU64]>,
     slots: Box<[AtomicU64]>,
     all: AtomicU64,
@@ -21,12 +21,12 @@ pub(super) struct Invalidations {
 
 /// The sum of the counters that concern one issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen(u64);
+pub(in crate::session) struct Seen(u64);
 
 impl Invalidations {
     /// Counters for copies that take up to `max_bytes`, and for `slots` slots: none where
     /// there is one server.
-    pub(super) fn new(max_bytes: u64, slots: u16) -> Self {
+    pub(in crate::session) fn new(max_bytes: u64, slots: u16) -> Self {
         let issuers = (max_bytes / BYTES_PER_COUNTER).clamp(1, MAX_COUNTERS);
         Self {
             issuers: (0..issuers).map(|_| AtomicU64::new(0)).collect(),
@@ -36,7 +36,7 @@ impl Invalidations {
     }
 
     /// The counters of an issuer, whose keys are in `slot`.
-    pub(super) fn seen(&self, issuer: Issuer, slot: u16) -> Seen {
+    pub(in crate::session) fn seen(&self, issuer: Issuer, slot: u16) -> Seen {
         let read = |counter: Option<&AtomicU64>| counter.map_or(0, |it| it.load(Ordering::Acquire));
         let issuer = read(self.counter(issuer.address()));
         let slot = read(self.slots.get(usize::from(slot)));
@@ -45,21 +45,21 @@ impl Invalidations {
     }
 
     /// Makes every copy of an issuer invalid.
-    pub(super) fn of_issuer(&self, address: Address) {
+    pub(in crate::session) fn of_issuer(&self, address: Address) {
         if let Some(counter) = self.counter(address) {
             counter.fetch_add(1, Ordering::AcqRel);
         }
     }
 
     /// Makes every copy of what is in a slot invalid.
-    pub(super) fn of_slot(&self, slot: u16) {
+    pub(in crate::session) fn of_slot(&self, slot: u16) {
         if let Some(counter) = self.slots.get(usize::from(slot)) {
             counter.fetch_add(1, Ordering::AcqRel);
         }
     }
 
     /// Makes every copy invalid.
-    pub(super) fn all(&self) {
+    pub(in crate::session) fn all(&self) {
         self.all.fetch_add(1, Ordering::AcqRel);
     }
 
