@@ -85,6 +85,7 @@
 //! | `magic` | | `magic`: e-mail addresses and more about signed-in users, from Magic's Admin API; needs tokio |
 //! | `idna` | | e-mail domains in Unicode, for `magic` |
 //! | `axum` | | [`Session`] as an extractor |
+//! | `postgres` | | `PostgresStore`: sessions in PostgreSQL, shared by several machines; needs Rust 1.94 |
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
 //! | `sign-in-page` | | `page`: a page to sign in with Magic, and redirects to it |
@@ -164,6 +165,9 @@ pub use self::middleware::{
     BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, Login, Origin, Refusal, Rejection,
     Replay, SameSite, Session, SessionCookie, TrustedOrigin,
 };
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::session::PostgresStore;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::session::RedisStore;
@@ -208,6 +212,16 @@ pub mod sealed {
 
     pub use crate::session::{
         Birth, MemoryLedger, RevocationLedger, SealedSession, SealingKeyError,
+    };
+}
+
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod postgres {
+    //! Settings, errors and warnings of a [`PostgresStore`](crate::PostgresStore).
+
+    pub use crate::session::{
+        PostgresConfigError, PostgresConnectError, PostgresStoreBuilder, PostgresWarning,
     };
 }
 

@@ -8,18 +8,24 @@ mod addressed;
 mod copies;
 mod data;
 mod issuer_lines;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod kept;
 mod lifetimes;
 mod memory;
 mod newest_tokens;
 mod none;
 mod once;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod shared;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 mod store;
 mod store_error;
 mod ticket;
@@ -33,6 +39,10 @@ pub use self::once::OnceOnly;
 pub use self::page::{
     DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE, PageCursor,
     PageRequest, ParseCursorError, SessionLimit, SessionPage,
+};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{
+    PostgresConfigError, PostgresConnectError, PostgresStore, PostgresStoreBuilder, PostgresWarning,
 };
 pub use self::record::{ParseHandleError, SessionHandle, SessionRecord};
 #[cfg(feature = "redis")]

@@ -52,6 +52,7 @@ impl Invalidations {
     }
 
     /// Makes every copy of what is in a slot invalid.
+    #[cfg(any(test, feature = "redis"))]
     pub(in crate::session) fn of_slot(&self, slot: u16) {
         if let Some(counter) = self.slots.get(usize::from(slot)) {
             counter.fetch_add(1, Ordering::AcqRel);

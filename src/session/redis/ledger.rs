@@ -13,10 +13,10 @@ use super::ends::{self, Ends};
 use super::fault::Fault;
 use super::script::Request;
 use super::topology::Answer;
-use super::{Inner, MARGIN, RedisStore, millis, tokens};
+use super::{Inner, RedisStore, millis, tokens};
 use crate::did::{Issuer, Timestamp};
 use crate::session::{
-    Birth, RevocationLedger, SealedSession, SessionStore, StoreFuture, TokenMark, TokenState,
+    Birth, RevocationLedger, SealedSession, SessionStore, StoreFuture, TokenMark, TokenState, kept,
 };
 use crate::session::{sealed::MAX_CLOCK_SKEW, sealed::MAX_PER_ISSUER};
 
@@ -119,7 +119,7 @@ impl Inner {
         let args = vec![
             session.handle.to_string(),
             ends::digits(session.birth),
-            session.expires_at.plus(MARGIN).seconds().to_string(),
+            session.expires_at.plus(kept::MARGIN).seconds().to_string(),
             millis(session.expires_at, now),
             now.seconds().to_string(),
             MAX_PER_ISSUER.to_string(),

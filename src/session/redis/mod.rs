@@ -52,6 +52,7 @@ use self::stored::Stored;
 use self::topology::{Answer, Topology};
 use super::addressed;
 use super::copies::{Changing, Copies, Invalidations};
+use super::kept;
 use super::memory::of_clock;
 use super::{
     MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
@@ -68,18 +69,6 @@ pub(crate) fn read_record(
 ) -> Option<SessionRecord> {
     Stored::read(text, issuer, handle).ok().map(|stored| stored.record)
 }
-
-/// How much longer than needed things stay in Redis: by so much the clocks of the
-/// machines may differ, and a token that one machine takes for expired is still
-/// known as used to another that does not.
-const MARGIN: Duration = Duration::from_secs(300);
-
-/// The longest that anything stays, whatever the application says: 100 years.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// For how long it is remembered at least when an issuer's newest token was issued: where the
-/// cap on the age of tokens is raised, older ones are good again that were made before.
-const NEWEST_KEPT: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// How often a list is asked for whose index is not complete yet: with
 /// [`lists::INDEXED_PER_CALL`] each time, some 4,000 sessions that an older version stored.
@@ -382,7 +371,7 @@ impl Inner {
             // The holder's clock may run ahead. What is noted does not, or a single
             // token from the future would lock out those of the present.
             token.issued_at.min(now).seconds().to_string(),
-            millis(token.usable_until.max(now.plus(NEWEST_KEPT)), now),
+            kept::newest(token.usable_until, now).as_millis().to_string(),
         ];
         let keys = vec![self.keys.newest_of(token.issuer)];
         let advance = Request::script(&script::ADVANCE, keys, args).and_repeatable();
@@ -572,5 +561,5 @@ fn read_page(
 
 /// For how long, from `now`, something must stay that matters until `end`.
 fn millis(end: Timestamp, now: Timestamp) -> String {
-    end.since(now).min(LONGEST).saturating_add(MARGIN).as_millis().to_string()
+    kept::until(end, now).as_millis().to_string()
 }

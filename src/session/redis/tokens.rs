@@ -8,23 +8,13 @@
 //! acts, whatever the clocks of the machines say. Versions before this made marks without text:
 //! those are used, at a count of 0.
 
-use std::time::Duration;
-
 use redis::Value;
 
 use super::fault::Fault;
 use super::script::{self, Request};
 use super::{Inner, millis};
 use crate::did::Timestamp;
-use crate::session::{TokenMark, TokenState};
-
-/// How long what was revoked is remembered: as long as anything of an issuer. Tokens live for minutes,
-/// but `with_max_token_age` may allow for far more, and no caller says how much.
-const REVOKED_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-
-/// How far the clocks of machines may differ. A token that one machine sees when it is younger than this
-/// may be dated ahead of the clock of another, on which its issuer signs out everywhere.
-const MAX_CLOCK_SKEW: Duration = crate::did::DEFAULT_LEEWAY;
+use crate::session::{TokenMark, TokenState, kept};
 
 impl Inner {
     pub(super) async fn claim(
@@ -42,7 +32,7 @@ impl Inner {
         token: &TokenMark,
         now: Timestamp,
     ) -> Result<TokenState, Fault> {
-        let is_young = token.issued_at.plus(MAX_CLOCK_SKEW) > now;
+        let is_young = kept::is_young(token.issued_at, now);
         let life = if is_young { millis(token.usable_until, now) } else { String::new() };
         let args = vec![life, token.issued_at.seconds().to_string()];
         let request = Request::script(&script::STATE, self.keys_of(token), args).and_repeatable();
@@ -66,5 +56,5 @@ pub(super) fn read_state(value: &Value) -> Result<TokenState, Fault> {
 
 /// For how long, in ms, it matters what is revoked now.
 pub(super) fn revoked_for(now: Timestamp) -> String {
-    millis(now.plus(REVOKED_KEPT), now)
+    kept::revoked(now).as_millis().to_string()
 }

@@ -44,6 +44,16 @@ fn note(sign: char, pid: u32) {
     writeln!(watch, "{sign} {pid}").expect("the watchman listens");
 }
 
+/// Has a process killed when the test process ends that a child started, and no longer.
+pub(crate) fn watch(pid: u32) {
+    note('+', pid);
+}
+
+/// Ends what [`watch`] began.
+pub(crate) fn unwatch(pid: u32) {
+    note('-', pid);
+}
+
 /// A process that is killed when this is dropped, or when the test process ends.
 #[derive(Debug)]
 pub struct Running(Child);

@@ -5,6 +5,7 @@
 //! child       processes that end with the test, also with one that is killed
 //! directory   temporary folders
 //! http        a raw HTTP/1.1 client
+//! postgres    PostgreSQL and PgBouncer
 //! redis       redis-server, alone or as a cluster
 //! sentinel    a master, its replicas, and Redis Sentinels that watch them
 //! store       a store that fails where a test says so
@@ -22,6 +23,7 @@ pub mod certificate;
 pub mod child;
 pub mod directory;
 pub mod http;
+pub mod postgres;
 pub mod redis;
 pub mod sentinel;
 pub mod store;

@@ -1,0 +1,46 @@
+//! Removes what nobody needs any more, a little at a time.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Inner, trace};
+use crate::session::StoreError;
+use crate::session::sql::CLEANED_AT_ONCE;
+
+/// How long one step may take. Longer than a request: nobody waits for it.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many steps one round takes at most: with [`CLEANED_AT_ONCE`] rows of each table, far more
+/// than one round's time brings, and an end.
+const MAX_STEPS: u32 = 10_000;
+
+/// Cleans at regular times, until the store is gone.
+pub(super) async fn clean_for_ever(store: Weak<Inner>, interval: Duration) {
+    loop {
+        sleep(interval).await;
+        let Some(store) = store.upgrade() else { return };
+        match clean(&store).await {
+            Ok(0) => {}
+            Ok(rows) => trace::cleaned(rows),
+            Err(fault) => trace::not_cleaned(&fault),
+        }
+    }
+}
+
+/// Cleans step by step until nothing is left to remove; how many rows it removed. After each step it
+/// pauses for as long as the step took, so that it takes at most half of a server's time.
+pub(super) async fn clean(store: &Inner) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for _ in 0..MAX_STEPS {
+        let begin = Instant::now();
+        let removed = store.clean(STEP_TIMEOUT, CLEANED_AT_ONCE).await?;
+        rows += removed;
+        if removed == 0 {
+            break;
+        }
+        sleep(begin.elapsed()).await;
+    }
+    Ok(rows)
+}

@@ -1,0 +1,187 @@
+//! Connections to ask by: a few of the store's own, or an application's pool.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::fault;
+use crate::session::sql::Fault;
+
+/// After so long without use a connection is tried before it is asked something that must not be
+/// asked twice. Firewalls and restarts end connections that nobody uses.
+const DOUBTED_AFTER: Duration = Duration::from_secs(1);
+
+/// Where connections come from.
+#[derive(Clone, Debug)]
+pub(super) enum Connections {
+    Own(Arc<Own>),
+    Pool(PgPool),
+}
+
+/// Connections that the store makes itself. In place of a pool, which would ask each one whether it
+/// is alive whenever it comes back, and wait for those that do not answer.
+pub(super) struct Own {
+    options: PgConnectOptions,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<(PgConnection, Instant)>>,
+    /// Why the latest attempt to connect failed, until one succeeds.
+    fault: Mutex<Option<Fault>>,
+}
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl Connections {
+    pub(super) fn own(options: PgConnectOptions, max: usize) -> Self {
+        Self::Own(Arc::new(Own {
+            options,
+            permits: Arc::new(Semaphore::new(max)),
+            idle: Mutex::default(),
+            fault: Mutex::default(),
+        }))
+    }
+
+    /// How to reach the server.
+    pub(super) fn options(&self) -> PgConnectOptions {
+        match self {
+            Self::Own(own) => own.options.clone(),
+            Self::Pool(pool) => (*pool.connect_options()).clone(),
+        }
+    }
+
+    /// A connection for one call. Waits for ever: give it a time limit.
+    ///
+    /// With `sure` it has answered lately, or just now.
+    pub(super) async fn lease(&self, sure: bool) -> Result<Lease, (Fault, fault::Next)> {
+        let mut lease = match self {
+            Self::Own(own) => own.lease().await?,
+            Self::Pool(pool) => {
+                let pooled = pool.acquire().await.map_err(|error| fault::read(&error))?;
+                Lease { held: Some(Held::Pooled(pooled)), doubtful: true }
+            }
+        };
+        if sure && lease.doubtful {
+            sqlx::Connection::ping(&mut *lease).await.map_err(|error| {
+                self.forget_idle();
+                (fault::read(&error).0, fault::Next::NothingDone)
+            })?;
+        }
+        Ok(lease)
+    }
+
+    /// Gives up connections that nobody uses, where one of them turned out to be dead.
+    pub(super) fn forget_idle(&self) {
+        if let Self::Own(own) = self {
+            let idle = std::mem::take(&mut *locked(&own.idle));
+            drop(idle);
+        }
+    }
+
+    /// Notes why a call could not be made, for those whose time ends while they try.
+    pub(super) fn note(&self, fault: Fault) {
+        if let Self::Own(own) = self {
+            *locked(&own.fault) = Some(fault);
+        }
+    }
+
+    /// Why there is no connection, if that is known.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Own(own) => locked(&own.fault).clone(),
+            Self::Pool(_) => None,
+        }
+    }
+}
+
+impl Own {
+    async fn lease(self: &Arc<Self>) -> Result<Lease, (Fault, fault::Next)> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| (Fault::unexpected(), fault::Next::Refused))?;
+        let idle = locked(&self.idle).pop();
+        let (connection, doubtful) = match idle {
+            Some((connection, since)) => (connection, since.elapsed() > DOUBTED_AFTER),
+            None => (self.connect().await?, false),
+        };
+        let home = Arc::clone(self);
+        Ok(Lease { held: Some(Held::Own { connection, home, permit }), doubtful })
+    }
+
+    async fn connect(&self) -> Result<PgConnection, (Fault, fault::Next)> {
+        let connected = self.options.connect().await;
+        let outcome = connected.map_err(|error| (fault::read(&error).0, fault::Next::NothingDone));
+        *locked(&self.fault) = outcome.as_ref().err().map(|(fault, _)| fault.clone());
+        outcome
+    }
+}
+
+/// A connection in use. Dropped before [`keep`](Self::keep), it is closed: nobody knows what it
+/// still has to say.
+pub(super) struct Lease {
+    held: Option<Held>,
+    doubtful: bool,
+}
+
+enum Held {
+    Own { connection: PgConnection, home: Arc<Own>, permit: OwnedSemaphorePermit },
+    Pooled(PoolConnection<Postgres>),
+}
+
+impl Lease {
+    /// Gives the connection back for others to use.
+    pub(super) fn keep(mut self) {
+        match self.held.take() {
+            Some(Held::Own { connection, home, permit }) => {
+                *locked(&home.fault) = None;
+                locked(&home.idle).push((connection, Instant::now()));
+                drop(permit);
+            }
+            Some(Held::Pooled(pooled)) => drop(pooled),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(Held::Pooled(pooled)) = self.held.take() {
+            drop(pooled.detach());
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    #[expect(clippy::panic, reason = "only `keep` and `drop` take it, and both end the lease")]
+    fn deref(&self) -> &PgConnection {
+        match &self.held {
+            Some(Held::Own { connection, .. }) => connection,
+            Some(Held::Pooled(pooled)) => pooled,
+            None => panic!("a lease that has ended"),
+        }
+    }
+}
+
+impl DerefMut for Lease {
+    #[expect(clippy::panic, reason = "only `keep` and `drop` take it, and both end the lease")]
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match &mut self.held {
+            Some(Held::Own { connection, .. }) => connection,
+            Some(Held::Pooled(pooled)) => pooled,
+            None => panic!("a lease that has ended"),
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

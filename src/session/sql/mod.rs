@@ -1,0 +1,19 @@
+//! What the stores in SQL databases share.
+
+mod fault;
+mod names;
+mod row;
+
+pub(super) use self::fault::Fault;
+pub(super) use self::names::is_name;
+pub(super) use self::row::{Row, page_of, place_of, seconds};
+
+/// How many of an issuer's oldest sessions a mint looks at for expired ones.
+pub(super) const LOOKED_AT_FOR_EXPIRED: i32 = 8;
+
+/// How many rows signing out everywhere removes at once; further ones have ended all the same and are
+/// removed in the background. Several times the default limit of an issuer's sessions.
+pub(super) const REMOVED_AT_ONCE: i32 = 1000;
+
+/// How many rows of each table one step of cleaning removes: some milliseconds of work.
+pub(super) const CLEANED_AT_ONCE: i32 = 1000;

@@ -1,0 +1,16 @@
+//! The PostgreSQL store against real servers, which the tests start and stop themselves.
+//!
+//! Without PostgreSQL they are not run, and say so; with `TOWER_DIDT_REQUIRE_POSTGRES=1` in the
+//! environment they fail instead. Figures are printed:
+//! `cargo test --features axum,postgres,testing --test postgres -- --nocapture`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+#![cfg(all(feature = "axum", feature = "postgres", feature = "testing"))]
+
+mod behaviour;
+mod support;

@@ -1,0 +1,133 @@
+//! What the tests have in common.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tower_didt::store::{Minted, NewSession, PageRequest, SessionStore, TokenMark};
+use tower_didt::testing::Wallet;
+use tower_didt::{
+    Clock, Issuer, PostgresStore, SessionRecord, StoreError, SystemClock, Timestamp, Verifier,
+};
+use tower_didt_test_support::postgres::Server;
+
+pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+pub(crate) fn issuer(seed: &str) -> Issuer {
+    Wallet::from_seed(seed).issuer()
+}
+
+/// The mark of a new token of a user's. Dated a second ahead, as a client's clock may be, so
+/// that it is younger than every sign-out everywhere that has returned.
+pub(crate) fn token(seed: &str) -> TokenMark {
+    let (end, now) = (now().plus(Duration::from_secs(900)), now().plus(Duration::from_secs(1)));
+    let token = Wallet::from_seed(seed).token("app").issued_at(now).mint();
+    let claim = Verifier::new("app").verify(token, now).expect("a good token");
+    TokenMark::new(&claim, end)
+}
+
+/// A session that a new token asks for.
+pub(crate) fn session(seed: &str) -> NewSession {
+    NewSession::new(token(seed), now().plus(LIFETIME))
+}
+
+/// A session: the cookie's value and the record.
+pub(crate) async fn sign_in(store: &impl SessionStore, seed: &str) -> (String, Arc<SessionRecord>) {
+    match store.mint(session(seed), now()).await.expect("an answer") {
+        Minted::Session { ticket, record } => (ticket.expose_secret().to_owned(), record),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The first page of an issuer's sessions.
+pub(crate) async fn list(store: &impl SessionStore, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
+    let page = store.sessions_of(issuer, PageRequest::first(), now()).await;
+    page.expect("an answer").sessions
+}
+
+/// Whether a cookie opens a session.
+pub(crate) async fn opens(store: &impl SessionStore, ticket: &str) -> bool {
+    store.load(ticket, now()).await.expect("an answer").is_some()
+}
+
+/// Whether a cookie opens a session without anybody being asked.
+pub(crate) fn opens_at_once(store: &impl SessionStore, ticket: &str) -> bool {
+    matches!(store.load(ticket, now()).try_now(), Ok(Ok(Some(_))))
+}
+
+/// Loads a session until this process has a copy of it.
+pub(crate) async fn warm(store: &impl SessionStore, ticket: &str) {
+    eventually(async || {
+        let _ = store.load(ticket, now()).await;
+        opens_at_once(store, ticket)
+    })
+    .await;
+}
+
+/// Waits until something holds, thirty seconds at most; how long it took.
+pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) -> Duration {
+    let begin = Instant::now();
+    while !holds().await {
+        assert!(begin.elapsed() < Duration::from_secs(30), "it never holds");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    begin.elapsed()
+}
+
+/// Checks that this is an error of an unreachable store.
+#[track_caller]
+pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> StoreError {
+    match answer {
+        Err(error @ StoreError::Unavailable(_)) => error,
+        other => panic!("expected that the store is unavailable, got {other:?}"),
+    }
+}
+
+/// The error and all that it says about its causes.
+pub(crate) fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error} {error:?}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// Some of many times.
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        self.0[(self.0.len() * percent / 100).min(self.0.len() - 1)]
+    }
+
+    pub(crate) fn median(&self) -> Duration {
+        self.percentile(50)
+    }
+
+    pub(crate) fn report(&self, what: &str) {
+        println!(
+            "{what}: median {:.1?}, p99 {:.1?}, longest {:.1?} of {}",
+            self.median(),
+            self.percentile(99),
+            self.percentile(100),
+            self.0.len()
+        );
+    }
+}
+
+/// A store on a server that gets its schema first.
+pub(crate) async fn migrated(server: &Server) -> PostgresStore {
+    let store = PostgresStore::open(server.url()).expect("a store");
+    store.migrate().await.expect("a schema");
+    store
+}
