@@ -89,6 +89,7 @@
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
 //! | `sign-in-page` | | `page`: a page to sign in with Magic, and redirects to it |
+//! | `sqlite` | | `SqliteStore`: sessions in an SQLite file, for one machine; needs a C compiler and Rust 1.94 |
 //! | `testing` | | `testing`: a wallet that mints tokens, a fixed clock, a test suite for stores |
 //! | `tracing` | | one event per decision and per change to a session, without secrets |
 //! | `metrics` | | counters and latencies, see below |
@@ -171,6 +172,9 @@ pub use self::session::PostgresStore;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::session::RedisStore;
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use self::session::SqliteStore;
 #[cfg(feature = "session")]
 pub use self::session::{
     Lifetimes, MemoryStore, NoSessions, OnceOnly, SessionHandle, SessionLimit, SessionRecord,
@@ -233,6 +237,14 @@ pub mod redis {
     pub use crate::session::{
         RedisConfigError, RedisConnectError, RedisStoreBuilder, RedisWarning,
     };
+}
+
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub mod sqlite {
+    //! Settings and errors of an [`SqliteStore`](crate::SqliteStore).
+
+    pub use crate::session::{SqliteConfigError, SqliteConnectError, SqliteStoreBuilder};
 }
 
 #[cfg(feature = "layer")]

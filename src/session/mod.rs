@@ -2,7 +2,7 @@
 //!
 //! Nothing in here knows HTTP. A store takes `now` as an argument and never reads a clock.
 
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod addressed;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod copies;
@@ -26,6 +26,8 @@ mod sealed;
 mod shared;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod store_error;
 mod ticket;
@@ -53,6 +55,8 @@ pub use self::redis::{
 pub use self::sealed::{
     Birth, MemoryLedger, RevocationLedger, SealedSession, SealedStore, SealingKeyError, SealingKeys,
 };
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::{SqliteConfigError, SqliteConnectError, SqliteStore, SqliteStoreBuilder};
 pub use self::store::{
     Minted, NewSession, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };

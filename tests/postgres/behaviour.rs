@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_didt::PostgresStore;
 use tower_didt::testing::store_suite::StoreSuite;
 
-use crate::support::migrated;
+use crate::migrated;
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
 

@@ -13,4 +13,16 @@
 #![cfg(all(feature = "axum", feature = "postgres", feature = "testing"))]
 
 mod behaviour;
+#[path = "../redis/support.rs"]
+#[allow(dead_code, reason = "shared with the tests of other stores")]
 mod support;
+
+use tower_didt::PostgresStore;
+use tower_didt_test_support::postgres::Server;
+
+/// A store on a server that gets its schema first.
+async fn migrated(server: &Server) -> PostgresStore {
+    let store = PostgresStore::open(server.url()).expect("a store");
+    store.migrate().await.expect("a schema");
+    store
+}

@@ -7,14 +7,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{Inner, trace};
 use crate::session::StoreError;
-use crate::session::sql::CLEANED_AT_ONCE;
+use crate::session::sql::{CLEANED_AT_ONCE, MAX_CLEANING_STEPS};
 
 /// How long one step may take. Longer than a request: nobody waits for it.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How many steps one round takes at most: with [`CLEANED_AT_ONCE`] rows of each table, far more
-/// than one round's time brings, and an end.
-const MAX_STEPS: u32 = 10_000;
 
 /// Cleans at regular times, until the store is gone.
 pub(super) async fn clean_for_ever(store: Weak<Inner>, interval: Duration) {
@@ -33,7 +29,7 @@ pub(super) async fn clean_for_ever(store: Weak<Inner>, interval: Duration) {
 /// pauses for as long as the step took, so that it takes at most half of a server's time.
 pub(super) async fn clean(store: &Inner) -> Result<u64, StoreError> {
     let mut rows = 0;
-    for _ in 0..MAX_STEPS {
+    for _ in 0..MAX_CLEANING_STEPS {
         let begin = Instant::now();
         let removed = store.clean(STEP_TIMEOUT, CLEANED_AT_ONCE).await?;
         rows += removed;

@@ -17,3 +17,7 @@ pub(super) const REMOVED_AT_ONCE: i32 = 1000;
 
 /// How many rows of each table one step of cleaning removes: some milliseconds of work.
 pub(super) const CLEANED_AT_ONCE: i32 = 1000;
+
+/// How many steps one round of cleaning takes at most: with [`CLEANED_AT_ONCE`] rows of each table,
+/// far more than one round's time brings, and an end.
+pub(super) const MAX_CLEANING_STEPS: u32 = 10_000;
