@@ -13,9 +13,19 @@
 #![cfg(all(feature = "axum", feature = "postgres", feature = "testing"))]
 
 mod behaviour;
+mod copies;
+mod faults;
+mod http;
+mod plans;
+mod pooler;
+#[path = "../redis/proxy.rs"]
+#[allow(dead_code, reason = "shared with the tests of other stores")]
+mod proxy;
+mod runtimes;
 #[path = "../redis/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of other stores")]
 mod support;
+mod two_processes;
 
 use tower_didt::PostgresStore;
 use tower_didt_test_support::postgres::Server;

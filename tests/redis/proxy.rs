@@ -1,6 +1,7 @@
-//! A network between a store and Redis that can be held up and cut.
+//! A network between a store and its server that can be held up and cut.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,6 +27,7 @@ enum Weather {
 /// Passes bytes on, as long as it is told to.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
+    target: Arc<AtomicU16>,
     weather: Arc<watch::Sender<Weather>>,
     task: JoinHandle<()>,
 }
@@ -33,11 +35,14 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let target = Arc::new(AtomicU16::new(port));
+        let target_there = Arc::clone(&target);
         let own = listener.local_addr().expect("an address").port();
         let weather = Arc::new(watch::Sender::new(Weather::Fine));
         let weather_there = Arc::clone(&weather);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let port = target_there.load(Ordering::Relaxed);
                 let (weather, there) = (weather_there.subscribe(), Arc::clone(&weather_there));
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
@@ -51,11 +56,20 @@ impl Proxy {
                 });
             }
         });
-        Self { port: own, weather, task }
+        Self { port: own, target, weather, task }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn postgres_url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+    }
+
+    /// Connections that are made from now on lead to another port.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.target.store(port, Ordering::Relaxed);
     }
 
     pub(crate) fn hold_up(&self) {
@@ -101,8 +115,9 @@ enum Side {
     Server,
 }
 
-/// How a message about a change begins.
-const MESSAGE: &[u8] = b">2\r\n$10\r\ninvalidate";
+/// How a message about a change begins, as Redis and as PostgreSQL send it: there behind a letter and
+/// two numbers of four bytes.
+const MESSAGES: [(&[u8], usize); 2] = [(b">2\r\n$10\r\ninvalidate", 0), (b"didt_changes\0", 9)];
 
 async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
@@ -131,7 +146,9 @@ async fn pass(
         let Ok(messages_held_up) = answers.await.map(|it| *it == Weather::MessagesHeldUp) else {
             return;
         };
-        let message = contains(rest, MESSAGE);
+        let message = MESSAGES.iter().find_map(|(words, before)| {
+            contains(rest, words).map(|start| start.saturating_sub(*before))
+        });
         if let (true, Side::Server, Some(start)) = (messages_held_up, side, message) {
             if to.write_all(&rest[..start]).await.is_err() {
                 return;

@@ -322,7 +322,7 @@ mod tests {
             "postgres://u:sec#ret@host/db",
             "postgres://u:secret@host/db?sslmode=whatever",
         ] {
-            let error = read_url(bad, false).err().expect(bad);
+            let error = read_url(bad, false).expect_err(bad);
             assert!(!format!("{error} {error:?}").contains("secret"), "{bad:?}");
         }
         let options = read_url("postgresql://app:s%23cret@db.example.com/shop", false);

@@ -79,3 +79,29 @@ statements! {
     try_to_write: "UPDATE {p}_migrations SET version = version WHERE version < 0",
     version: "SELECT max(version) FROM {p}_migrations",
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_statement_reads_a_whole_table() {
+        let schema = Schema::new("didt").expect("a name");
+        let mut file = SqliteConnection::connect("sqlite::memory:").await.expect("a database");
+        let tables = sqlx::raw_sql(AssertSqlSafe(schema.whole()));
+        tables.execute(&mut file).await.expect("tables");
+        for (name, statement) in Statements::new(&schema).all() {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.as_str()));
+            let steps = sqlx::raw_sql(explain).fetch_all(&mut file).await.expect(name);
+            for step in &steps {
+                let step: String = step.get("detail");
+                // The one index of so few rows that it is read from its beginning.
+                let is_whole = step.starts_with("SCAN didt_") && !step.contains("_with_leftovers");
+                assert!(!is_whole, "{name}: {step}");
+                assert!(!step.contains("TEMP B-TREE"), "{name}: {step}");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! `postgres`, or as `nobody` where there is none.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,8 @@ fn program(name: &str) -> Option<PathBuf> {
 
 fn command(name: &str) -> Command {
     let mut command = Command::new(program(name).expect(name));
+    // Also where the server's default says otherwise.
+    command.env("PGOPTIONS", "-c default_transaction_read_only=off");
     command.current_dir("/").env_remove("PGHOST").env_remove("PGDATABASE").env_remove("PGUSER");
     command
 }
@@ -273,11 +275,18 @@ impl Server {
     pub fn hold(&self, query: &str) -> Running {
         let mut psql = command("psql");
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"])
-            .args(["-d", "postgres", "-X", "-q", "-c", query, "-c", "SELECT pg_sleep(600)"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .args(["-d", "postgres", "-X", "-q"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        psql.run().expect("psql")
+        let mut psql = psql.run().expect("psql");
+        // Its input stays open, so that it waits for more.
+        let input = psql.stdin.as_mut().expect("piped");
+        writeln!(input, "{query};\n\\echo held").expect("psql listens");
+        let output = psql.stdout.as_mut().expect("piped");
+        let held = BufReader::new(output).lines().any(|line| line.is_ok_and(|line| line == "held"));
+        assert!(held, "{query}");
+        psql
     }
 
     /// Makes it a standby without a primary: it answers what it knows, and changes nothing.
@@ -291,6 +300,50 @@ impl Server {
     /// Makes a standby a primary again.
     pub fn promote(&self) {
         self.sql("SELECT pg_promote()");
+    }
+}
+
+impl Server {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_none_or(|child| child.try_wait().expect("a state").is_some())
+    }
+}
+
+/// A file system of a few megabytes in memory, over a folder.
+#[derive(Debug)]
+pub struct SmallDisk {
+    folder: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts one, where that is permitted.
+    pub fn mount(directory: &Directory, size: &str) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&directory.0);
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then(|| Self { folder: directory.0.clone() })
+    }
+
+    /// Takes all room that is left.
+    pub fn fill(&self) {
+        let mut file = fs::File::create(self.folder.join("filling")).expect("a file");
+        let zeros = vec![0; 64 * 1024];
+        while file.write_all(&zeros).is_ok() {}
+        while file.write_all(&[0; 512]).is_ok() {}
+    }
+
+    /// Gives the room back.
+    pub fn empty(&self) {
+        fs::remove_file(self.folder.join("filling")).expect("it was filled");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // At once for new comers, in the end for those who still have files open.
+        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
     }
 }
 

@@ -1,0 +1,93 @@
+//! The plans by which PostgreSQL answers, among many rows: each by an index.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use tower_didt::store::{PageRequest, SessionStore};
+use tower_didt::{PostgresStore, SessionLimit};
+
+use crate::migrated;
+use crate::support::{issuer, now, opens, session, sign_in, token};
+use tower_didt_test_support::needs_postgres;
+use tower_didt_test_support::postgres::Server;
+
+/// Rows of each table.
+const ROWS: u32 = 200_000;
+
+/// Writes the plan of every statement, those within functions too, into the log.
+const EXPLAINING: [&str; 5] = [
+    "session_preload_libraries=auto_explain",
+    "auto_explain.log_min_duration=0",
+    "auto_explain.log_nested_statements=on",
+    "auto_explain.log_triggers=off",
+    "max_connections=40",
+];
+
+/// Sessions of as many issuers, tokens, and issuers who signed out everywhere.
+fn fill(server: &Server) {
+    server.sql(&format!(
+        "SET session_replication_role = replica;
+         INSERT INTO didt.sessions (handle, issuer, number, created_at, last_seen, expires_at, forget_at)
+         SELECT sha256(('h' || i)::bytea), substr(sha256(('i' || i)::bytea), 1, 20), i, i, i, 9e9, 9e9
+         FROM generate_series(1, {ROWS}) i;
+         INSERT INTO didt.tokens (digest, used, revocations, forget_at)
+         SELECT sha256(('t' || i)::bytea), true, 0, 9e9 FROM generate_series(1, {ROWS}) i;
+         INSERT INTO didt.issuers (issuer, forget_at)
+         SELECT substr(sha256(('i' || i)::bytea), 1, 20), 9e9 FROM generate_series(1, {ROWS}) i;"
+    ));
+}
+
+/// Everything that a store asks for.
+async fn ask_for_everything(store: &PostgresStore) {
+    let two = SessionLimit::AtMost(NonZeroUsize::new(2).expect("not 0"));
+    for _ in 0..8 {
+        let (ticket, record) = sign_in(store, "alice").await;
+        let replacing = session("alice").with_limit(two).replacing(Some(&record));
+        store.mint(replacing, now()).await.expect("an answer");
+        store.claim(token("alice"), now()).await.expect("an answer");
+        store.state_of(token("alice"), now()).await.expect("an answer");
+        store.advance(token("alice"), now()).await.expect("an answer");
+        assert!(!opens(store, &ticket).await);
+        let (_, record) = sign_in(store, "alice").await;
+        let later = now().plus(Duration::from_secs(60));
+        store.touch(&record, later).await.expect("an answer");
+        store.sessions_of(record.issuer, PageRequest::first(), now()).await.expect("an answer");
+        store.revoke(record.issuer, record.handle, now()).await.expect("an answer");
+        store.revoke_all(issuer("alice"), now()).await.expect("an answer");
+        store.ready().await.expect("an answer");
+        store.clean_up().await.expect("an answer");
+    }
+}
+
+#[tokio::test]
+async fn no_plan_reads_a_whole_table_whatever_the_statistics_say() {
+    needs_postgres!();
+    let server = Server::with(&EXPLAINING);
+    migrated(&server).await;
+    for analysed in [false, true] {
+        if analysed {
+            server.sql("VACUUM ANALYZE");
+        } else {
+            fill(&server);
+        }
+        let before = server.log().len();
+        let store = PostgresStore::builder(server.url()).with_cleaning_interval(None);
+        let store = store.with_local_copies(0).with_max_connections(1).connect().await;
+        ask_for_everything(&store.expect("a store")).await;
+        let log = server.log();
+        let plans = &log[before..];
+        for table in ["sessions", "tokens", "issuers"] {
+            let read_whole = format!("Seq Scan on {table}");
+            let found =
+                plans.find(&read_whole).map(|at| &plans[at.saturating_sub(1_500)..at + 200]);
+            assert!(found.is_none(), "{found:?}");
+            assert!(plans.contains(&format!(" on {table} ")), "{table} is asked");
+        }
+        // An index that is read from end to end has no condition.
+        let scans = plans.lines().zip(plans.lines().skip(1));
+        for (scan, next) in scans.filter(|(scan, _)| scan.contains("Index Scan using")) {
+            let is_ordered = scan.contains("_with_leftovers");
+            assert!(next.contains("Index Cond") || is_ordered, "{scan}\n{next}");
+        }
+    }
+}
