@@ -1,4 +1,4 @@
-//! What fuzz targets and the test crate of the curve reach into. This is not API: it exists with
+//! Internals for fuzz targets and the test crate of the curve. This is not API: it exists with
 //! `--cfg fuzzing` and `--cfg tower_didt_internals` only.
 #![allow(missing_docs, clippy::missing_errors_doc)]
 

@@ -83,8 +83,8 @@ impl AdminApi {
         }
     }
 
-    /// Where the API is. Defaults to `https://api.toaster.magic.link`. `http://` is for stubs on
-    /// this very machine.
+    /// Where the API is. Defaults to `https://api.toaster.magic.link`. `http://` is for
+    /// stubs on this machine.
     ///
     /// # Errors
     ///

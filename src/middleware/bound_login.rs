@@ -121,7 +121,7 @@ impl BoundLogin {
         }
     }
 
-    /// Opens one value of the challenge's cookie.
+    /// Opens a value of the challenge's cookie.
     fn open(&self, text: &str, now: Timestamp) -> Result<Presented, BindingFault> {
         let secret = self.key.open(text).ok_or(BindingFault::UnknownChallenge)?;
         let issued_at = secret.issued_at();

@@ -11,7 +11,7 @@ use super::{Rejection, Session, observe};
 pub(super) struct Decision {
     pub(super) verdict: Result<Option<Session>, Rejection>,
     pub(super) cookie: CookieChange,
-    /// The challenge was used: the response takes its cookie away.
+    /// The challenge was used: the response clears its cookie.
     pub(super) clear_challenge: bool,
     /// There are several session cookies: the response takes away what this host can.
     pub(super) clear_strays: bool,

@@ -45,7 +45,7 @@ impl Login {
         Self { claim, request, person: Person::default() }
     }
 
-    /// The same, with what is known of who signs in.
+    /// Adds what is known about who signs in.
     pub(super) fn by(self, person: &Person) -> Self {
         Self { person: person.clone(), ..self }
     }

@@ -43,7 +43,7 @@ pub enum Rejection {
     /// A token of the same issuer that was issued later has been accepted, and only
     /// the newest is good.
     TokenSuperseded,
-    /// The token was not made for this browser, and signing in takes one that was.
+    /// The token was not made for this browser, as signing in requires.
     UnboundLogin(BindingFault),
     /// The cookie belongs to no session: it was revoked, forgotten or never made here.
     UnknownSession,

@@ -130,7 +130,7 @@ impl Default for Lifetimes {
 pub enum SessionExpired {
     /// It reached its longest lifetime.
     Absolute,
-    /// No request used it for too long.
+    /// No request has used it for too long.
     Idle,
 }
 

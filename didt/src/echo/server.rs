@@ -19,7 +19,7 @@ use super::recorder::Recorder;
 /// For a head to arrive.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For what is in flight when it stops.
+/// Time for requests in flight when it stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After a failure to accept, such as too many open files.

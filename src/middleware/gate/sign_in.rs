@@ -295,8 +295,8 @@ impl Gate {
         }
     }
 
-    /// A used token has to be remembered for as long as any verifier accepts it that
-    /// shares the store.
+    /// A used token must be remembered as long as any verifier that shares
+    /// the store accepts it.
     fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
         TokenMark::new(claim, self.verifier.end_of(claim.claim(), self.longest_age.get()))
     }

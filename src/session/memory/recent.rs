@@ -23,8 +23,8 @@ const ENDED_TO_DROP: usize = 2;
 /// use, and in its issuer's list. Measured with 100,000 and with 1,000,000 sessions.
 pub(super) const OVERHEAD: usize = 270;
 
-/// Sessions by their handles. When they take too much, those go that were not used for
-/// the longest time; the newest always stays.
+/// Sessions by their handles. When they take too much, the longest unused
+/// go; the newest always stays.
 ///
 /// Handles are hashes of random ids, so their bytes spread evenly over the shards, and
 /// each shard may hold an equal part of the bound. Nobody can choose the shard of a new session:

@@ -10,7 +10,7 @@ pub(crate) enum Error {
     Closed,
     /// No answer within the time.
     Late,
-    /// An answer that is too long, or no HTTP/1.
+    /// An answer that is too long, or is not HTTP/1.
     Malformed(&'static str),
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Denial {
     IdentityFromClient,
     /// `Connection` would have a header removed after the check.
     ConnectionNamesHeader,
-    /// `Upgrade` to something else than a WebSocket, behind which nothing would be checked.
+    /// `Upgrade` to something other than a WebSocket, after which nothing would be checked.
     OtherProtocol,
     /// The rule requires an issuer, and nobody is signed in.
     Nobody,

@@ -61,7 +61,7 @@ impl ConfigArgs {
         self.overrides.read(self.config.as_deref(), false, config::policy)
     }
 
-    /// Where operators connect, if anywhere; no other setting is looked at.
+    /// Where operators connect, if anywhere; other settings are ignored.
     pub(crate) fn private_listener(&self) -> Result<Option<Listen>, Invalid> {
         self.overrides.read(self.config.as_deref(), false, config::private_listener)
     }

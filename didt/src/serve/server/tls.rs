@@ -29,7 +29,7 @@ impl Tls {
     }
 
     /// Reads the files again. New connections get what is in them; if that is no good, all stays
-    /// as it was. Connections that there are live on.
+    /// as it was. Existing connections live on.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
         let new = Arc::new(read(&self.files)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
