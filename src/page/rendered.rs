@@ -21,6 +21,7 @@ pub(super) struct Rendered {
     pub(super) sign_in: View,
     pub(super) callback: View,
     pub(super) sign_out: View,
+    pub(super) refused: View,
     files: BTreeMap<String, Asset>,
     weight: usize,
 }
@@ -89,6 +90,7 @@ impl Rendered {
         let weight = own + sign_in.len_compressed();
         let callback = view("callback", include_str!("files/callback.html"));
         let sign_out = view("sign-out", include_str!("files/sign-out.html"));
+        let refused = view("refused", include_str!("files/refused.html"));
         let policy = |forms: &str| policy(settings, &magic, oauth.as_ref(), forms);
         // A form is sent nowhere but from the page to sign out, and that one's answer redirects.
         let forms: Vec<_> = settings.hosts.sources().collect();
@@ -98,6 +100,7 @@ impl Rendered {
             callback: View { html: callback, policy: policy("'none'"), referrer: "no-referrer" },
             // Without a referrer a form says `Origin: null`, which is nobody's.
             sign_out: View { html: sign_out, policy: policy(&forms), referrer: "same-origin" },
+            refused: View { html: refused, policy: policy("'none'"), referrer: "same-origin" },
             files,
             weight,
         }

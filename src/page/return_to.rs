@@ -136,6 +136,12 @@ impl ReturnHosts {
         self
     }
 
+    /// For a page at the root of its host, where all paths are below it.
+    pub(super) fn with_all_paths(mut self) -> Self {
+        self.prefix = None;
+        self
+    }
+
     pub(super) fn with_trusted(mut self, origins: TrustedOrigins) -> Self {
         self.origins.push(origins);
         self

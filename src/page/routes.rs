@@ -36,6 +36,7 @@ enum Route {
     SignIn,
     Callback,
     SignOut,
+    Refused,
     Challenge,
     Session,
     File,
@@ -47,6 +48,7 @@ impl Route {
             "sign-in" => Self::SignIn,
             "callback" => Self::Callback,
             "sign-out" => Self::SignOut,
+            "refused" => Self::Refused,
             "challenge" => Self::Challenge,
             "signed-in" => Self::Session,
             _ => Self::File,
@@ -56,7 +58,7 @@ impl Route {
     const fn allow(&self) -> &'static str {
         match self {
             Self::SignIn | Self::SignOut => "GET, HEAD, POST",
-            Self::Callback | Self::Session | Self::File => "GET, HEAD",
+            Self::Callback | Self::Refused | Self::Session | Self::File => "GET, HEAD",
             Self::Challenge => "POST",
         }
     }
@@ -80,6 +82,11 @@ pub(super) async fn answer(
         },
         Route::Callback if reads => own(show(&rendered.callback, request.headers())),
         Route::SignOut if reads => own(show(&rendered.sign_out, request.headers())),
+        Route::Refused if reads => {
+            let mut page = show(&rendered.refused, request.headers());
+            *page.status_mut() = StatusCode::FORBIDDEN;
+            own(page)
+        }
         Route::SignIn if reads => sign_in_page(settings, rendered, request).await,
         Route::Session if reads => told(
             guarded(settings.auth.layer().optional().without_sign_in(), Inner::Session, request)
@@ -99,6 +106,12 @@ pub(super) async fn answer(
             own(response)
         }
     }
+}
+
+/// Whether this path, at the root of a host, is one of the pages.
+pub(super) fn is_page(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    name_of(path, "").is_some_and(|name| !matches!(Route::of(name), Route::File))
 }
 
 /// The path behind the prefix. What mounts a service often takes the prefix off itself.

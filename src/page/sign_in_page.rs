@@ -27,6 +27,7 @@ use crate::middleware::{AuthBody, ConfigError, DidAuth, TrustedOrigins};
 /// |---|---|
 /// | `GET sign-in` | the page. Visitors who are signed in go straight on. `?rd=` is the return address, `?again` asks even those who are signed in |
 /// | `GET callback` | where magic links and OAuth come back to |
+/// | `GET refused` | a 403 for people who are signed in and may not open a page: send them there with `?rd=`, and they can use another account |
 /// | `GET sign-out` | a page with one button; `POST` ends the session |
 /// | `POST sign-in`, `POST challenge`, `GET signed-in` | what the page itself asks for |
 /// | `GET page.….js` and others | its files, named by their contents |
@@ -71,16 +72,22 @@ impl SignInPage {
     ///
     /// # Errors
     ///
-    /// [`PageError::Path`] if it is not a canonical path such as `/account`.
+    /// [`PageError::Path`] if it is not a canonical path such as `/account`, or the
+    /// [home](Self::with_home) is below it.
     pub fn with_prefix(self, prefix: &str) -> Result<Self, PageError> {
         let trimmed = prefix.trim_end_matches('/');
         if !trimmed.is_empty() {
             own_path(trimmed)?;
         }
-        Ok(self.change(|settings| {
+        self.change(|settings| {
             settings.prefix = trimmed.to_owned();
-            settings.hosts = settings.hosts.clone().without_prefix(trimmed);
-        }))
+            let hosts = settings.hosts.clone();
+            settings.hosts = match trimmed {
+                "" => hosts.with_all_paths(),
+                _ => hosts.without_prefix(trimmed),
+            };
+        })
+        .without_loop()
     }
 
     /// Where people go who come with no way back, or with one that is not allowed: a path of the
@@ -91,7 +98,18 @@ impl SignInPage {
     /// [`PageError::Path`] if it is not a path in canonical form, or is below the prefix.
     pub fn with_home(self, path: &str) -> Result<Self, PageError> {
         let path = own_path(path)?;
-        Ok(self.change(|settings| settings.home = path))
+        self.change(|settings| settings.home = path).without_loop()
+    }
+
+    /// Refuses a home among the pages that lead there: people would go round for ever.
+    fn without_loop(self) -> Result<Self, PageError> {
+        let Settings { prefix, home, hosts, .. } = &*self.settings;
+        // Mounted at the root of a host, the page has other paths beside it.
+        let own = prefix.is_empty() && routes::is_page(home);
+        match hosts.check(home, None) {
+            Ok(_) if !own => Ok(self),
+            _ => Err(PageError::Path),
+        }
     }
 
     /// Where people go who have signed out. Defaults to the [home](Self::with_home); a page that

@@ -4,55 +4,10 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
+import { AXE, FRAME, OAUTH, SDK, SITE, beside, standInForMagic } from "./magic.mjs";
 import { button, cookie, link, newContext, someone, startBrowser, startDemo, startForeignSite } from "./support.mjs";
-
-const { resolve } = createRequire(import.meta.url);
-const beside = async (name, file) => readFile(resolve(name).replace(/dist.*$/, file));
-const SDK = await beside("magic-sdk", "dist/magic.js");
-const OAUTH = await beside("@magic-ext/oauth2", "dist/extension.js");
-const AXE = await readFile(resolve("axe-core"), "utf8");
-const CDN = "https://cdn.jsdelivr.net/**";
-const SITE = "https://auth.magic.link/**";
-
-// Speaks with the SDK as Magic's own page does. `window.plan` says what each method answers: a value, an
-// error's number, or an event.
-const FRAME = (plan) => `<!doctype html><title>Magic's frame</title><script>
-  const plan = ${JSON.stringify(plan)};
-  const parameters = new URL(location).searchParams.get("params");
-  const say = (msgType, response) => parent.postMessage({ msgType: msgType + "-" + parameters, response }, "*");
-  const times = {};
-  const answers = {
-    magic_is_logged_in: async () => await window.account() !== null,
-    magic_auth_is_logged_in: async () => await window.account() !== null,
-    magic_auth_login_with_email_otp: async ([{ email }]) => { await window.account(email); return "a token that nobody asked for"; },
-    magic_auth_login_with_magic_link: () => new Promise(() => {}),
-    magic_auth_login_with_credential: async () => { await window.account(plan.email); return "a token that nobody asked for"; },
-    magic_oauth_login_with_redirect_start: ([{ provider, redirectURI, cryptoChallengeState }]) => ({
-      oauthAuthoriationURI: "https://provider.example/?to=" + encodeURIComponent(redirectURI + "?code=abc&state=" + encodeURIComponent(cryptoChallengeState)),
-      pkceMetadata: { provider, redirectURI, state: cryptoChallengeState },
-    }),
-    magic_oauth_login_with_redirect_verify: async () => { await window.account(plan.email); return { oauth: {}, magic: { idToken: "x" } }; },
-    magic_auth_generate_id_token: ([{ attachment } = {}]) => window.mint(attachment ?? null),
-    magic_auth_logout: async () => { await window.account(""); return true; },
-  };
-  addEventListener("message", async ({ data: { msgType, payload } }) => {
-    if (!msgType?.startsWith("MAGIC_HANDLE_REQUEST")) return;
-    window.asked(payload.method, payload.params);
-    const at = times[payload.method] = (times[payload.method] ?? 0) + 1;
-    const planned = [plan[payload.method] ?? []].flat()[at - 1];
-    const respond = (rest) => say("MAGIC_HANDLE_RESPONSE", { jsonrpc: "2.0", id: payload.id, ...rest });
-    if (typeof planned === "number") return respond({ error: { code: planned, message: "as planned" } });
-    if (typeof planned === "string") return say("MAGIC_HANDLE_EVENT", { id: payload.id, result: { event: planned, params: [] } });
-    const answer = answers[payload.method];
-    if (!answer) return respond({ error: { code: -32601, message: "no such method" } });
-    respond({ result: await answer(payload.params ?? []) });
-  });
-  say("MAGIC_OVERLAY_READY");
-</script>`;
 
 let browser, demo, linking, context;
 
@@ -73,19 +28,15 @@ afterEach(() => context?.close());
 async function magic({ plan = {}, server = demo, sdk = SDK, frame = true, options = {} } = {}) {
   context = await newContext(browser, options);
   const asked = [], errors = [];
-  const script = (body) => (route) => route.fulfill({ body, contentType: "text/javascript", headers: { "Access-Control-Allow-Origin": "*" } });
-  await context.route(CDN, (route) => script(/oauth2/.test(route.request().url()) ? OAUTH : sdk)(route));
-  await context.route(SITE, (route) => frame ? route.fulfill({ body: FRAME(plan), contentType: "text/html" }) : route.abort());
-  await context.exposeFunction("asked", (method, parameters) => asked.push([method, parameters?.[0]]));
-  // Who is signed in at Magic: the frame's own storage is a third party's, and may be blocked.
-  let account = null;
-  await context.exposeFunction("account", (change) => {
-    if (change !== undefined) account = change || null;
-    return account;
-  });
-  await context.exposeFunction("mint", async (attachment) => {
-    const answer = await context.request.post(`${server.url}/stand-in/token`, { data: { email: account, attachment } });
-    return (await answer.json()).token;
+  await standInForMagic(context, {
+    plan,
+    sdk,
+    frame,
+    asked: (method, parameters) => asked.push([method, parameters]),
+    mint: async (email, attachment) => {
+      const answer = await context.request.post(`${server.url}/stand-in/token`, { data: { email, attachment } });
+      return (await answer.json()).token;
+    },
   });
   context.setDefaultTimeout(15000);
   const page = await context.newPage();

@@ -11,9 +11,16 @@ use crate::support::{AUDIENCE, Answer, BROWSER, SCRIPT, and, app, app_with, ask,
 #[tokio::test]
 async fn the_pages_have_a_strict_policy_and_are_kept_by_nobody() {
     let app = app(&auth());
-    for page in ["/auth/sign-in?rd=/x", "/auth/callback?magic_credential=x", "/auth/sign-out"] {
+    for page in [
+        "/auth/sign-in?rd=/x",
+        "/auth/callback?magic_credential=x",
+        "/auth/sign-out",
+        "/auth/refused?rd=/x",
+    ] {
         let answer = ask(&app, "GET", page, BROWSER).await;
-        assert_eq!(answer.status, StatusCode::OK, "{page}");
+        let refused = page.contains("/refused");
+        let status = if refused { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        assert_eq!(answer.status, status, "{page}");
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(answer.header("x-frame-options"), "DENY");
@@ -284,6 +291,44 @@ async fn the_page_works_below_any_path_and_without_a_router() {
     }
 }
 
+/// A home among the pages would send signed-in people there for ever.
+#[test]
+fn a_home_that_leads_back_to_the_page_is_refused() {
+    let page = || SignInPage::new(&auth(), "pk_live_test");
+    for home in ["/auth", "/auth/", "/auth/sign-in", "/auth/x?y"] {
+        assert_eq!(page().with_home(home).err(), Some(PageError::Path), "{home}");
+        let moved = page().with_prefix("/account").unwrap().with_home(home).unwrap();
+        assert_eq!(moved.with_prefix("/auth").err(), Some(PageError::Path), "{home}");
+    }
+    assert!(page().with_home("/authors").is_ok());
+    assert_eq!(
+        page().with_prefix("/account").unwrap().with_home("/account").err(),
+        Some(PageError::Path)
+    );
+    let root = || page().with_prefix("/").unwrap();
+    assert!(root().with_home("/start").is_ok());
+    for home in ["/sign-in", "/sign-in?again", "/callback", "/sign-out"] {
+        assert_eq!(root().with_home(home).err(), Some(PageError::Path), "{home}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_at_the_root_of_its_host_leads_back_to_other_paths() {
+    let auth = auth();
+    let page = SignInPage::new(&auth, "pk_live_test").with_prefix("/").unwrap();
+    let page = page.with_home("/start").unwrap();
+    let app = Router::new().fallback_service(page);
+    let token = format!("Bearer {}", Wallet::from_seed("alice").token(AUDIENCE).mint());
+    let answer = ask(&app, "POST", "/sign-in", &and(SCRIPT, &[("authorization", &token)])).await;
+    let cookie = answer.cookie();
+    let signed_in = [("cookie", &*cookie)];
+    for (query, home) in [("?rd=/orders", "/orders"), ("", "/start"), ("?rd=//evil", "/start")] {
+        let path = format!("/sign-in{query}");
+        let answer = ask(&app, "GET", &path, &and(BROWSER, &signed_in)).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, home));
+    }
+}
+
 #[test]
 fn settings_that_could_break_the_page_or_its_policy_are_refused() {
     let page = || SignInPage::new(&auth(), "pk_live_test");
@@ -339,7 +384,7 @@ async fn a_language_file_replaces_every_word_and_says_which_language_it_is() {
         .unwrap();
     let app = app_with(&auth(), page);
     let mut all = String::new();
-    for view in ["sign-in", "callback", "sign-out"] {
+    for view in ["sign-in", "callback", "sign-out", "refused"] {
         let answer = ask(&app, "GET", &format!("/auth/{view}"), BROWSER).await;
         assert!(answer.text().contains("<html lang=\"es\">"));
         all += answer.text();

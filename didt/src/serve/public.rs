@@ -43,7 +43,8 @@ pub(crate) fn router(
     let renews = config.policy.asks_for_fresh();
     let signs_out = config.magic.as_ref().is_some_and(|settings| settings.sign_out);
     let magic = magic.filter(|_| signs_out);
-    let auth = auth::router(auth, renews, signer.as_ref(), page, magic);
+    let prefix = &config.public.prefix;
+    let auth = auth::router(auth, prefix, renews, signer.as_ref(), page, magic);
     let auth = auth.layer(middleware::from_fn_with_state(cors, cors::share));
     let routes = Router::new().merge(auth).merge(check::router(&checks));
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))

@@ -267,7 +267,8 @@
       say("code");
       const start = (magic) => login(magic.auth.loginWithEmailOTP({ email, showUI: true }));
       await start(magic).catch((error) => {
-        if (error?.code === -10003) return undefined; // already logged in at Magic
+        // Somebody is logged in at Magic, and it may be somebody else: the address that was typed counts.
+        if (error?.code === -10003) return within(magic.user.logout(), SDK_LIMIT, "unreachable").then(() => start(magic));
         if (error?.code === -10019) return start(magic); // the SDK has just thrown its old keys away
         throw error;
       });
@@ -328,10 +329,16 @@
     await finish(magic, rd);
   }
 
+  // Ends the session here.
+  async function ended(url) {
+    const answer = await ask("POST", url);
+    if (!answer.ok) throw new Fault(answer.status >= 500 ? "unavailable" : (answer.reason ?? "unknown"));
+    return answer;
+  }
+
   async function signOut() {
     say("signing_out");
-    const answer = await ask("POST", location.href);
-    if (!answer.ok) throw new Fault(answer.status >= 500 ? "unavailable" : (answer.reason ?? "unknown"));
+    const answer = await ended(location.href);
     await leaveMagic();
     say("signed_out");
     location.replace(answer.location);
@@ -339,7 +346,10 @@
 
   async function otherAccount() {
     say("signing_out");
+    // Where the page was not entered without a session, that one ends too.
+    if (config.view === "refused") await ended("sign-out");
     await leaveMagic();
+    if (config.view === "refused") return goOn(back);
     startAgain();
   }
 
@@ -365,6 +375,7 @@
   });
   on("email-form", withEmail);
   on("sign-out", signOut);
+  on("refused", otherAccount);
 
   // Another tab may have signed in meanwhile; and the back button brings old pages to life.
   async function look() {

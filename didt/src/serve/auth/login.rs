@@ -3,8 +3,8 @@
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
-use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, HOST};
+use http::{StatusCode, Uri};
 use tower_didt::Session;
 
 use super::super::audit::{self, Asked};
@@ -15,6 +15,7 @@ use super::{PLAIN_CHALLENGE, describe, unauthorized};
 /// living session stays, but where rules ask for a session that is new.
 pub(super) async fn login(
     Extension(client): Extension<Client>,
+    uri: Uri,
     headers: HeaderMap,
     session: Session,
 ) -> Response {
@@ -28,7 +29,7 @@ pub(super) async fn login(
         let challenge = "Bearer realm=\"magic\", error=\"invalid_token\", \
                          error_description=\"The token was used before\"";
         let host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
-        let asked = Asked::raw(b"POST", host, b"/auth/login");
+        let asked = Asked::raw(b"POST", host, uri.path().as_bytes());
         audit::refusal("token_used", client.0, "auth", &asked);
         return unauthorized("invalid_token", challenge);
     }

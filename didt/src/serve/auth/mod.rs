@@ -1,5 +1,7 @@
 //! For browsers and clients: sign in, sign out, look at one's sessions.
 //!
+//! All of it is below `listen.prefix`, by default `/auth`:
+//!
 //! | Request | Answer |
 //! |---|---|
 //! | `POST /auth/login` with a DID token | 204 and the cookie; JSON if `Accept` asks for it |
@@ -9,7 +11,7 @@
 //! | `DELETE /auth/sessions/{handle}` | ends one of them |
 //! | `POST /auth/challenge` | a challenge for bound login |
 //! | `GET /auth/jwks.json` | the public key of assertions |
-//! | `GET /auth/sign-in`, `/auth/callback`, `/auth/sign-out` | the library's pages, where `[sign_in]` is set |
+//! | `GET /auth/sign-in`, `/auth/callback`, `/auth/sign-out`, `/auth/refused` | the library's pages, where `[sign_in]` is set |
 
 mod jwks;
 mod login;
@@ -39,6 +41,7 @@ use super::peer::Client;
 /// With `magic`, signing out ends Magic's session too.
 pub(crate) fn router(
     auth: &DidAuth,
+    prefix: &str,
     renews: bool,
     signer: Option<&Arc<Signer>>,
     page: Option<SignInPage>,
@@ -49,25 +52,26 @@ pub(crate) fn router(
     let known = || auth.layer().without_sign_in();
     let sign_in = if renews { auth.layer().signing_in_anew() } else { auth.layer() };
     let challenges = auth.clone();
+    let at = |name: &str| format!("{prefix}/{name}");
     let mut router = Router::new()
-        .route("/auth/login", post(login::login).route_layer(sign_in))
+        .route(&at("login"), post(login::login).route_layer(sign_in))
         .route(
-            "/auth/logout",
+            &at("logout"),
             post(logout::logout).with_state(magic).route_layer(known().optional()),
         )
-        .route("/auth/session", get(sessions::current).route_layer(known()))
-        .route("/auth/sessions", get(sessions::list).route_layer(known()))
-        .route("/auth/sessions/{handle}", delete(sessions::end).route_layer(known()))
-        .route("/auth/challenge", post(async move || challenges.challenge()));
+        .route(&at("session"), get(sessions::current).route_layer(known()))
+        .route(&at("sessions"), get(sessions::list).route_layer(known()))
+        .route(&at("sessions/{handle}"), delete(sessions::end).route_layer(known()))
+        .route(&at("challenge"), post(async move || challenges.challenge()));
     if let Some(signer) = signer {
         let keys = get(jwks::serve).with_state(Arc::clone(signer));
-        router = router.route("/auth/jwks.json", keys);
+        router = router.route(&at("jwks.json"), keys);
     }
     if let Some(page) = page {
-        for name in ["sign-in", "callback", "sign-out", "signed-in"] {
-            router = router.route_service(&format!("/auth/{name}"), page.clone());
+        for name in ["sign-in", "callback", "sign-out", "refused", "signed-in"] {
+            router = router.route_service(&at(name), page.clone());
         }
-        router = router.route_service("/auth/{file}", page);
+        router = router.route_service(&at("{file}"), page);
     }
     router.layer(middleware::from_fn(watch))
 }

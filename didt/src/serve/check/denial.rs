@@ -69,6 +69,11 @@ impl Denial {
         }
     }
 
+    /// The caller is known, and another account might pass.
+    pub(super) const fn is_of_account(self) -> bool {
+        matches!(self, Self::IssuerNotAllowed | Self::UnknownUser)
+    }
+
     /// The answer, with the reason among its extensions as the layer's own rejections have it.
     pub(super) fn response(self) -> Response<Bytes> {
         let (status, error) = match self {

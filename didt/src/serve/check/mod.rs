@@ -56,9 +56,6 @@ const ENDPOINTS: [(&str, Kind); 6] = [
     ("/check/envoy/{*original}", Kind::Envoy),
 ];
 
-/// Where people sign in: below the gateway's `/auth/`, on the host that they came to.
-const SIGN_IN: &str = "/auth/sign-in";
-
 /// The challenge of those who sent nothing (RFC 6750 section 3).
 const PLAIN_CHALLENGE: &str = "Bearer realm=\"magic\"";
 
@@ -111,7 +108,9 @@ impl Checks {
         if response.status() != StatusCode::OK {
             self.cors.write(origin, response.headers_mut());
         }
-        let status = kind.status(response.status());
+        let refused =
+            response.extensions().get().is_some_and(|denial: &Denial| denial.is_of_account());
+        let status = kind.status(response.status(), refused);
         // A redirect that this gateway cannot pass on by itself: its configuration makes one of it.
         if status == StatusCode::UNAUTHORIZED && response.status() != status {
             let challenge = HeaderValue::from_static(PLAIN_CHALLENGE);
@@ -159,12 +158,14 @@ impl Checks {
         // No check signs anybody in: a gateway may drop the cookie, and the token would be used up.
         let layer = self.auth.layer().without_sign_in();
         let layer = if rule.access == Access::Optional { layer.optional() } else { layer };
-        // A constant that the library accepts; were it refused, people would get their 401.
+        // A path that was checked; were it refused, people would get their 401.
         let layer = match &self.config.sign_in {
-            Some(_) => layer.clone().redirecting_to(SIGN_IN).unwrap_or(layer),
+            Some(_) => layer.clone().redirecting_to(&self.sign_in_path()).unwrap_or(layer),
             None => layer,
         };
-        let again = self.config.sign_in.is_some().then(|| sign_in_again(&request)).flatten();
+        let navigates = is_navigation(request.method(), request.headers());
+        let target = request.uri().path_and_query().map(ToString::to_string);
+        let target = target.filter(|_| self.config.sign_in.is_some() && navigates);
         let Ok(answer) = layer.layer(service_fn(introduce)).oneshot(request).await;
         let (head, body) = answer.into_parts();
         let Some(Caller(session)) = head.extensions.get::<Caller>() else {
@@ -174,18 +175,24 @@ impl Checks {
         };
         let cookie = head.headers.get(SET_COOKIE);
         if let Err(denial) = admit::admit(rule, session.as_ref(), self.clock.now()) {
-            return match again {
-                Some(location) if matches!(denial, Denial::Stale { .. }) => {
-                    Ok(sent_to_sign_in_again(denial, location))
-                }
-                _ => Err(denial),
+            let page = match denial {
+                Denial::Stale { .. } => "sign-in?again&",
+                denial if denial.is_of_account() => "refused?",
+                _ => return Err(denial),
             };
+            let target = target.ok_or(denial)?;
+            return sent_to(denial, &format!("{}/{page}", self.config.public.prefix), &target);
         }
         let mut response = self.pass(session.as_ref())?;
         if let Some(cookie) = cookie {
             response.headers_mut().insert(SET_COOKIE, cookie.clone());
         }
         Ok(response)
+    }
+
+    /// Where people sign in: on the host that they came to.
+    fn sign_in_path(&self) -> String {
+        format!("{}/sign-in", self.config.public.prefix)
     }
 
     /// 200, with the identity headers for the upstream.
@@ -203,24 +210,16 @@ impl Checks {
     }
 }
 
-/// Where a person signs in again whose session is too old for a rule.
-fn sign_in_again(request: &Request<()>) -> Option<HeaderValue> {
-    let target = request.uri().path_and_query()?.as_str();
+/// The denial, as a redirect of a person to one of the pages, with the way back.
+fn sent_to(denial: Denial, page: &str, target: &str) -> Result<Response<Bytes>, Denial> {
     let back = ReturnHosts::own().check(target, None).map(|to| to.to_query());
-    let location = match back {
-        Ok(back) => format!("{SIGN_IN}?again&{back}"),
-        Err(_) => format!("{SIGN_IN}?again"),
-    };
-    let navigates = is_navigation(request.method(), request.headers());
-    HeaderValue::try_from(location).ok().filter(|_| navigates)
-}
-
-/// The denial, as a redirect.
-fn sent_to_sign_in_again(denial: Denial, location: HeaderValue) -> Response<Bytes> {
+    let location = format!("{page}{}", back.unwrap_or_default());
+    let location = location.trim_end_matches(['?', '&']);
+    let location = HeaderValue::try_from(location).map_err(|_| denial)?;
     let mut response = denial.response();
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(LOCATION, location);
-    response
+    Ok(response)
 }
 
 /// The reason for a denial, for the audit log; `None` for missing credentials, with which every

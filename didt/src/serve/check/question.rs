@@ -77,11 +77,13 @@ impl Kind {
         !matches!(self, Self::Traefik)
     }
 
-    /// The status that says the same to this gateway. nginx understands 401 and 403 as denials and
+    /// The status that says the same to this gateway. `of_account`: what stands behind a redirect is
+    /// that this account may not pass. nginx understands 401 and 403 as denials and
     /// makes 500 of everything else: right where nothing is known, wrong for a bad request.
-    pub(super) fn status(self, status: StatusCode) -> StatusCode {
+    pub(super) fn status(self, status: StatusCode, of_account: bool) -> StatusCode {
         match (self, status) {
             (Self::Nginx, StatusCode::UNAUTHORIZED) => status,
+            (Self::Nginx, StatusCode::FOUND) if of_account => StatusCode::FORBIDDEN,
             (Self::Nginx, StatusCode::FOUND) => StatusCode::UNAUTHORIZED,
             (Self::Nginx, status) if status.is_client_error() => StatusCode::FORBIDDEN,
             _ => status,

@@ -578,16 +578,7 @@ mod grpc {
 
 /// With a sign-in page.
 fn signing_in() -> Config {
-    let page = SignIn {
-        key: "pk_live_test".to_owned(),
-        title: None,
-        links: false,
-        providers: Vec::new(),
-        home: "/".to_owned(),
-        return_origins: Vec::new(),
-        magic: None,
-        texts: None,
-    };
+    let page = SignIn { key: "pk_live_test".to_owned(), home: "/".to_owned(), ..SignIn::default() };
     Config { sign_in: Some(page), ..config() }
 }
 
@@ -619,6 +610,43 @@ async fn a_person_who_opens_a_page_is_sent_to_sign_in_as_each_kind_understands_i
 }
 
 #[tokio::test]
+async fn everything_for_browsers_is_below_the_prefix_that_is_set() {
+    let mut config = signing_in();
+    config.public.prefix = "/-/account.v1".to_owned();
+    let gateway = Gateway::new(config);
+    for kind in KINDS {
+        let answer = ask(&gateway, navigation(question(kind, "GET", "/app"))).await;
+        assert_eq!(answer.header("location"), Some("/-/account.v1/sign-in?rd=/app"), "{kind}");
+    }
+    let token = gateway.token(&alice());
+    let login = bearer(post("/-/account.v1/login"), &token);
+    let cookie = gateway.send(PROXY, empty(login)).await.cookie().expect("a session");
+    gateway.clock.advance(Duration::from_secs(601));
+    let stale = ask(&gateway, navigation(with_cookie(question("caddy", "GET", "/fresh"), &cookie)));
+    let again = "/-/account.v1/sign-in?again&rd=/fresh";
+    assert_eq!(stale.await.header("location"), Some(again));
+
+    let mine = |path: &str| empty(with_cookie(get(path), &cookie));
+    for name in ["sign-in?again", "callback", "sign-out", "signed-in", "session", "sessions"] {
+        let answer = gateway.send(PROXY, mine(&format!("/-/account.v1/{name}"))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name}");
+        let answer = gateway.send(PROXY, mine(&format!("/auth/{name}"))).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name}");
+    }
+    for name in ["challenge", "logout"] {
+        let request = empty(post(&format!("/-/account.v1/{name}")));
+        assert!(gateway.send(PROXY, request).await.status.is_success(), "{name}");
+    }
+    // Nobody is sent back to the pages, from where they would come again.
+    for (rd, home) in
+        [("/-/account.v1/sign-in", "/"), ("/-/account.v1", "/"), ("/auth/x", "/auth/x")]
+    {
+        let answer = gateway.send(PROXY, mine(&format!("/-/account.v1/sign-in?rd={rd}"))).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, Some(home)));
+    }
+}
+
+#[tokio::test]
 async fn a_person_whose_session_is_too_old_for_a_rule_signs_in_again() {
     let gateway = Gateway::new(signing_in());
     let cookie = gateway.sign_in(&alice()).await;
@@ -640,6 +668,40 @@ async fn a_person_whose_session_is_too_old_for_a_rule_signs_in_again() {
     let again = get("/auth/sign-in?again&rd=/fresh");
     let page = gateway.send(PROXY, empty(with_cookie(again, &cookie))).await;
     assert_eq!(page.status, StatusCode::OK, "who is signed in is asked all the same");
+}
+
+/// The rule `/alice` admits nobody else.
+#[tokio::test]
+async fn a_person_whom_the_rule_does_not_admit_can_use_another_account() {
+    let (gateway, without) = (Gateway::new(signing_in()), Gateway::new(config()));
+    let bobs = gateway.sign_in(&bob()).await;
+    for kind in KINDS {
+        let asked = with_cookie(navigation(question(kind, "GET", "/alice?a&b")), &bobs);
+        let answer = ask(&gateway, asked).await;
+        let status = if kind == "nginx" { StatusCode::FORBIDDEN } else { StatusCode::FOUND };
+        assert_eq!(answer.status, status, "{kind}: {answer:?}");
+        assert_eq!(answer.header("location"), Some("/auth/refused?rd=/alice?a%26b"), "{kind}");
+        assert_eq!(answer.header("www-authenticate"), None, "{kind}");
+        for script in [
+            question(kind, "GET", "/alice").header("accept", "application/json"),
+            navigation(question(kind, "POST", "/alice"))
+                .header("origin", "https://app.example.com"),
+        ] {
+            let answer = ask(&gateway, with_cookie(script, &bobs)).await;
+            assert_eq!((answer.status, answer.header("location")), (StatusCode::FORBIDDEN, None));
+        }
+        let token = bearer(navigation(question(kind, "GET", "/alice")), &gateway.token(&bob()));
+        let answer = ask(&gateway, token).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::FORBIDDEN, None));
+    }
+    let bobs = without.sign_in(&bob()).await;
+    let asked = with_cookie(navigation(question("caddy", "GET", "/alice")), &bobs);
+    let answer = ask(&without, asked).await;
+    assert_eq!((answer.status, answer.header("location")), (StatusCode::FORBIDDEN, None));
+
+    let page = gateway.send(PROXY, empty(get("/auth/refused?rd=/alice"))).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ impl Config {
         sections::check_together(settings, &sessions, &store)?;
         let identity = sections::identity(settings)?;
         let assertion = sections::assertion(settings)?;
-        let sign_in = sections::sign_in(settings)?;
+        let sign_in = sections::sign_in(settings, &public.prefix)?;
         let limits = sections::limits(settings)?;
         let log = sections::log(settings)?;
         let policy =
@@ -156,25 +156,39 @@ impl Config {
 }
 
 /// A page to sign in, for people who come without a session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SignIn {
     /// Of the application at Magic.
     pub(crate) key: String,
-    pub(crate) title: Option<String>,
     /// Links in place of codes.
     pub(crate) links: bool,
     pub(crate) providers: Vec<String>,
     pub(crate) home: String,
+    pub(crate) after_sign_out: Option<String>,
     pub(crate) return_origins: Vec<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) intro: Option<String>,
+    pub(crate) logo: Option<String>,
+    pub(crate) accent: Option<String>,
+    /// Rules that are added to the style sheet.
+    pub(crate) css: Option<String>,
+    pub(crate) privacy_link: Option<String>,
+    pub(crate) help_link: Option<String>,
+    pub(crate) texts: Option<Texts>,
+    /// The origin of Magic's frame. Defaults to Magic's own.
+    pub(crate) endpoint: Option<String>,
     /// Magic's script, if this server hands it out.
     pub(crate) magic: Option<Vec<u8>>,
-    pub(crate) texts: Option<Texts>,
+    /// The same for the script that providers need.
+    pub(crate) oauth: Option<Vec<u8>>,
 }
 
 /// Where browsers and gateways connect.
 #[derive(Debug)]
 pub(crate) struct PublicListener {
     pub(crate) listen: Listen,
+    /// What the paths for browsers and clients begin with. Defaults to `/auth`.
+    pub(crate) prefix: String,
     /// HTTPS with these files, read again on SIGHUP; without them plain HTTP.
     pub(crate) tls: Option<TlsFiles>,
 }

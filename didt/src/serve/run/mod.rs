@@ -78,7 +78,8 @@ async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
     };
     let sign_in = people::sign_in(&config, magic.as_ref());
     let auth = did_auth(&config, audiences, sign_in, store).map_err(StartError::Auth)?;
-    let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth)).transpose();
+    let prefix = &config.public.prefix;
+    let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth, prefix)).transpose();
     let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
     let config = Arc::new(config);
     let tls = config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;

@@ -66,7 +66,11 @@ pub(crate) fn config() -> Config {
     Config {
         audiences: Some(AUDIENCE.into()),
         magic: None,
-        public: PublicListener { listen: Listen::Tcp(([127, 0, 0, 1], 0).into()), tls: None },
+        public: PublicListener {
+            listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
+            prefix: "/auth".to_owned(),
+            tls: None,
+        },
         private: None,
         trusted_proxies: TrustedProxies::new(["127.0.0.1"]).expect("an address"),
         trusted_origins: Vec::new(),
@@ -116,7 +120,10 @@ impl Gateway {
         let clock = FixedClock::at(START);
         let auth = DidAuth::new(Verifier::new(AUDIENCE)).with_clock(clock.clone());
         let auth = change(auth);
-        let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth).expect("a page"));
+        let page = config
+            .sign_in
+            .as_ref()
+            .map(|sign_in| sign_in.page(&auth, &config.public.prefix).expect("a page"));
         let router = public::router(&Arc::new(config), &auth, page, magic, Arc::new(clock.clone()));
         Self { router: router.expect("valid settings"), clock }
     }

@@ -13,6 +13,15 @@ use crate::serve::config::{Listen, PrivateListener, PublicListener, Secret, TlsF
 /// Only this machine, by default.
 const DEFAULT_PUBLIC: &str = "127.0.0.1:8080";
 
+/// The paths for browsers and clients are below it.
+pub(in crate::serve) const DEFAULT_PREFIX: &str = "/auth";
+
+/// Longer than anybody writes, and short enough for every path below it to fit into a log line.
+const MAX_PREFIX_LEN: usize = 128;
+
+/// The first segments of the paths where gateways ask.
+const TAKEN: [&str; 2] = ["check", "envoy.service.auth.v3.Authorization"];
+
 /// 32 characters of base64 are 192 bits.
 const MIN_SECRET_LEN: usize = 32;
 
@@ -27,6 +36,7 @@ pub(in crate::serve::config) fn listen(
             "is the address of listen.public; expected a different one, which clients cannot reach",
         ));
     }
+    let prefix = settings.parsed_or("listen.prefix", DEFAULT_PREFIX, prefix)?;
     let tls = tls(settings)?;
     let secret = admin_secret(settings)?;
     let private = match (private, secret) {
@@ -39,7 +49,7 @@ pub(in crate::serve::config) fn listen(
         }
         (None, None) => None,
     };
-    Ok((PublicListener { listen: public, tls }, private))
+    Ok((PublicListener { listen: public, prefix, tls }, private))
 }
 
 /// Where operators connect.
@@ -61,6 +71,27 @@ fn parse(text: &str) -> Result<Listen, &'static str> {
     text.parse().map(Listen::Tcp).map_err(|_| {
         "is not an address; expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080, or unix:/path"
     })
+}
+
+/// A path that every gateway, browser and router reads alike: an escape, an empty segment, a dot
+/// segment or a `;` would make two paths of it, and a `/` would guard nothing.
+fn prefix(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segment =
+        |text: &str| !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(plain);
+    let segments = text.strip_prefix('/').map(|rest| rest.split('/'));
+    match segments {
+        Some(mut segments) if text.len() <= MAX_PREFIX_LEN && segments.clone().all(segment) => {
+            match segments.next().filter(|first| TAKEN.contains(first)) {
+                Some(first) => Err(format!("is not free: gateways ask below /{first}")),
+                None => Ok(text.to_owned()),
+            }
+        }
+        _ => Err(format!(
+            "is no prefix; expected a path such as /auth: letters, digits and -._~ between single \
+             slashes, none at the end, {MAX_PREFIX_LEN} bytes at most"
+        )),
+    }
 }
 
 /// Whether both would be bound to the same place. Port 0 is any that is free.

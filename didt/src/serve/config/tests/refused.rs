@@ -2,6 +2,13 @@
 
 use super::*;
 
+const PAGE: (&str, &str) = ("sign_in.publishable_key", "pk_live_0123");
+
+const LONG_PREFIX: &str = concat!(
+    "/0123456789012345678901234567890123456789012345678901234567890123456789",
+    "/0123456789012345678901234567890123456789012345678901234567890123456789",
+);
+
 /// `KEY=VALUE` over the minimal file, and what must be said about it.
 #[test]
 fn settings_that_make_no_sense_are_refused() {
@@ -38,6 +45,67 @@ fn settings_that_make_no_sense_are_refused() {
             "listeners at one place",
             &[("listen.private", "127.0.0.1:8080")],
             "is the address of listen.public",
+        ),
+        ("no prefix", &[("listen.prefix", "")], "listen.prefix: \"\" is no prefix"),
+        ("prefix of everything", &[("listen.prefix", "/")], "is no prefix"),
+        ("relative prefix", &[("listen.prefix", "auth")], "is no prefix"),
+        ("prefix with an end", &[("listen.prefix", "/auth/")], "none at the end"),
+        ("prefix of a host", &[("listen.prefix", "//evil.example")], "is no prefix"),
+        ("prefix that goes up", &[("listen.prefix", "/a/../b")], "is no prefix"),
+        ("prefix in two spellings", &[("listen.prefix", "/a%75th")], "is no prefix"),
+        ("prefix with parameters", &[("listen.prefix", "/a;b")], "is no prefix"),
+        ("prefix for a router", &[("listen.prefix", "/{*all}")], "is no prefix"),
+        ("prefix beyond ASCII", &[("listen.prefix", "/ä")], "is no prefix"),
+        ("prefix of checks", &[("listen.prefix", "/check")], "gateways ask below /check"),
+        ("prefix below checks", &[("listen.prefix", "/check/me")], "gateways ask below /check"),
+        (
+            "prefix of Envoy's",
+            &[("listen.prefix", "/envoy.service.auth.v3.Authorization")],
+            "gateways ask below",
+        ),
+        ("long prefix", &[("listen.prefix", LONG_PREFIX)], "128 bytes at most"),
+        ("page without a key", &[("sign_in.logo", "/logo.svg")], "needs sign_in.publishable_key"),
+        (
+            "secret key for a page",
+            &[("sign_in.publishable_key", "sk_live_n33dl3")],
+            "sign_in.publishable_key: holds a secret API key",
+        ),
+        (
+            "blank before a secret key",
+            &[("sign_in.publishable_key", " sk_live_n33dl3")],
+            "sign_in.publishable_key: holds a secret API key",
+        ),
+        ("home of the page", &[PAGE, ("sign_in.home", "/auth/sign-in")], "sign_in.home: "),
+        (
+            "home below another prefix",
+            &[PAGE, ("listen.prefix", "/-"), ("sign_in.home", "/-/x")],
+            "sign_in.home: ",
+        ),
+        ("home elsewhere", &[PAGE, ("sign_in.home", "https://evil.example/")], "sign_in.home: "),
+        (
+            "end elsewhere",
+            &[PAGE, ("sign_in.after_sign_out", "//evil.example")],
+            "sign_in.after_sign_out: ",
+        ),
+        ("logo of plain HTTP", &[PAGE, ("sign_in.logo", "http://a.example/x")], "sign_in.logo: "),
+        ("colour", &[PAGE, ("sign_in.accent", "red")], "sign_in.accent: "),
+        ("script as a link", &[PAGE, ("sign_in.help_link", "javascript:x")], "sign_in.help_link: "),
+        (
+            "mail as a link",
+            &[PAGE, ("sign_in.privacy_link", "mailto:x@example.com")],
+            "sign_in.privacy_link: ",
+        ),
+        ("frame", &[PAGE, ("sign_in.endpoint", "https://a.example/x")], "sign_in.endpoint: "),
+        ("provider", &[PAGE, ("sign_in.providers", "myspace")], "sign_in.providers: "),
+        (
+            "script of nobody",
+            &[PAGE, ("sign_in.oauth_file", "secret")],
+            "expected sign_in.providers",
+        ),
+        (
+            "return host",
+            &[PAGE, ("sign_in.return_origins", "evil.example")],
+            "sign_in.return_origins",
         ),
         (
             "key without certificate",
