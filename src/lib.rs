@@ -202,10 +202,10 @@ pub mod store {
     //! For stores of your own: the contract, and what it speaks of.
 
     pub use crate::session::{
-        BoxError, DEFAULT_MAX_SESSIONS_PER_ISSUER, MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE,
-        Minted, NewSession, PageCursor, PageRequest, ParseCursorError, ParseHandleError,
-        SessionData, SessionExpired, SessionPage, SessionStore, StoreFuture, Ticket, TokenMark,
-        TokenState, Touched,
+        BoxError, DEFAULT_MAX_SESSIONS_PER_ISSUER, ISSUERS_PER_PAGE, IssuerCursor, IssuerPage,
+        MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE, Minted, NewSession, PageCursor, PageRequest,
+        ParseCursorError, ParseHandleError, SessionData, SessionExpired, SessionPage, SessionStore,
+        StoreFuture, Ticket, TokenMark, TokenState, Touched,
     };
 }
 

@@ -24,8 +24,8 @@ use super::{
 use crate::did::Timestamp;
 use crate::did::{Clock, Issuer, SystemClock, Verifier};
 use crate::session::{
-    Lifetimes, MemoryStore, PageRequest, SessionHandle, SessionLimit, SessionPage, SessionStore,
-    StoreError,
+    IssuerCursor, IssuerPage, Lifetimes, MemoryStore, PageRequest, SessionHandle, SessionLimit,
+    SessionPage, SessionStore, StoreError,
 };
 
 /// How old a token may be that a session is made of: 900 seconds, the lifespan
@@ -487,6 +487,30 @@ impl DidAuth {
         page: PageRequest,
     ) -> Result<SessionPage, StoreError> {
         self.0.sessions_of(issuer, page).await
+    }
+
+    /// What Magic said about the person when a session began, or when it was last renewed in its store; `None` if
+    /// Magic was not asked. For administration.
+    #[cfg(feature = "magic")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
+    #[must_use]
+    pub fn magic_user_of(
+        record: &crate::session::SessionRecord,
+    ) -> Option<crate::magic::MagicUser> {
+        let read = |json: &str| crate::magic::MagicUser::from_session(record.issuer, json).ok();
+        record.data.profile(read)
+    }
+
+    /// Lists a page of the issuers that have sessions. For administration.
+    ///
+    /// Follow [`IssuerPage::next`] for the others; [`sessions_of`](Self::sessions_of) lists their sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot answer: [`Unsupported`](StoreError::Unsupported) where sessions live in
+    /// their cookies.
+    pub async fn issuers(&self, after: Option<IssuerCursor>) -> Result<IssuerPage, StoreError> {
+        self.0.store.issuers(after).await
     }
 
     /// Ends one session: `true` if the issuer had one of this handle. For administration.

@@ -8,6 +8,7 @@ mod addressed;
 mod copies;
 mod data;
 mod issuer_lines;
+mod issuers;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod kept;
 mod lifetimes;
@@ -34,6 +35,7 @@ mod ticket;
 mod used_tokens;
 
 pub use self::data::SessionData;
+pub use self::issuers::{ISSUERS_PER_PAGE, IssuerCursor, IssuerPage};
 pub use self::lifetimes::{Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
 pub use self::none::NoSessions;

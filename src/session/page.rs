@@ -117,9 +117,15 @@ impl FromStr for PageCursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseCursorError(());
 
+impl ParseCursorError {
+    pub(super) const fn new() -> Self {
+        Self(())
+    }
+}
+
 impl fmt::Display for ParseCursorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected the 16 hexadecimal digits of a cursor")
+        f.write_str("expected the cursor of a list, as its last page says it")
     }
 }
 

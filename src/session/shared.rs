@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore,
-    StoreFuture, TokenMark, TokenState, Touched,
+    IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
+    SessionRecord, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
@@ -59,6 +59,10 @@ macro_rules! store_behind {
                 now: Timestamp,
             ) -> StoreFuture<SessionPage> {
                 (**self).sessions_of(issuer, page, now)
+            }
+
+            fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+                (**self).issuers(after)
             }
 
             fn remembers(&self) -> bool {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{
-    PageRequest, SessionData, SessionHandle, SessionLimit, SessionPage, SessionRecord, StoreError,
-    Ticket,
+    IssuerCursor, IssuerPage, PageRequest, SessionData, SessionHandle, SessionLimit, SessionPage,
+    SessionRecord, StoreError, Ticket,
 };
 #[cfg(feature = "layer")]
 use crate::did::Address;
@@ -49,7 +49,7 @@ use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 /// use std::sync::Arc;
 /// use tower_didt::{Issuer, MemoryStore, SessionHandle, SessionRecord, Timestamp};
 /// use tower_didt::store::{
-///     Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark,
+///     IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark,
 ///     TokenState, Touched,
 /// };
 ///
@@ -98,6 +98,9 @@ use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 ///         self.0.sessions_of(issuer, page, now)
 ///     }
 ///     // These have defaults, which need not be what the store within says.
+///     fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+///         self.0.issuers(after)
+///     }
 ///     fn remembers(&self) -> bool {
 ///         self.0.remembers()
 ///     }
@@ -182,6 +185,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         page: PageRequest,
         now: Timestamp,
     ) -> StoreFuture<SessionPage>;
+
+    /// Lists a page of the issuers that have sessions, for administration: about
+    /// [`ISSUERS_PER_PAGE`](super::ISSUERS_PER_PAGE) of them. A page costs as much as it holds, however many
+    /// there are. Defaults to [`StoreError::Unsupported`], which is right for stores that do not know, such as
+    /// one whose sessions live in their cookies.
+    ///
+    /// Whoever follows [`IssuerPage::next`](super::IssuerPage::next) to the end sees every issuer that had
+    /// sessions all the while at least once.
+    fn issuers(&self, _after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        StoreFuture::ready(Err(StoreError::Unsupported))
+    }
 
     /// Whether presenting a token here leaves anything behind. Defaults to yes.
     fn remembers(&self) -> bool {

@@ -70,6 +70,31 @@ async fn cost<T>(server: &Server, call: impl Future<Output = T>) -> BTreeMap<Str
     commands(server)
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_issuers_of_all_masters_are_listed_and_no_other_prefix_is() {
+    needs_redis!();
+    let cluster = tower_didt_test_support::redis::ClusterOf::masters();
+    // Characters that patterns give a meaning to.
+    let builder = |prefix: &str| RedisStore::cluster_builder(cluster.urls()).with_prefix(prefix);
+    let store = builder("a*[b]?").connect().await.expect("a store");
+    let other = builder("aX[b]?").connect().await.expect("a store");
+    let names: Vec<_> = (0..30).map(|n| format!("user {n}")).collect();
+    for name in &names {
+        sign_in(&store, name).await;
+    }
+    sign_in(&other, "stranger").await;
+    let (mut listed, mut next) = (std::collections::BTreeSet::new(), None);
+    loop {
+        let page = store.issuers(next).await.expect("an answer");
+        listed.extend(page.issuers);
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, names.iter().map(|name| issuer(name)).collect());
+}
+
 #[tokio::test]
 async fn no_call_costs_more_commands_because_there_are_more_sessions() {
     needs_redis!();

@@ -70,7 +70,7 @@ fn who_does_not_speak_http_is_not_healthy_and_is_not_waited_for() {
     let output = probe.output().expect("didt runs");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(said, "didt: /readyz did not answer within 1 s\n");
+    assert_eq!(said, "didt: /readyz cannot be asked: no answer within 1 s\n");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::did::{Issuer, Timestamp};
 use crate::session::{
-    Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore,
-    StoreError, StoreFuture, TokenMark, TokenState, Touched,
+    IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
+    SessionRecord, SessionStore, StoreError, StoreFuture, TokenMark, TokenState, Touched,
 };
 use crate::stopwatch::Stopwatch;
 
@@ -70,6 +70,10 @@ impl SessionStore for Observed {
         now: Timestamp,
     ) -> StoreFuture<SessionPage> {
         observe("sessions_of", None, self.0.sessions_of(issuer, page, now), |_| "answered")
+    }
+
+    fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        observe("issuers", None, self.0.issuers(after), |_| "answered")
     }
 
     fn remembers(&self) -> bool {

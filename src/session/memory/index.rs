@@ -1,7 +1,8 @@
 //! Which sessions an issuer has.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
 use std::sync::PoisonError;
 
 use super::places::Places;
@@ -17,13 +18,13 @@ const SHARDS: usize = 16;
 /// ends that issuer's sessions; reading a session needs no lock.
 #[derive(Debug)]
 pub(super) struct Index {
-    shards: [Mutex<HashMap<Issuer, Places>>; SHARDS],
+    shards: [Mutex<BTreeMap<Issuer, Places>>; SHARDS],
     hasher: RandomState,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        let shard = |_| Mutex::new(HashMap::new());
+        let shard = |_| Mutex::new(BTreeMap::new());
         Self { shards: std::array::from_fn(shard), hasher: RandomState::new() }
     }
 }
@@ -36,9 +37,8 @@ impl Index {
         issuer: Issuer,
         change: impl FnOnce(&mut Places) -> T,
     ) -> T {
-        let number = self.hasher.hash_one(issuer) as usize % SHARDS;
         #[expect(clippy::indexing_slicing, reason = "a remainder is below the number of shards")]
-        let shard = &self.shards[number];
+        let shard = &self.shards[self.shard_of(issuer)];
         // A panic inside leaves places that are complete or lack a session that
         // is not in the cache: nothing that a later caller must not see.
         let mut issuers = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,10 +50,31 @@ impl Index {
         result
     }
 
+    /// Up to `count` issuers that come after this one: those of its own shard in their order, then those
+    /// of the shards behind it. All others are before it.
+    pub(super) fn issuers(&self, after: Option<Issuer>, count: usize) -> Vec<Issuer> {
+        let mut found = Vec::with_capacity(count);
+        let first = after.map_or(0, |after| self.shard_of(after));
+        let mut from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        for shard in self.shards.iter().skip(first) {
+            let issuers = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = count - found.len();
+            found.extend(
+                issuers.range((from, Bound::Unbounded)).take(left).map(|(issuer, _)| *issuer),
+            );
+            from = Bound::Unbounded;
+        }
+        found
+    }
+
+    fn shard_of(&self, issuer: Issuer) -> usize {
+        self.hasher.hash_one(issuer) as usize % SHARDS
+    }
+
     /// How many sessions there are of how many issuers.
     #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize) {
-        let lock = |shard: &Mutex<HashMap<Issuer, Places>>| {
+        let lock = |shard: &Mutex<BTreeMap<Issuer, Places>>| {
             let issuers = shard.lock().expect("no panic inside");
             (issuers.values().map(Places::len).sum::<usize>(), issuers.len())
         };

@@ -16,10 +16,11 @@ use self::recent::{Dropped, Kept, Recent};
 use super::newest_tokens::NewestTokens;
 use super::used_tokens::UsedTokens;
 use super::{
-    MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
-    SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    ISSUERS_PER_PAGE, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor,
+    PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture,
+    Ticket, TokenMark, TokenState, Touched,
 };
-use crate::did::{Issuer, Timestamp};
+use crate::did::{Address, Issuer, Timestamp};
 
 /// What sessions may take of memory by default: 128 MiB, some 350,000 sessions without data.
 const DEFAULT_MAX_BYTES: u64 = 128 * 1024 * 1024;
@@ -157,6 +158,21 @@ impl SessionStore for MemoryStore {
         let kept = places.iter().filter_map(|(_, handle)| self.0.sessions.peek(handle));
         let sessions = kept.map(|kept| kept.record).filter(|record| record.expires_at > now);
         StoreFuture::ready(Ok(SessionPage::new(sessions.collect(), last.filter(|_| has_more))))
+    }
+
+    fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        let after = match after.map(|cursor| cursor.as_str().parse::<Address>()) {
+            Some(Err(_)) => return StoreFuture::ready(Err(StoreError::Unsupported)),
+            Some(Ok(address)) => Some(Issuer::from(address)),
+            None => None,
+        };
+        // One more than a page, to know whether there is a next one.
+        let mut issuers = self.0.index.issuers(after, ISSUERS_PER_PAGE + 1);
+        let has_more = issuers.len() > ISSUERS_PER_PAGE;
+        issuers.truncate(ISSUERS_PER_PAGE);
+        let last = issuers.last().filter(|_| has_more);
+        let next = last.and_then(|issuer| issuer.address().to_string().parse().ok());
+        StoreFuture::ready(Ok(IssuerPage::new(issuers, next)))
     }
 }
 
@@ -300,6 +316,35 @@ mod tests {
     }
 
     #[test]
+    fn issuers_come_in_pages_and_each_once() {
+        let store = MemoryStore::new();
+        let prototype = new_session("anybody");
+        let mut all = std::collections::BTreeSet::new();
+        for n in 0..250_u8 {
+            let mut session = prototype.clone();
+            session.token.issuer = Address::from_bytes([n; 20]).into();
+            all.insert(session.token.issuer);
+            minted(&store, session);
+        }
+        let (mut listed, mut next, mut sizes) = (Vec::new(), None, Vec::new());
+        loop {
+            let page = now(store.issuers(next));
+            sizes.push(page.issuers.len());
+            listed.extend(page.issuers);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(sizes, [100, 100, 50]);
+        assert_eq!(listed.len(), all.len());
+        assert_eq!(listed.into_iter().collect::<std::collections::BTreeSet<_>>(), all);
+        let made_up = "no-address".parse().expect("a cursor");
+        let refused = store.issuers(Some(made_up)).try_now().expect("memory answers at once");
+        assert!(matches!(refused, Err(StoreError::Unsupported)));
+    }
+
+    #[test]
     fn the_index_forgets_issuers_whose_sessions_are_gone() {
         let store = MemoryStore::with_limits(50_000, 1_000_000);
         let prototype = new_session("anybody");
@@ -307,7 +352,7 @@ mod tests {
             let mut session = prototype.clone();
             let mut address = [0; 20];
             address[..8].copy_from_slice(&n.to_be_bytes());
-            session.token.issuer = crate::did::Address::from_bytes(address).into();
+            session.token.issuer = Address::from_bytes(address).into();
             minted(&store, session);
         }
         let sessions = store.0.sessions.len();

@@ -42,6 +42,24 @@ impl Keys {
         format!("{}:{{{}}}:s", self.prefix, tag(issuer.address()))
     }
 
+    /// What matches the names of all issuers' hashes of sessions, as `SCAN` reads patterns.
+    pub(super) fn pattern_of_sessions(&self) -> String {
+        let mut pattern = String::new();
+        for character in self.prefix.chars() {
+            if matches!(character, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern + ":{0x*}:s"
+    }
+
+    /// Whose sessions a key of that pattern holds.
+    pub(super) fn issuer_of_sessions(&self, key: &str) -> Option<Issuer> {
+        let tag = key.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix("}:s")?;
+        tag.parse::<Address>().ok().map(Issuer::from)
+    }
+
     /// The hash of an issuer's sessions, their index, and how far reading into the index has come.
     pub(super) fn list_of(&self, issuer: Issuer) -> Vec<String> {
         let progress = format!("{}:{{{}}}:c", self.prefix, tag(issuer.address()));

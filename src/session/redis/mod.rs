@@ -29,6 +29,7 @@ mod tls;
 mod tokens;
 mod topology;
 mod trace;
+mod walk;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -55,8 +56,9 @@ use super::copies::{Changing, Copies, Invalidations};
 use super::kept;
 use super::memory::of_clock;
 use super::{
-    MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionHandle, SessionPage,
-    SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest,
+    SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket,
+    TokenMark, TokenState, Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
@@ -267,6 +269,15 @@ impl SessionStore for RedisStore {
         now: Timestamp,
     ) -> StoreFuture<SessionPage> {
         self.answer(move |inner| async move { inner.sessions_of(issuer, page, now).await })
+    }
+
+    fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        let Some(place) = walk::Place::read(after.as_ref()) else {
+            return StoreFuture::ready(Err(StoreError::Unsupported));
+        };
+        self.answer(
+            move |inner| async move { walk::issuers(&inner.topology, &inner.keys, place).await },
+        )
     }
 
     fn ready(&self) -> StoreFuture<()> {

@@ -23,7 +23,7 @@ const TOKEN_LIFESPAN: Duration = Duration::from_secs(900);
 const SESSION_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// More pages than any list of the suite has.
-const MAX_PAGES: usize = 2_000;
+pub(super) const MAX_PAGES: usize = 2_000;
 
 /// Whether the store did what the case is about.
 pub(super) type Outcome<T = ()> = Result<T, Violation>;

@@ -34,6 +34,7 @@
 
 mod ending;
 mod fixture;
+mod issuers;
 mod lists;
 mod lookup;
 mod newest;
@@ -215,6 +216,7 @@ const CASES: &[Case] = cases![
     lookup::a_store_that_answers_is_ready,
     lookup::sessions_are_listed_oldest_first,
     lookup::expired_sessions_are_not_listed,
+    issuers::issuers_with_sessions_are_listed_and_no_others,
     lists::a_list_comes_in_pages_oldest_first,
     lists::no_page_is_longer_than_the_longest,
     lists::a_cursor_survives_the_sessions_around_it,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tower_didt::store::{
-    Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark, TokenState,
-    Touched,
+    IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionPage, SessionStore,
+    StoreFuture, TokenMark, TokenState, Touched,
 };
 use tower_didt::{Issuer, MemoryStore, SessionHandle, SessionRecord, StoreError, Timestamp};
 
@@ -182,6 +182,10 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         now: Timestamp,
     ) -> StoreFuture<SessionPage> {
         self.later(Call::SessionsOf, |store| store.sessions_of(issuer, page, now))
+    }
+
+    fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        self.later(Call::SessionsOf, |store| store.issuers(after))
     }
 
     fn remembers(&self) -> bool {

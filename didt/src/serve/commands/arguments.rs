@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::serve::config::{
-    self, Invalid, Listen, Loaded, MAX_FILE_LEN, Origin, Sources, VARIABLE_PREFIX, read_file,
+    self, Invalid, Listen, Loaded, MAX_FILE_LEN, Origin, Secret, Sources, VARIABLE_PREFIX,
+    read_file,
 };
 use crate::serve::policy::Policy;
 
@@ -39,7 +40,7 @@ impl FileArgs {
 pub(crate) struct ConfigArgs {
     /// The policy file [default: the environment variable DIDT_CONFIG, or else
     /// no file]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -51,7 +52,7 @@ pub(crate) struct ConfigArgs {
 pub(crate) struct Overrides {
     /// Set a key to a TOML value or bare text, overriding the file and the environment,
     /// such as --set sessions.lifetime=1d; can be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting, global = true)]
     flags: Vec<(String, String)>,
 }
 
@@ -59,6 +60,11 @@ impl ConfigArgs {
     /// Reads and checks the rules.
     pub(crate) fn policy(&self) -> Result<Policy, Invalid> {
         self.overrides.read(self.config.as_deref(), false, config::policy)
+    }
+
+    /// Where operators connect, and administrators' secret; other settings are ignored.
+    pub(crate) fn administration(&self) -> Result<(Option<Listen>, Option<Secret>), Invalid> {
+        self.overrides.read(self.config.as_deref(), true, config::administration)
     }
 
     /// Where operators connect, if anywhere; other settings are ignored.

@@ -2,28 +2,15 @@
 //! have no HTTP client: a container's health check, an orchestrator's exec probe, a script.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
-use http::header::HOST;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use http::{Method, StatusCode};
 
 use super::arguments::ConfigArgs;
+use super::private_listener::PrivateListener;
 use crate::output::{invalid, say};
-use crate::serve::config::Listen;
-
-/// The most that is read of an answer's body, in bytes. The server's own are of one line.
-const MAX_BODY: usize = 1024;
 
 /// Ask a running `didt serve` whether it can be used
 ///
@@ -68,74 +55,18 @@ impl Healthcheck {
         };
         let path = if self.live { "/healthz" } else { "/readyz" };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let asked = async { timeout(Duration::from_secs(self.timeout), ask(&listen, path)).await };
-        let problem = match runtime.block_on(asked) {
-            Ok(Ok((StatusCode::OK, _))) => return Ok(ExitCode::SUCCESS),
-            Ok(Ok((status, said))) => format!("{path} answers {}: {said}", status.as_u16()),
-            Ok(Err(error)) => format!("{path} cannot be asked: {error}"),
-            Err(_) => format!("{path} did not answer within {} s", self.timeout),
+        let limit = Duration::from_secs(self.timeout);
+        let server = PrivateListener { listen, secret: None, limit };
+        let problem = match runtime.block_on(server.ask(Method::GET, path)) {
+            Ok(answer) if answer.status == StatusCode::OK => return Ok(ExitCode::SUCCESS),
+            Ok(answer) => {
+                let said = String::from_utf8_lossy(&answer.body).into_owned();
+                let line = said.lines().next().unwrap_or_default().replace(char::is_control, " ");
+                format!("{path} answers {}: {line}", answer.status.as_u16())
+            }
+            Err(error) => format!("{path} cannot be asked: {error}"),
         };
         say(problem);
         Ok(ExitCode::FAILURE)
-    }
-}
-
-/// The answer's status, and its first line.
-async fn ask(listen: &Listen, path: &str) -> io::Result<(StatusCode, String)> {
-    match listen {
-        Listen::Tcp(address) => {
-            exchange(TcpStream::connect(reachable(*address)).await?, path).await
-        }
-        Listen::Unix(socket) => exchange(unix(socket).await?, path).await,
-    }
-}
-
-async fn unix(socket: &Path) -> io::Result<UnixStream> {
-    UnixStream::connect(socket).await
-}
-
-/// Who listens on all addresses is reached on this machine's own.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
-async fn exchange<S>(stream: S, path: &str) -> io::Result<(StatusCode, String)>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    let request = Request::get(path).header(HOST, "didt").body(Empty::<Bytes>::new());
-    let answer = sender.send_request(request.map_err(io::Error::other)?).await;
-    let (head, body) = answer.map_err(io::Error::other)?.into_parts();
-    // The status is the verdict; a body that is too long or breaks off changes nothing about it.
-    let body =
-        Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes);
-    let said = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-    let line = said.lines().next().unwrap_or_default();
-    Ok((head.status, line.replace(char::is_control, " ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_on_all_addresses_is_asked_on_loopback() {
-        for (listening, asked) in [
-            ("0.0.0.0:9090", "127.0.0.1:9090"),
-            ("[::]:9090", "[::1]:9090"),
-            ("10.0.0.7:9090", "10.0.0.7:9090"),
-        ] {
-            let address = listening.parse().expect("an address");
-            assert_eq!(reachable(address).to_string(), asked, "{listening}");
-        }
     }
 }

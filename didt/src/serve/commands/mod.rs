@@ -5,7 +5,9 @@ mod check_config;
 mod explain;
 mod healthcheck;
 mod magic;
+mod private_listener;
 mod serve;
+mod sessions;
 
 use std::io;
 use std::process::ExitCode;
@@ -19,6 +21,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Healthcheck(healthcheck::Healthcheck),
     Magic(magic::Magic),
+    Sessions(sessions::Sessions),
 }
 
 impl Command {
@@ -29,6 +32,7 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Healthcheck(check) => check.run(),
             Self::Magic(magic) => magic.run(),
+            Self::Sessions(sessions) => sessions.run(),
         }
     }
 }

@@ -96,6 +96,16 @@ pub(crate) fn private_listener(sources: &Sources<'_>) -> Result<Option<Listen>, 
     sections::private_listener(&mut Settings::new(sources, document.as_mut())?)
 }
 
+/// The private listener and administrators' secret only.
+pub(crate) fn administration(
+    sources: &Sources<'_>,
+) -> Result<(Option<Listen>, Option<Secret>), Invalid> {
+    let document = sources.file.map(|(name, text)| Document::parse(name, text));
+    let mut document = document.transpose()?;
+    let mut settings = Settings::new(sources, document.as_mut())?;
+    Ok((sections::private_listener(&mut settings)?, sections::admin_secret(&mut settings)?))
+}
+
 /// The settings of a gateway, all of them checked.
 #[derive(Debug)]
 pub(crate) struct Config {

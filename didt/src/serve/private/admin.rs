@@ -1,5 +1,7 @@
 //! What administrators can do: see an issuer's sessions, and end them.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -8,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use serde::{Deserialize, Serialize};
-use tower_didt::{DidAuth, Issuer, SessionHandle, StoreError, Timestamp};
+use tower_didt::magic::Email;
+use tower_didt::store::{IssuerCursor, PageRequest};
+use tower_didt::{DidAuth, Issuer, SessionHandle, SessionRecord, StoreError, Timestamp};
 
 use super::bearer::{Guard, administrators_only};
 use crate::serve::audit;
@@ -17,6 +21,7 @@ use crate::serve::page;
 
 pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
     Router::new()
+        .route("/admin/issuers", get(issuers))
         .route("/admin/sessions", get(sessions))
         .route("/admin/revoke", post(revoke))
         // Of the routes alone, and before anything else is looked at.
@@ -28,7 +33,8 @@ pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Whose {
-    issuer: Issuer,
+    issuer: Option<Issuer>,
+    email: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -43,7 +49,10 @@ struct Which {
 /// What is shown of a session. Not the application's data.
 #[derive(Serialize)]
 struct Shown {
+    issuer: Issuer,
     session: SessionHandle,
+    /// By Magic's word when the session began; `null` without `[magic]` or if there is none.
+    email: Option<Email>,
     created_at: Timestamp,
     last_seen: Timestamp,
     expires_at: Timestamp,
@@ -51,7 +60,9 @@ struct Shown {
 
 #[derive(Serialize)]
 struct Sessions {
-    issuer: Issuer,
+    /// Whose they are, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<Issuer>,
     sessions: Vec<Shown>,
     /// Where the next page begins; `null` on the last.
     next: Option<String>,
@@ -66,21 +77,99 @@ struct Revoked {
     revoked: bool,
 }
 
+impl From<&Arc<SessionRecord>> for Shown {
+    fn from(record: &Arc<SessionRecord>) -> Self {
+        let user = DidAuth::magic_user_of(record);
+        Self {
+            issuer: record.issuer,
+            session: record.handle,
+            email: user.and_then(|user| user.email().cloned()),
+            created_at: record.created_at,
+            last_seen: record.last_seen,
+            expires_at: record.expires_at,
+        }
+    }
+}
+
+/// As far as an issuer's sessions are counted, about: more than the default limit, and little work where
+/// there is none.
+const MOST_COUNTED: usize = 1000;
+
+/// An issuer that has sessions, and whose e-mail address the newest of them has.
+#[derive(Serialize)]
+struct Somebody {
+    issuer: Issuer,
+    email: Option<Email>,
+    /// Up to [`MOST_COUNTED`].
+    sessions: usize,
+}
+
+#[derive(Serialize)]
+struct Somebodies {
+    issuers: Vec<Somebody>,
+    next: Option<String>,
+}
+
 async fn sessions(
     State(auth): State<DidAuth>,
     query: Result<Query<Whose>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let Query(Whose { issuer, cursor, limit }) = query?;
-    let request = page::request(cursor.as_deref(), limit).ok_or(Failure::Query)?;
-    let page = auth.sessions_of(issuer, request).await?;
-    let sessions = page.sessions.iter().map(|record| Shown {
-        session: record.handle,
-        created_at: record.created_at,
-        last_seen: record.last_seen,
-        expires_at: record.expires_at,
-    });
+    match query?.0 {
+        Whose { issuer: Some(issuer), email: None, cursor, limit } => {
+            let request = page::request(cursor.as_deref(), limit).ok_or(Failure::Query)?;
+            let page = auth.sessions_of(issuer, request).await?;
+            let sessions = page.sessions.iter().map(Shown::from).collect();
+            let next = page.next.map(|cursor| cursor.to_string());
+            Ok(uncached(Json(Sessions { issuer: Some(issuer), sessions, next })))
+        }
+        Whose { issuer: None, email: Some(email), cursor, limit: None } => {
+            let email: Email = email.parse().map_err(|_| Failure::Query)?;
+            let page = auth.issuers(cursor_of(cursor)?).await?;
+            let mut sessions = Vec::new();
+            for issuer in page.issuers {
+                let of_issuer = auth.sessions_of(issuer, PageRequest::first()).await?;
+                let shown = of_issuer.sessions.iter().map(Shown::from);
+                sessions.extend(shown.filter(|shown| shown.email.as_ref() == Some(&email)));
+            }
+            let next = page.next.map(|cursor| cursor.to_string());
+            Ok(uncached(Json(Sessions { issuer: None, sessions, next })))
+        }
+        _ => Err(Failure::Query),
+    }
+}
+
+/// Everybody who has a session, about a hundred at a time.
+async fn issuers(
+    State(auth): State<DidAuth>,
+    query: Result<Query<Where>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let page = auth.issuers(cursor_of(query?.0.cursor)?).await?;
+    let mut issuers = Vec::with_capacity(page.issuers.len());
+    for issuer in page.issuers {
+        let (mut count, mut newest, mut request) = (0, None, PageRequest::first());
+        while count < MOST_COUNTED {
+            let page = auth.sessions_of(issuer, request).await?;
+            count += page.sessions.len();
+            newest = page.sessions.last().map(Shown::from).or(newest);
+            let Some(cursor) = page.next else { break };
+            request = PageRequest::after(cursor);
+        }
+        // All may have expired.
+        let email = |newest: Shown| Somebody { issuer, email: newest.email, sessions: count };
+        issuers.extend(newest.map(email));
+    }
     let next = page.next.map(|cursor| cursor.to_string());
-    Ok(uncached(Json(Sessions { issuer, sessions: sessions.collect(), next })))
+    Ok(uncached(Json(Somebodies { issuers, next })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Where {
+    cursor: Option<String>,
+}
+
+fn cursor_of(text: Option<String>) -> Result<Option<IssuerCursor>, Failure> {
+    text.map(|text| text.parse().map_err(|_| Failure::Query)).transpose()
 }
 
 async fn revoke(

@@ -5,7 +5,9 @@
 //! | `GET /healthz` | 200 while the process lives |
 //! | `GET /readyz` | 200 if the store answers and the server is not about to stop, else 503 |
 //! | `GET /metrics` | Prometheus' text format |
+//! | `GET /admin/issuers` | a page of those who have sessions, as JSON |
 //! | `GET /admin/sessions?issuer=did:ethr:0x…` | an issuer's sessions, as JSON |
+//! | `GET /admin/sessions?email=ada@example.com` | those of people with this address, a part of all at a time |
 //! | `POST /admin/revoke?issuer=did:ethr:0x…` | ends all of them, or with `&session=…` that one |
 //!
 //! Administration asks for `Authorization: Bearer <secret>` and for nothing else: a session or a

@@ -181,7 +181,7 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
     assert_eq!(sessions.len(), 2);
     for session in sessions {
         let keys: HashSet<_> = session.as_object().expect("one").keys().cloned().collect();
-        let expected = ["session", "created_at", "last_seen", "expires_at"];
+        let expected = ["issuer", "session", "email", "created_at", "last_seen", "expires_at"];
         assert_eq!(keys, expected.map(str::to_owned).into(), "and nothing that opens it");
     }
     let told = listed.to_string();

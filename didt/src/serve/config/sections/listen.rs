@@ -127,7 +127,10 @@ fn tls(settings: &mut Settings<'_>) -> Result<Option<TlsFiles>, Invalid> {
     }
 }
 
-fn admin_secret(settings: &mut Settings<'_>) -> Result<Option<Secret>, Invalid> {
+/// What administration asks for.
+pub(in crate::serve::config) fn admin_secret(
+    settings: &mut Settings<'_>,
+) -> Result<Option<Secret>, Invalid> {
     const KEY: &str = "admin.secret_file";
     let Some(secret) = settings.secret(KEY)? else { return Ok(None) };
     // It comes back in a header, behind a blank.

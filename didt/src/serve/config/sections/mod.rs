@@ -19,7 +19,7 @@ use tower_didt::SessionLimit;
 pub(super) use self::assertion::assertion;
 pub(super) use self::cookie::cookie;
 pub(super) use self::identity::identity;
-pub(super) use self::listen::{listen, private_listener};
+pub(super) use self::listen::{admin_secret, listen, private_listener};
 pub(super) use self::magic::magic;
 pub(super) use self::running::{limits, log};
 pub(super) use self::sessions::{lifetime, sessions};
