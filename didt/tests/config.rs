@@ -303,6 +303,61 @@ mod check_config {
     }
 
     #[test]
+    fn what_a_reload_would_change_is_shown_without_a_secret() {
+        let folder = Folder::new();
+        let secret = |name: &str, text: &str| {
+            folder.file(name, format!("{NEEDLE}-{text}-0123456789-0123456789"))
+        };
+        let (one, other) = (secret("one", "one"), secret("other", "other"));
+        let settings = |secret: &str, public: &str, rest: &str| {
+            format!(
+                "{AUDIENCES}[listen]\npublic = {public:?}\nprivate = \"127.0.0.1:9090\"\n\
+                 [admin]\nsecret_file = {secret:?}\n{rest}"
+            )
+        };
+        let rule = |name: &str, path: &str, who: &str| {
+            format!("[[rules]]\nname = {name:?}\npaths = [{path:?}]\naddresses = [{who:?}]\n")
+        };
+        let (a, b) = (
+            "0xde709f2102306220921060314715629080e2fb77",
+            "0x27b1fdb04752bbc536007a920d24acb045561c26",
+        );
+        let old = rule("gone", "/gone", a) + &rule("x", "/x", a) + &rule("y", "/y", a);
+        let new = rule("y", "/z", a) + &rule("x", "/x", b) + &rule("new", "/new", a);
+        let before = folder.file("old.toml", settings(&one, "127.0.0.1:8080", &old));
+        let after = folder.file(
+            "new.toml",
+            settings(&other, "127.0.0.1:8081", &("[log]\nlevel = \"debug\"\n".to_owned() + &new)),
+        );
+        let diff = |old: &str, new: &str| {
+            let output = didt(&["check-config", "--diff", old, new]);
+            assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+            text(&output.stdout).to_owned()
+        };
+        let said = diff(&before, &after);
+        let expected = [
+            "~ listen.public: 127.0.0.1:8080 -> 127.0.0.1:8081 (takes effect after a restart)",
+            "~ admin.secret_file: other contents",
+            "~ log.level: info -> debug",
+            "- rule \"gone\": hosts any, methods any, paths /gone, asks for",
+            "~ rule \"y\": hosts any, methods any, paths /y, asks for",
+            "~ rule \"x\": admits did:ethr:0xde709",
+            "+ rule \"new\": hosts any, methods any, paths /new, asks for",
+            "~ rules: x, y, default -> y, x, default",
+        ];
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), expected.len(), "{said}");
+        for start in expected {
+            assert!(lines.iter().any(|line| line.starts_with(start)), "{start}: {said}");
+        }
+        assert!(!said.contains(NEEDLE), "{said}");
+        assert_eq!(diff(&before, &before), "");
+        let bad = folder.file("bad.toml", "colour = 1\n");
+        assert!(complaint(&didt(&["check-config", "--diff", &before, &bad])).contains("colour"));
+        assert_eq!(code(&didt(&["check-config", "--diff", &before])), 2);
+    }
+
+    #[test]
     fn no_output_holds_a_secret() {
         let folder = Folder::new();
         let secret = folder.file("secret", format!("{NEEDLE}-0123456789-0123456789-0123456789\n"));

@@ -439,6 +439,37 @@ impl DidAuth {
         self.change(|gate| gate.keys = IssuerKeys::new(max_bytes))
     }
 
+    /// Shares the caches of another `DidAuth`: those of checked proofs and of the keys of returning
+    /// issuers. Both remember used tokens for as long as the longer of their
+    /// [`max_token_age`](Self::with_max_token_age)s asks. Defaults to caches of its own.
+    ///
+    /// For an application that makes a new `DidAuth` when its settings change, and gives it the
+    /// [store](Self::with_store) of the one before. What is cached depends on no setting: which audiences,
+    /// times and people are accepted is checked again for every request.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_didt::store::SessionStore;
+    /// use tower_didt::{DidAuth, MemoryStore, Verifier};
+    ///
+    /// let store: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+    /// let before = DidAuth::new(Verifier::new("did:magic:my-app")).with_store(Arc::clone(&store));
+    /// let after = DidAuth::new(Verifier::new(["did:magic:my-app", "did:magic:mobile"]))
+    ///     .with_store(store)
+    ///     .with_caches_of(&before);
+    /// # let _ = after;
+    /// ```
+    #[must_use]
+    pub fn with_caches_of(self, other: &Self) -> Self {
+        let Gate { proofs, keys, longest_age, .. } = &*other.0;
+        self.change(|gate| {
+            longest_age.allow(gate.longest_age.get());
+            gate.longest_age = longest_age.clone();
+            gate.proofs = proofs.clone();
+            gate.keys = keys.clone();
+        })
+    }
+
     /// Where the time comes from. Defaults to [`SystemClock`].
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {

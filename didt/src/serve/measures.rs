@@ -75,6 +75,18 @@ pub(crate) fn describe() {
         "Lines of the log that could not wait for the reader of standard error, by kind."
     );
     describe_gauge!("didt_connections", "Connections that are open, by listener.");
+    describe_gauge!(
+        "didt_config_generation",
+        "Readings of the settings that took effect, the one at the start included."
+    );
+    describe_counter!(
+        "didt_config_reloads_total",
+        "Times that the settings were read again, by outcome: applied, unchanged, refused."
+    );
+    describe_gauge!(
+        "didt_config_last_reload_successful",
+        "0 where the settings that were read last were refused, else 1."
+    );
     describe_gauge!("didt_build_info", "1, and the version as a label.");
     // The name that Prometheus' own client libraries give it.
     describe_gauge!("process_start_time_seconds", "When this process began, in Unix seconds.");

@@ -17,11 +17,6 @@ pub(crate) fn reloading() {
     }
 }
 
-/// SIGHUP found nothing to read again. No `RELOADING=1`: it was no reload.
-pub(crate) fn nothing_reloaded() {
-    tell(&[NotifyState::Status("SIGHUP changed nothing: there is nothing to read again")]);
-}
-
 /// It is about to end.
 pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);

@@ -90,6 +90,10 @@ impl Didt {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         self.child.signal(name);
     }

@@ -17,6 +17,7 @@ mod healthcheck;
 mod http;
 mod logs;
 mod refusals;
+mod reload;
 mod signals;
 mod stores;
 mod systemd;

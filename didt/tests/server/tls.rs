@@ -40,14 +40,15 @@ async fn sighup_reads_the_certificate_again_and_keeps_the_old_one_where_the_new_
     // The key of another certificate: as between the two writes of a renewal.
     std::fs::write(&pem, &new.pem).expect("a file");
     didt.signal("HUP");
-    let line = didt.line_with("keeping the old certificate");
+    let line = didt.line_with("keeping the current settings");
     assert!(line.contains("ERROR") && line.contains("the key does not belong"), "{line}");
     assert!(!didt.said.join("\n").contains("PRIVATE KEY"));
     assert_eq!(shown(&connect(public, &both).await), old.der);
 
     std::fs::write(&key, &new.key).expect("a file");
     didt.signal("HUP");
-    didt.line_with("certificate reloaded");
+    let line = didt.line_with("settings reloaded");
+    assert!(line.contains("listen.tls.certificate, listen.tls.key"), "{line}");
     assert_eq!(shown(&connect(public, &both).await), new.der);
 
     living.write_all(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("a connection");

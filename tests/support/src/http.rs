@@ -100,6 +100,7 @@ pub fn read_head(stream: &mut impl Read) -> Option<Reply> {
         let mut byte = [0];
         match stream.read(&mut byte) {
             Ok(1) => head.extend(byte),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             _ => return None,
         }
     }
@@ -124,6 +125,8 @@ fn read_until(stream: &mut impl Read, done: impl Fn(&[u8]) -> bool) -> Reply {
             Ok(0) => break,
             Ok(length) => answer.extend_from_slice(&buffer[..length]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            // A read with a time limit is not begun again by the system where a signal came.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&answer)),
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::serve::config::{
-    self, Invalid, Listen, Loaded, MAX_FILE_LEN, Origin, Secret, Sources, VARIABLE_PREFIX,
+    self, Given, Invalid, Listen, Loaded, MAX_FILE_LEN, Origin, Secret, Sources, VARIABLE_PREFIX,
     read_file,
 };
 use crate::serve::policy::Policy;
@@ -27,10 +27,19 @@ pub(crate) struct FileArgs {
 }
 
 impl FileArgs {
+    /// What is set, unchecked.
+    pub(crate) fn given(&self) -> Result<Given, Invalid> {
+        self.given_in(self.file.as_deref().or(self.named.config.as_deref()))
+    }
+
+    /// The same with this policy file.
+    pub(crate) fn given_in(&self, file: Option<&Path>) -> Result<Given, Invalid> {
+        self.named.overrides.given(file)
+    }
+
     /// Reads and checks the settings; with or without the files that they name.
     pub(crate) fn load(&self, files: bool) -> Result<Loaded, Invalid> {
-        let file = self.file.as_deref().or(self.named.config.as_deref());
-        self.named.overrides.read(file, files, Loaded::new)
+        self.given()?.load(files)
     }
 }
 
@@ -59,38 +68,36 @@ pub(crate) struct Overrides {
 impl ConfigArgs {
     /// Reads and checks the rules.
     pub(crate) fn policy(&self) -> Result<Policy, Invalid> {
-        self.overrides.read(self.config.as_deref(), false, config::policy)
+        self.overrides.read(self.config.as_deref(), config::policy)
     }
 
     /// Where operators connect, and administrators' secret; other settings are ignored.
     pub(crate) fn administration(&self) -> Result<(Option<Listen>, Option<Secret>), Invalid> {
-        self.overrides.read(self.config.as_deref(), true, config::administration)
+        config::administration(&self.overrides.given(self.config.as_deref())?.sources(true))
     }
 
     /// Where operators connect, if anywhere; other settings are ignored.
     pub(crate) fn private_listener(&self) -> Result<Option<Listen>, Invalid> {
-        self.overrides.read(self.config.as_deref(), false, config::private_listener)
+        self.overrides.read(self.config.as_deref(), config::private_listener)
     }
 }
 
 impl Overrides {
-    /// Reads this file, or the one that the environment names.
-    fn read<T>(
-        &self,
-        file: Option<&Path>,
-        files: bool,
-        read: impl FnOnce(&Sources<'_>) -> Result<T, Invalid>,
-    ) -> Result<T, Invalid> {
+    /// What is set in this file, or in the one that the environment names, and beside it.
+    fn given(&self, file: Option<&Path>) -> Result<Given, Invalid> {
         let variable = env::var_os(FILE_VARIABLE).map(PathBuf::from);
         let path = file.or(variable.as_deref());
         let file = path.map(|path| Ok((path.display().to_string(), text(path)?))).transpose()?;
-        read(&Sources {
-            file: file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())),
-            variables: variables(env::vars_os())?,
-            flags: self.flags.clone(),
-            files,
-            read: read_file,
-        })
+        Ok(Given { file, variables: variables(env::vars_os())?, flags: self.flags.clone() })
+    }
+
+    /// Reads it without the files that settings name.
+    fn read<T>(
+        &self,
+        file: Option<&Path>,
+        read: impl FnOnce(&Sources<'_>) -> Result<T, Invalid>,
+    ) -> Result<T, Invalid> {
+        read(&self.given(file)?.sources(false))
     }
 }
 

@@ -1,13 +1,14 @@
 //! `didt check-config`: what `didt serve` would do with its settings.
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::arguments::FileArgs;
 use crate::output::{invalid, say};
-use crate::serve::config::Loaded;
+use crate::serve::config::{Changes, Loaded};
 use crate::serve::policy::{Overlap, Policy, Rule, Target};
 use crate::serve::run;
 
@@ -25,6 +26,10 @@ pub(crate) struct CheckConfig {
     /// CI runner. Everything else is checked
     #[arg(long)]
     without_files: bool,
+
+    /// Tell what a reload would change where NEW takes the place of OLD
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["file", "config"])]
+    diff: Option<Vec<PathBuf>>,
 }
 
 const HELP: &str = "\
@@ -32,6 +37,7 @@ Examples:
   didt check-config gateway.toml
   didt check-config gateway.toml --set store.kind=memory
   didt check-config --without-files gateway.toml
+  didt check-config --diff /etc/didt/didt.toml new.toml
   DIDT__AUDIENCES=did:magic:my-app DIDT__ADMIT=any_key didt check-config
 
 Exit codes:
@@ -41,6 +47,9 @@ Exit codes:
 
 impl CheckConfig {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
+        if let Some([old, new]) = self.diff.as_deref() {
+            return self.compare(old, new);
+        }
         let loaded = match self.settings.load(!self.without_files) {
             Ok(loaded) => loaded,
             Err(error) => return Ok(invalid(error)),
@@ -55,6 +64,21 @@ impl CheckConfig {
         write_rules(&mut out, &loaded.config.policy)?;
         out.flush()?;
         warn_of_overlaps(&loaded.config.policy);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// One line for each difference, and none where there is none.
+    fn compare(&self, old: &Path, new: &Path) -> io::Result<ExitCode> {
+        let load = |file| self.settings.given_in(Some(file))?.load(!self.without_files);
+        let changes = match load(old).and_then(|old| Ok(Changes::between(&old, &load(new)?))) {
+            Ok(changes) => changes,
+            Err(error) => return Ok(invalid(error)),
+        };
+        let mut out = io::stdout().lock();
+        for change in changes.iter() {
+            writeln!(out, "{}", change.to_string().replace(char::is_control, " "))?;
+        }
+        out.flush()?;
         Ok(ExitCode::SUCCESS)
     }
 }

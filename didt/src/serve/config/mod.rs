@@ -6,8 +6,10 @@
 //! environment, flags ─► settings ─► sections, one by one ───┴─► Config, and what to say about it
 //! ```
 
+mod changes;
 mod disk;
 mod document;
+mod given;
 mod invalid;
 mod keys;
 mod origin;
@@ -22,6 +24,7 @@ mod value;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -34,9 +37,11 @@ use tower_didt::{
 };
 use zeroize::Zeroizing;
 
+pub(crate) use self::changes::{Change, Changes};
 pub(crate) use self::disk::read as read_file;
 use self::document::Document;
 pub(crate) use self::document::MAX_FILE_LEN;
+pub(crate) use self::given::Given;
 pub(crate) use self::invalid::Invalid;
 pub(crate) use self::keys::VARIABLE_PREFIX;
 pub(crate) use self::origin::Origin;
@@ -60,28 +65,50 @@ pub(crate) struct Sources<'a> {
     pub(crate) read: fn(&Path) -> io::Result<Zeroizing<Vec<u8>>>,
 }
 
+impl<'a> Sources<'a> {
+    /// The policy file, parsed.
+    fn document(&self) -> Result<Option<Document<'a>>, Invalid> {
+        self.file.map(|(name, text)| Document::parse(name, text)).transpose()
+    }
+}
+
 /// The settings, and what to report about them.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     /// Every key once, in a fixed order; the rules are not among them.
     pub(crate) settings: Vec<Setting>,
 }
 
 impl Loaded {
     pub(crate) fn new(sources: &Sources<'_>) -> Result<Self, Invalid> {
-        let document = sources.file.map(|(name, text)| Document::parse(name, text));
-        let mut document = document.transpose()?;
+        let mut document = sources.document()?;
+        let settings = Settings::new(sources, document.as_mut())?;
+        Self::read(settings, document)
+    }
+
+    /// Reads the `sources`, but these keys as they stand in the sources `before`.
+    pub(crate) fn pinned(
+        sources: &Sources<'_>,
+        before: &Sources<'_>,
+        keys: &[&'static str],
+    ) -> Result<Self, Invalid> {
+        let (mut document, mut old) = (sources.document()?, before.document()?);
+        let old = Settings::new(before, old.as_mut())?;
         let mut settings = Settings::new(sources, document.as_mut())?;
-        let config = Config::read(&mut settings, document)?;
+        settings.pin(keys, old);
+        Self::read(settings, document)
+    }
+
+    fn read(mut settings: Settings<'_>, document: Option<Document<'_>>) -> Result<Self, Invalid> {
+        let config = Arc::new(Config::read(&mut settings, document)?);
         Ok(Self { config, settings: settings.into_explained() })
     }
 }
 
 /// The rules only: what other settings say is not looked at, and no file that they name is read.
 pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
-    let document = sources.file.map(|(name, text)| Document::parse(name, text));
-    let mut document = document.transpose()?;
+    let mut document = sources.document()?;
     let mut settings = Settings::new(sources, document.as_mut())?;
     let lifetime = sections::lifetime(&mut settings)?;
     let magic = settings.is_given("magic.secret_key_file");
@@ -91,8 +118,7 @@ pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
 /// The private listener only: what other settings say is not looked at, and no file that they name
 /// is read.
 pub(crate) fn private_listener(sources: &Sources<'_>) -> Result<Option<Listen>, Invalid> {
-    let document = sources.file.map(|(name, text)| Document::parse(name, text));
-    let mut document = document.transpose()?;
+    let mut document = sources.document()?;
     sections::private_listener(&mut Settings::new(sources, document.as_mut())?)
 }
 
@@ -100,8 +126,7 @@ pub(crate) fn private_listener(sources: &Sources<'_>) -> Result<Option<Listen>, 
 pub(crate) fn administration(
     sources: &Sources<'_>,
 ) -> Result<(Option<Listen>, Option<Secret>), Invalid> {
-    let document = sources.file.map(|(name, text)| Document::parse(name, text));
-    let mut document = document.transpose()?;
+    let mut document = sources.document()?;
     let mut settings = Settings::new(sources, document.as_mut())?;
     Ok((sections::private_listener(&mut settings)?, sections::admin_secret(&mut settings)?))
 }

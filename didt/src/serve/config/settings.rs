@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Sources;
@@ -18,6 +19,8 @@ pub(super) struct Settings<'a> {
     given: BTreeMap<String, (Raw<'a>, Origin)>,
     sources: &'a Sources<'a>,
     explained: Vec<Setting>,
+    /// Digests of the files that settings name.
+    fingerprints: BTreeMap<String, [u8; 32]>,
 }
 
 /// One setting, explained.
@@ -27,6 +30,8 @@ pub(crate) struct Setting {
     /// A secret is `set`.
     pub(crate) value: String,
     pub(crate) origin: Origin,
+    /// SHA-256 of the file that it names, where it was read: for comparison, never shown.
+    pub(crate) fingerprint: Option<[u8; 32]>,
 }
 
 impl<'a> Settings<'a> {
@@ -70,23 +75,42 @@ impl<'a> Settings<'a> {
             }
             given.insert(key.clone(), (Raw::Text(value.clone()), Origin::Flag));
         }
-        Ok(Self { given, sources, explained: Vec::new() })
+        Ok(Self { given, sources, explained: Vec::new(), fingerprints: BTreeMap::new() })
     }
 
     /// The settings in their order.
     pub(super) fn into_explained(mut self) -> Vec<Setting> {
         let place = |setting: &Setting| KEYS.iter().position(|key| *key == setting.key);
         self.explained.sort_by_key(place);
+        for setting in &mut self.explained {
+            setting.fingerprint = self.fingerprints.get(setting.key).copied();
+        }
         self.explained
     }
 
+    /// Gives these keys the values that they have in `old`, or none.
+    pub(super) fn pin(&mut self, keys: &[&'static str], mut old: Self) {
+        for key in keys {
+            self.given.remove(*key);
+            if let Some(value) = old.given.remove(*key) {
+                self.given.insert((*key).to_owned(), value);
+            }
+        }
+    }
+
     /// The contents of a file that a setting names.
-    pub(super) fn contents(&self, key: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Invalid> {
+    pub(super) fn contents(
+        &mut self,
+        key: &str,
+        path: &Path,
+    ) -> Result<Zeroizing<Vec<u8>>, Invalid> {
         if !self.sources.files {
             return Ok(super::stand_in::contents(key));
         }
-        (self.sources.read)(path)
-            .map_err(|error| self.invalid(key, format_args!("the file cannot be read: {error}")))
+        let contents = (self.sources.read)(path)
+            .map_err(|error| self.invalid(key, format_args!("the file cannot be read: {error}")))?;
+        self.fingerprints.insert(key.to_owned(), Sha256::digest(&*contents).into());
+        Ok(contents)
     }
 
     /// Whether files are read; if not, stand-ins replace their contents.
@@ -109,7 +133,7 @@ impl<'a> Settings<'a> {
 
     pub(super) fn explain(&mut self, key: &'static str, value: impl fmt::Display) {
         let (value, origin) = (value.to_string(), self.origin(key));
-        self.explained.push(Setting { key, value, origin });
+        self.explained.push(Setting { key, value, origin, fingerprint: None });
     }
 
     pub(super) fn read<T>(

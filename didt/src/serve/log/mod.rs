@@ -2,12 +2,12 @@
 
 mod queue;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Layer, registry};
+use tracing_subscriber::{Layer, Registry, registry, reload};
 
 pub(crate) use self::queue::Lines;
 use super::audit;
@@ -15,14 +15,25 @@ use super::config::{Log, LogFormat, LogLevel};
 
 /// Sends events to standard error from now on, through a queue, so that nobody waits for its
 /// reader.
-pub(crate) fn install(log: &Log) -> Result<Lines, CannotLog> {
+pub(crate) fn install(log: &Log) -> Result<(Lines, Level), CannotLog> {
     let lines = Lines::write_to(std::io::stderr()).map_err(|_| CannotLog)?;
-    tracing::subscriber::set_global_default(subscriber(log, lines.clone()))
-        .map_err(|_| CannotLog)?;
-    Ok(lines)
+    let (subscriber, level) = subscriber(log, lines.clone());
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| CannotLog)?;
+    Ok((lines, level))
 }
 
-fn subscriber<W>(log: &Log, writer: W) -> impl Subscriber + Send + Sync
+/// How much is logged, which may change.
+#[derive(Clone, Debug)]
+pub(crate) struct Level(reload::Handle<Targets, Registry>);
+
+impl Level {
+    pub(crate) fn set(&self, level: LogLevel) {
+        // Fails only where there is no subscriber any more.
+        let _ = self.0.reload(wanted(level));
+    }
+}
+
+fn subscriber<W>(log: &Log, writer: W) -> (impl Subscriber + Send + Sync + use<W>, Level)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -33,7 +44,8 @@ where
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    registry().with(lines.with_filter(wanted(log.level)))
+    let (filter, handle) = reload::Layer::new(wanted(log.level));
+    (registry().with(lines.with_filter(filter)), Level(handle))
 }
 
 /// Ours as far as was asked for, audit at every level; of libraries no more than warnings, since
@@ -49,8 +61,8 @@ fn wanted(level: LogLevel) -> Targets {
         .with_default(level.min(LevelFilter::WARN))
         .with_target("didt", level)
         .with_target("tower_didt", level)
-        .with_target(audit::TARGET, Level::INFO)
-        .with_target(queue::TARGET, Level::WARN)
+        .with_target(audit::TARGET, LevelFilter::INFO)
+        .with_target(queue::TARGET, LevelFilter::WARN)
 }
 
 /// Something else logs already, or the system has no thread for it.
@@ -86,7 +98,8 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = Log { format, level };
-        tracing::subscriber::with_default(subscriber(&log, move || writer.clone()), act);
+        let (subscriber, _) = subscriber(&log, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, act);
         let bytes = lines.0.lock().expect("no panic inside").clone();
         String::from_utf8(bytes).expect("text")
     }

@@ -63,6 +63,11 @@ impl Policy {
         &self.rules
     }
 
+    /// The rules in their order, and what applies where none of them does.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain([&self.otherwise])
+    }
+
     /// What applies where none of them does.
     pub(crate) const fn otherwise(&self) -> &Rule {
         &self.otherwise

@@ -1,5 +1,7 @@
 //! One rule of the policy.
 
+use std::fmt;
+
 use http::Method;
 
 use super::{Access, Admit, HostPattern, PathPattern, Target};
@@ -36,6 +38,43 @@ impl Rule {
         } else {
             self.access.to_string()
         }
+    }
+}
+
+impl Rule {
+    /// Everybody whom it lists, in one order.
+    pub(crate) fn admitted(&self) -> Vec<String> {
+        match &self.admit {
+            Admit::Listed(list) => {
+                let issuers = list.issuers.iter().map(ToString::to_string);
+                let emails = list.emails.iter().map(ToString::to_string);
+                let mut all: Vec<_> = issuers.chain(emails).collect();
+                all.sort();
+                all
+            }
+            Admit::AnyKey | Admit::Known => Vec::new(),
+        }
+    }
+}
+
+/// A line for people, all but the name and who is listed.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: ToString>(items: Option<&[T]>) -> String {
+            items.map_or_else(
+                || "any".to_owned(),
+                |items| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            )
+        }
+        let Requests { hosts, methods, paths } = &self.requests;
+        write!(
+            f,
+            "hosts {}, methods {}, paths {}, asks for {}",
+            list(hosts.as_deref()),
+            list(methods.as_deref()),
+            list(paths.as_deref()),
+            self.asks_for()
+        )
     }
 }
 

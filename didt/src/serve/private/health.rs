@@ -16,21 +16,21 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const UNCACHED: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 
-pub(super) fn routes(auth: DidAuth, measures: Measures, stop: Stop) -> Router {
+pub(super) fn routes(auth: DidAuth, measures: Measures, stop: Stop, generation: u64) -> Router {
     let alive = get(|| async { (UNCACHED, "alive\n") });
-    let ready = get(ready).with_state((auth, stop));
+    let ready = get(ready).with_state((auth, stop, generation));
     let measured = get(async move || ([(CONTENT_TYPE, TEXT_FORMAT)], measures.text()));
     Router::new().route("/healthz", alive).route("/readyz", ready).route("/metrics", measured)
 }
 
 /// The reason is in the log, not in the answer.
-async fn ready(State((auth, stop)): State<(DidAuth, Stop)>) -> impl IntoResponse {
+async fn ready(State((auth, stop, generation)): State<(DidAuth, Stop, u64)>) -> impl IntoResponse {
     let (status, text) = if stop.is_finishing() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned())
     } else if auth.ready().await.is_err() {
-        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n".to_owned())
     } else {
-        (StatusCode::OK, "ready\n")
+        (StatusCode::OK, format!("ready\ngeneration {generation}\n"))
     };
     (status, UNCACHED, text)
 }

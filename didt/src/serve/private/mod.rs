@@ -28,14 +28,16 @@ use super::config::Secret;
 use super::measures::Measures;
 use super::server::Stop;
 
-/// The routes of the private listener. `stop` is what the public one hears.
+/// The routes of the private listener. `stop` is what the public one hears;
+/// `generation` counts the readings of the settings that took effect.
 pub(crate) fn router(
     auth: &DidAuth,
     measures: Measures,
     stop: Stop,
+    generation: u64,
     admin_secret: Option<&Secret>,
 ) -> Router {
-    let routes = health::routes(auth.clone(), measures, stop);
+    let routes = health::routes(auth.clone(), measures, stop, generation);
     match admin_secret {
         Some(secret) => routes.merge(admin::routes(auth.clone(), secret)),
         None => routes,

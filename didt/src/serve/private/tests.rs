@@ -33,7 +33,7 @@ impl Private {
         let recorder = measures::recorder().expect("a recorder");
         let secret = secret.map(|text| Secret::new(text.to_owned()));
         let measures = Measures::of(&recorder);
-        let router = super::router(&auth, measures, stopper.stop(), secret.as_ref());
+        let router = super::router(&auth, measures, stopper.stop(), 7, secret.as_ref());
         Self { router, auth, stopper }
     }
 
@@ -85,7 +85,10 @@ async fn alive_is_who_answers_and_ready_whose_store_does() {
     let private = Private::new(MemoryStore::new(), None);
     let ready = private.get("/readyz").await;
     assert_eq!(private.get("/healthz").await.status(), StatusCode::OK);
-    assert_eq!((ready.status(), text(ready).await.as_str()), (StatusCode::OK, "ready\n"));
+    assert_eq!(
+        (ready.status(), text(ready).await.as_str()),
+        (StatusCode::OK, "ready\ngeneration 7\n")
+    );
 
     let without = Private::new(FaultyStore::unreachable(), None);
     assert_eq!(without.get("/healthz").await.status(), StatusCode::OK);
@@ -330,7 +333,7 @@ fn what_was_measured_is_told_in_prometheus_text_format() {
             let private = Private::new(MemoryStore::new(), None);
             let stop = private.stopper.stop();
             private.sign_in(&Wallet::from_seed("alice")).await;
-            let router = super::router(&private.auth, Measures::of(&recorder), stop, None);
+            let router = super::router(&private.auth, Measures::of(&recorder), stop, 1, None);
             let request = Request::get("/metrics").body(Body::empty()).expect("a request");
             let response = router.oneshot(request).await.expect("infallible");
             assert_eq!(response.status(), StatusCode::OK);

@@ -1,5 +1,6 @@
 //! Puts everything together, and serves until a signal stops it.
 
+mod generation;
 mod reload;
 mod servers;
 mod signals;
@@ -9,31 +10,24 @@ mod warnings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tower_didt::SystemClock;
 use tracing::info;
 
-use self::reload::Reload;
+use self::generation::{Around, Generation};
+use self::reload::{Listeners, Reload};
 use self::servers::Servers;
 use self::signals::{Order, Signals};
 pub(crate) use self::start_error::StartError;
 use super::assertion::Signer;
-use super::config::{Config, Limits, Listen, PrivateListener};
-use super::did_auth::{self, Opened, did_auth};
-use super::log::Lines;
+use super::config::{Config, Given, Invalid, Listen, Loaded, PrivateListener};
+use super::log::{Level, Lines};
 use super::measures::Measures;
-use super::people;
-use super::server::{Bound, Server, Stopper, Tls};
-use super::{log, private, public, systemd};
+use super::server::{Bound, Current, Server, Stopper, Tls};
+use super::{log, systemd};
 use crate::output::say;
 
 /// What logs and metrics call the listeners.
 const PUBLIC: &str = "public";
 const PRIVATE: &str = "private";
-
-/// Connections at a time to the private listener: probes and a few people. They come out of no
-/// other limit, so that a crowd at the public one keeps no probe waiting.
-const PRIVATE_CONNECTIONS: usize = 128;
 
 /// For the private listener to end, once the public one has.
 const PRIVATE_FAREWELL: Duration = Duration::from_secs(1);
@@ -43,16 +37,16 @@ const PRIVATE_FAREWELL: Duration = Duration::from_secs(1);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, and then finishes what is in flight, within
-/// [`Limits::shutdown_timeout`]; a second such signal ends it at once. SIGHUP reads the
-/// certificate again.
+/// [`Limits::shutdown_timeout`]; a second such signal ends it at once. SIGHUP reads
+/// the settings again.
 ///
 /// Returns whether it could start; if not, standard error says why.
-pub(crate) async fn run(config: Config) -> bool {
-    let Ok(lines) = log::install(&config.log) else {
+pub(crate) async fn run(given: Given, loaded: Loaded, again: Reader) -> bool {
+    let Ok((lines, level)) = log::install(&loaded.config.log) else {
         say(StartError::Logging);
         return false;
     };
-    let outcome = start(config, &lines).await;
+    let outcome = start(given, loaded, again, &lines, level).await;
     if let Err(error) = &outcome {
         lines.say(error);
     }
@@ -60,69 +54,65 @@ pub(crate) async fn run(config: Config) -> bool {
     outcome.is_ok()
 }
 
-async fn start(config: Config, lines: &Lines) -> Result<(), StartError> {
+/// Finds the settings as they are given now.
+pub(crate) type Reader = Arc<dyn Fn() -> Result<Given, Invalid> + Send + Sync>;
+
+async fn start(
+    given: Given,
+    loaded: Loaded,
+    again: Reader,
+    lines: &Lines,
+    level: Level,
+) -> Result<(), StartError> {
     let measures = Measures::install().map_err(|_| StartError::Measuring)?;
     // Before anybody can know that we are there.
     let mut signals = Signals::new().map_err(StartError::Signals)?;
 
-    let Opened { store, redis } = did_auth::open(&config).map_err(StartError::Redis)?;
-    let magic = config.magic.as_ref().map(people::client).transpose().map_err(StartError::Magic)?;
-    let audiences = match (&config.audiences, &magic) {
-        (Some(audiences), _) => audiences.clone(),
-        (None, Some(magic)) => tokio::select! {
-            audience = people::audience(magic) => audience.map_err(StartError::ClientId)?,
-            // Magic may be away for long; whoever stops it then is not kept waiting.
-            () = signals.stop() => return Ok(()),
-        },
-        (None, None) => return Err(StartError::NoAudience),
-    };
-    let sign_in = people::sign_in(&config, magic.as_ref());
-    let auth = did_auth(&config, audiences, sign_in, store).map_err(StartError::Auth)?;
-    let prefix = &config.public.prefix;
-    let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth, prefix)).transpose();
-    let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
-    let config = Arc::new(config);
-    let tls = config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
-    let tls = tls.map(Arc::new);
-
     let stoppers = Stoppers { public: Stopper::new(), private: Stopper::new() };
+    let around = Around { measures, stop: stoppers.public.stop() };
+    let tls = tls_of(&loaded.config)?;
+    let first = tokio::select! {
+        first = Generation::first(given, loaded, tls, &around) => first?,
+        // Magic may be away for long; whoever stops it then is not kept waiting.
+        () = signals.stop() => return Ok(()),
+    };
+    let (generation, served) = first;
+    let config = generation.config();
+    let current = Listeners {
+        public: Current::new(served.public),
+        private: served.private.map(Current::new),
+    };
     let public = Server {
         name: PUBLIC,
         bound: Bound::to(&config.public.listen).await.map_err(StartError::Bind)?,
-        tls: tls.clone(),
-        router: public::router(&config, &auth, page, magic, Arc::new(SystemClock))
-            .map_err(StartError::Assertion)?,
-        limits: config.limits.clone(),
+        current: current.public.clone(),
     };
-    let private = match &config.private {
-        Some(PrivateListener { listen, admin_secret }) => Some(Server {
+    let private = match (&config.private, &current.private) {
+        (Some(PrivateListener { listen, .. }), Some(current)) => Some(Server {
             name: PRIVATE,
             bound: Bound::to(listen).await.map_err(StartError::Bind)?,
-            tls: None,
-            router: private::router(&auth, measures, stoppers.public.stop(), admin_secret.as_ref()),
-            limits: Limits { connections: PRIVATE_CONNECTIONS, ..config.limits.clone() },
+            current: current.clone(),
         }),
-        None => None,
+        _ => None,
     };
 
     announce(&public, lines);
     private.iter().for_each(|private| announce(private, lines));
-    warnings::of_settings(&config);
-    let mut tasks = JoinSet::new();
-    if let Some(redis) = redis {
-        tasks.spawn(warnings::of_redis(redis));
-    }
-    let reload = Reload::new(tls);
-    serve(public, private, &stoppers, signals, reload, config.limits.shutdown_timeout).await;
+    let reload = Reload::new(again, generation, around, current, level);
+    serve(public, private, &stoppers, signals, reload).await;
     Ok(())
 }
 
 /// Loads the files that the settings name as `run` does, so that `check-config`
 /// reports errors that would otherwise appear at start-up.
 pub(crate) fn check(config: &Config) -> Result<(), StartError> {
-    config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
+    tls_of(config)?;
     config.assertion.as_ref().map(Signer::new).transpose().map_err(StartError::Assertion)?;
     Ok(())
+}
+
+fn tls_of(config: &Config) -> Result<Option<Tls>, StartError> {
+    config.public.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)
 }
 
 struct Stoppers {
@@ -137,7 +127,6 @@ async fn serve(
     stoppers: &Stoppers,
     mut signals: Signals,
     mut reload: Reload,
-    shutdown_timeout: Duration,
 ) {
     let mut servers = Servers::default();
     servers.begin(public, &stoppers.public);
@@ -159,6 +148,7 @@ async fn serve(
     }
     systemd::stopping();
     info!("stopping");
+    let shutdown_timeout = reload.config().limits.shutdown_timeout;
     servers.end(PUBLIC, &stoppers.public, &mut signals, shutdown_timeout).await;
     servers.end(PRIVATE, &stoppers.private, &mut signals, PRIVATE_FAREWELL).await;
     info!("stopped");
@@ -166,7 +156,7 @@ async fn serve(
 
 /// Plain text, whatever the log's format: for people who started it and for tests.
 fn announce(server: &Server, lines: &Lines) {
-    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let scheme = if server.current.speaks_tls() { "https" } else { "http" };
     let name = server.name;
     match server.bound.at() {
         Listen::Tcp(address) => lines.say(format_args!("{name} listener on {scheme}://{address}")),

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io;
 
-use tower_didt::ConfigError;
 use tower_didt::magic::{MagicConfigError, MagicError};
 use tower_didt::redis::RedisConfigError;
+use tower_didt::{ConfigError, StoreError};
 
 use crate::serve::assertion::InvalidKey;
 use crate::serve::server::{BindError, TlsError};
@@ -17,6 +17,8 @@ pub(crate) enum StartError {
     Measuring,
     Signals(io::Error),
     Redis(RedisConfigError),
+    /// What is new about the store, and does not answer.
+    Store(StoreError),
     Auth(ConfigError),
     SignIn(String),
     /// Neither an audience nor a secret key, which has one, was given.
@@ -38,6 +40,7 @@ impl fmt::Display for StartError {
             Self::Measuring => f.write_str("a global metrics recorder is already set"),
             Self::Signals(error) => write!(f, "cannot install signal handlers: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
+            Self::Store(error) => write!(f, "store: {error}"),
             Self::Auth(error) => error.fmt(f),
             Self::SignIn(error) => write!(f, "sign_in: {error}"),
             Self::NoAudience => f.write_str("audiences: missing"),

@@ -3,7 +3,7 @@
 use tower_didt::RedisStore;
 use tracing::warn;
 
-use super::PRIVATE_CONNECTIONS;
+use super::generation::PRIVATE_CONNECTIONS;
 use crate::serve::config::{Config, Listen, PrivateListener};
 use crate::serve::peer::TrustedProxies;
 

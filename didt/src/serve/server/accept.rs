@@ -8,10 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::error;
 
+use super::Server;
 use super::connection::Connections;
 use super::crowd::Crowd;
 use super::stop::Stop;
-use super::{Server, http};
 
 /// How long to wait where the system has no room for a connection: it has none the next
 /// moment either.
@@ -25,12 +25,10 @@ const PERCENT_THAT_GIVES_WAY: usize = 1;
 
 /// Takes connections until it is to stop, and stops listening then.
 pub(super) async fn accept(server: Server, room: &Arc<Semaphore>, mut stop: Stop) {
-    let Server { name, bound, tls, router, limits } = server;
+    let Server { name, bound, current } = server;
     let crowd = Arc::new(Crowd::default());
-    let give_way = (limits.connections / 100 * PERCENT_THAT_GIVES_WAY).max(1);
-    let http = http::builder(&limits);
-    let connections =
-        Arc::new(Connections { http, tls, router, limits, crowd: Arc::clone(&crowd) });
+    let give_way = (current.get().limits.connections / 100 * PERCENT_THAT_GIVES_WAY).max(1);
+    let connections = Arc::new(Connections { current, crowd: Arc::clone(&crowd) });
     loop {
         let accepted = tokio::select! {
             biased;

@@ -4,10 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
@@ -16,9 +14,8 @@ use super::activity::{Activity, Doing, Noted};
 use super::bound::Transport;
 use super::crowd::{Crowd, Idle};
 use super::request::answer;
+use super::serving::Current;
 use super::stop::Stop;
-use super::tls::Tls;
-use crate::serve::config::Limits;
 use crate::serve::peer::Peer;
 
 /// For how long a connection may do nothing: longer than gateways keep theirs (nginx 60 s, Go's
@@ -34,22 +31,23 @@ const HASTY_FAREWELL: Duration = Duration::from_millis(250);
 /// What all connections of a listener have in common.
 #[derive(Debug)]
 pub(super) struct Connections {
-    pub(super) http: Builder<TokioExecutor>,
-    pub(super) tls: Option<Arc<Tls>>,
-    pub(super) router: Router,
-    pub(super) limits: Limits,
+    pub(super) current: Current,
     pub(super) crowd: Arc<Crowd>,
 }
 
 impl Connections {
     /// Serves a connection until it ends, or it is over.
     pub(super) async fn serve(&self, stream: Box<dyn Transport>, peer: Peer, mut stop: Stop) {
-        let Some(tls) = &self.tls else {
+        let (tls, header_timeout) = {
+            let serving = self.current.get();
+            (serving.tls.clone(), serving.limits.header_timeout)
+        };
+        let Some(tls) = tls else {
             return self.serve_http(stream, peer, stop).await;
         };
-        let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+        let handshake = TlsAcceptor::from(tls.into_config()).accept(stream);
         let handshake = tokio::select! {
-            handshake = timeout(self.limits.header_timeout, handshake) => handshake,
+            handshake = timeout(header_timeout, handshake) => handshake,
             () = stop.finishing() => return,
         };
         match handshake {
@@ -63,10 +61,14 @@ impl Connections {
         let activity = Activity::new();
         let mut watch = activity.watch();
         let stream = TokioIo::new(Noted::new(stream, activity.clone()));
-        let limit = self.limits.request_timeout;
+        // Not the whole, with its routes: a connection may outlive many of them.
+        let (http, limits) = {
+            let serving = self.current.get();
+            (Arc::clone(&serving.http), serving.limits.clone())
+        };
         let service =
-            service_fn(move |request| answer(&self.router, request, peer, limit, &activity));
-        let mut connection = pin!(self.http.serve_connection(stream, service));
+            service_fn(move |request| answer(&self.current.get(), request, peer, &activity));
+        let mut connection = pin!(http.serve_connection(stream, service));
         let mut over = stop.clone();
         let mut ending = false;
         let mut farewell = FAREWELL;
@@ -77,7 +79,7 @@ impl Connections {
                 idle = (doing != Doing::Answering).then(|| self.crowd.enter());
             }
             let patience = match doing {
-                Doing::ReadingHead => Some(self.limits.header_timeout),
+                Doing::ReadingHead => Some(limits.header_timeout),
                 // Each request has a limit of its own.
                 Doing::Answering => None,
                 Doing::Nothing if ending => Some(farewell),
@@ -107,7 +109,7 @@ impl Connections {
                     farewell = HASTY_FAREWELL;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = read_until(unread.map(|since| since + self.limits.write_timeout)) => {
+                () = read_until(unread.map(|since| since + limits.write_timeout)) => {
                     metrics::counter!("didt_unread_answers_total").increment(1);
                     debug!("a client did not read its answer in time");
                     return;

@@ -9,7 +9,7 @@
 //!             └ room for so many connections, and crowd: who gives way
 //! ```
 //!
-//! What a client may take: [`Limits`], and the constants beside their use.
+//! What a client may take: [`Limits`](super::config::Limits), and the constants beside their use.
 
 mod accept;
 mod activity;
@@ -18,6 +18,7 @@ mod connection;
 mod crowd;
 mod http;
 mod request;
+mod serving;
 mod stop;
 mod tls;
 mod unread;
@@ -27,13 +28,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::sync::Semaphore;
 
 pub(crate) use self::bound::{BindError, Bound};
+pub(crate) use self::serving::{Current, Serving};
 pub(crate) use self::stop::{Stop, Stopper};
 pub(crate) use self::tls::{Tls, TlsError};
-use super::config::Limits;
 
 /// A listener and what it serves.
 #[derive(Debug)]
@@ -41,10 +41,7 @@ pub(crate) struct Server {
     /// What metrics call it.
     pub(crate) name: &'static str,
     pub(crate) bound: Bound,
-    /// Without it plain HTTP.
-    pub(crate) tls: Option<Arc<Tls>>,
-    pub(crate) router: Router,
-    pub(crate) limits: Limits,
+    pub(crate) current: Current,
 }
 
 impl Server {
@@ -53,7 +50,7 @@ impl Server {
     /// Told to finish, it takes no connection any more, and ends each once it has answered. Told
     /// that it is over, it drops what there is.
     pub(crate) async fn serve(self, stop: Stop) {
-        let connections = connections_within(self.limits.connections);
+        let connections = connections_within(self.current.get().limits.connections);
         let room = Arc::new(Semaphore::new(connections as usize));
         accept::accept(self, &room, stop).await;
         // Every connection holds a place. The room is never closed, so there is no error.

@@ -2,9 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Request, Response, StatusCode};
@@ -13,27 +11,28 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::activity::Activity;
+use super::serving::Serving;
 use super::unread::Unread;
 use crate::serve::peer::Peer;
 
 /// Answers one request.
 ///
-/// Whatever takes longer than `limit` is answered with 503 and `Retry-After`, as is a store that
+/// Whatever takes longer than `limits.request_timeout` is answered with 503 and `Retry-After`, as is a store that
 /// cannot answer: no gateway takes that for a yes. Bodies are read by whoever wants one, within the same
 /// time; what nobody read when the answer is made ends the connection (HTTP/1.1) or the stream (HTTP/2).
 ///
 /// A client that leaves its answers unread gets no further ones: they wait until it reads, and those
 /// that are made all the same are dropped. [`connection`](super::connection) ends it in time.
 pub(super) fn answer(
-    router: &Router,
+    serving: &Serving,
     mut request: Request<Incoming>,
     peer: Peer,
-    limit: Duration,
     activity: &Activity,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     let in_flight = activity.begin(request.version());
     request.extensions_mut().insert(peer);
-    let answer = router.clone().oneshot(request.map(Body::new));
+    let limit = serving.limits.request_timeout;
+    let answer = serving.router.clone().oneshot(request.map(Body::new));
     let activity = activity.clone();
     let answer = async move {
         activity.room().await;

@@ -1,9 +1,9 @@
-//! TLS: rustls with ring, and certificates that can be read again.
+//! TLS: rustls with ring.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,30 +15,18 @@ use crate::serve::config::{TlsFiles, read_file};
 /// What is spoken inside, best first (RFC 7301).
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// A certificate and its key, as they were last read.
-#[derive(Debug)]
-pub(crate) struct Tls {
-    files: TlsFiles,
-    current: RwLock<Arc<ServerConfig>>,
-}
+/// A certificate and its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls(Arc<ServerConfig>);
 
 impl Tls {
     /// Reads the files.
     pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        Ok(Self { files: files.clone(), current: RwLock::new(Arc::new(read(files)?)) })
+        read(files).map(Arc::new).map(Self)
     }
 
-    /// Reads the files again. New connections get what is in them; if that is no good, all stays
-    /// as it was. Existing connections live on.
-    pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        let new = Arc::new(read(&self.files)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(())
-    }
-
-    /// What a new connection gets.
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn into_config(self) -> Arc<ServerConfig> {
+        self.0
     }
 }
 

@@ -149,9 +149,9 @@ fn a_container_needs_no_file() {
     let config = load(None, &variables, &[]).expect("good").config;
     assert_eq!(config.audiences, Some(Audiences::from(["did:magic:a", "did:magic:b"])));
     assert_eq!(config.public.listen, Listen::Unix("/run/public.sock".into()));
-    let private = config.private.expect("a private listener");
+    let private = config.private.as_ref().expect("a private listener");
     assert_eq!(private.listen, Listen::Tcp("[::]:9090".parse().expect("an address")));
-    let secret = private.admin_secret.expect("a secret");
+    let secret = private.admin_secret.as_ref().expect("a secret");
     assert_eq!(secret.expose(), format!("{NEEDLE}-0123456789-0123456789-0123456789"));
     let five = NonZeroUsize::new(5).expect("not 0");
     assert_eq!(config.sessions.max_per_issuer, SessionLimit::AtMost(five));
@@ -218,7 +218,7 @@ fn every_table_is_read() {
         level = "debug"
     "#;
     let config = good(file).config;
-    let tls = config.public.tls.expect("TLS");
+    let tls = config.public.tls.as_ref().expect("TLS");
     assert_eq!(tls.certificate, Path::new("pem-certificate"));
     assert_eq!(tls.key, Path::new("pem-key"));
     assert_eq!(config.cookie.name(), "__Secure-shop");
@@ -236,7 +236,7 @@ fn every_table_is_read() {
     assert!(config.sessions.bound_login.is_some());
     assert!(matches!(config.store, Store::Sealed { ledger: Some(_), .. }));
     assert_eq!(config.identity.issuer, "x-user");
-    let assertion = config.assertion.expect("an assertion");
+    let assertion = config.assertion.as_ref().expect("an assertion");
     assert_eq!(
         (assertion.issuer.as_str(), assertion.audience.as_str()),
         ("https://auth.example.com", "api")

@@ -35,7 +35,7 @@ fn rules_say_who_may_pass() {
         paths = ["/**"]
         "#,
     );
-    let policy = good(&file).config.policy;
+    let policy = &good(&file).config.policy;
     let rule = |method: &str, host: &str, path: &str| {
         let [method, host, path] = [method, host, path].map(str::as_bytes);
         policy.rule_for(&Target::new(method, b"https", host, path).expect("canonical"))
@@ -228,7 +228,7 @@ fn a_list_at_the_top_is_for_every_rule_that_has_none() {
          [[rules]]\nname = \"a\"\npaths = [\"/a\"]\n\
          [[rules]]\nname = \"b\"\npaths = [\"/b\"]\nadmit = \"any_key\"\n"
     );
-    let policy = good(&text).config.policy;
+    let policy = &good(&text).config.policy;
     let admit = |path: &str| {
         let target = Target::new(b"GET", b"https", b"a.example", path.as_bytes());
         policy.rule_for(&target.expect("canonical")).admit.clone()

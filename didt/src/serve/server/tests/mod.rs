@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tower_didt_test_support::directory::Directory;
 
-use super::{Bound, Server, Stopper, Tls};
+use super::{Bound, Current, Server, Serving, Stopper, Tls};
 use crate::serve::config::{Limits, Listen};
 use crate::serve::peer::Peer;
 
@@ -60,22 +60,24 @@ fn routes() -> (Router, Held) {
 /// A server that runs beside the test.
 struct Running {
     at: Listen,
+    current: Current,
     stopper: Stopper,
     serving: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(router: Router, limits: Limits, tls: Option<Arc<Tls>>) -> Self {
+    async fn start(router: Router, limits: Limits, tls: Option<Tls>) -> Self {
         Self::at(&Listen::Tcp(([127, 0, 0, 1], 0).into()), router, limits, tls).await
     }
 
-    async fn at(listen: &Listen, router: Router, limits: Limits, tls: Option<Arc<Tls>>) -> Self {
+    async fn at(listen: &Listen, router: Router, limits: Limits, tls: Option<Tls>) -> Self {
         let bound = Bound::to(listen).await.expect("a place to listen on");
         let at = bound.at().clone();
         let stopper = Stopper::new();
-        let server = Server { name: "test", bound, tls, router, limits };
+        let current = Current::new(Serving::new(router, tls, limits));
+        let server = Server { name: "test", bound, current: current.clone() };
         let serving = tokio::spawn(server.serve(stopper.stop()));
-        Self { at, stopper, serving }
+        Self { at, current, stopper, serving }
     }
 
     fn address(&self) -> SocketAddr {

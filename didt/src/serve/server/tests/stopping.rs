@@ -49,7 +49,7 @@ async fn what_does_not_end_in_time_is_dropped() {
 
 #[tokio::test]
 async fn a_stopper_that_is_gone_ends_it_too() {
-    let Running { at, stopper, serving } =
+    let Running { at, stopper, serving, .. } =
         Running::start(routes().0, Limits::default(), None).await;
     drop(stopper);
     soon("the server ends", serving).await.expect("no panic");
@@ -69,4 +69,22 @@ async fn it_stops_while_it_has_no_room_too() {
     held.go.add_permits(1);
     assert!(rest(&mut stream).await.ends_with("held"));
     server.ends().await;
+}
+
+#[tokio::test]
+async fn a_request_ends_with_what_was_served_when_it_began() {
+    let (router, mut held) = routes();
+    let server = Running::start(router, Limits::default(), None).await;
+    let mut slow = server.connect().await;
+    send(&mut slow, &get_of("/held")).await;
+    soon("the request", held.arrived.recv()).await.expect("one");
+    let later = Router::new().route("/held", get(async || "later"));
+    server.current.replace(Serving::new(later, None, Limits::default()));
+    let mut other = server.connect().await;
+    send(&mut other, &get_of("/held")).await;
+    assert!(answer(&mut other).await.ends_with("later"));
+    held.go.add_permits(1);
+    assert!(answer(&mut slow).await.ends_with("held"));
+    send(&mut slow, &get_of("/held")).await;
+    assert!(answer(&mut slow).await.ends_with("later"), "the next one on the same connection");
 }

@@ -41,7 +41,7 @@ async fn https_speaks_what_the_client_prefers() {
     let (directory, own) = (Directory::new(), Certificate::of("localhost"));
     let files = files(&directory);
     write(&files, &own.pem, &own.key);
-    let tls = Arc::new(Tls::load(&files).expect("a certificate"));
+    let tls = Tls::load(&files).expect("a certificate");
     let server = Running::start(routes().0, Limits::default(), Some(tls)).await;
 
     let stream = connect(&server, &[&own], &["h2", "http/1.1"]).await.expect("a handshake");
@@ -73,8 +73,8 @@ async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody()
         (Directory::new(), Certificate::of("localhost"), Certificate::of("localhost"));
     let files = files(&directory);
     write(&files, &old.pem, &old.key);
-    let tls = Arc::new(Tls::load(&files).expect("a certificate"));
-    let server = Running::start(routes().0, Limits::default(), Some(Arc::clone(&tls))).await;
+    let tls = Tls::load(&files).expect("a certificate");
+    let server = Running::start(routes().0, Limits::default(), Some(tls)).await;
     let both = [&old, &new];
     let mut living = connect(&server, &both, &[]).await.expect("a handshake");
 
@@ -91,17 +91,18 @@ async fn a_new_certificate_is_shown_to_new_connections_and_a_bad_one_to_nobody()
     ];
     for (certificate, key, expected) in bad {
         write(&files, certificate, key);
-        let error = tls.reload().expect_err(expected).to_string();
+        let error = Tls::load(&files).expect_err(expected).to_string();
         assert!(error.contains(expected) && !error.contains('\n'), "{error}");
         assert_eq!(shown(&server, &both).await, old.der, "{expected}");
     }
     std::fs::remove_file(&files.key).expect("a file");
-    let error = tls.reload().expect_err("no file").to_string();
+    let error = Tls::load(&files).expect_err("no file").to_string();
     assert!(error.starts_with("there is no file "), "{error}");
     assert_eq!(shown(&server, &both).await, old.der);
 
     write(&files, &new.pem, &new.key);
-    tls.reload().expect("a certificate");
+    let tls = Tls::load(&files).expect("a certificate");
+    server.current.replace(Serving::new(routes().0, Some(tls), Limits::default()));
     assert_eq!(shown(&server, &both).await, new.der);
     send(&mut living, &get_of("/peer")).await;
     assert!(answer(&mut living).await.starts_with("HTTP/1.1 200"), "the old connection lives on");
@@ -112,7 +113,7 @@ async fn a_handshake_that_does_not_come_ends_the_connection() {
     let (directory, own) = (Directory::new(), Certificate::of("localhost"));
     let files = files(&directory);
     write(&files, &own.pem, &own.key);
-    let tls = Arc::new(Tls::load(&files).expect("a certificate"));
+    let tls = Tls::load(&files).expect("a certificate");
     let limits =
         Limits { header_timeout: Duration::from_millis(500), connections: 1, ..Limits::default() };
     let server = Running::start(routes().0, limits, Some(tls)).await;
