@@ -363,6 +363,13 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_64_wallets_are_read() {
+        let wallet = r#"{"network":"MAINNET","public_address":"7Ec","wallet_type":"SOLANA"}"#;
+        let body = with(&format!(r#""wallets":[{}]"#, [wallet; 100].join(",")));
+        assert_eq!(read(200, &body).expect("a user").wallets.len(), 64);
+    }
+
+    #[test]
     fn wallets_are_read_one_by_one() {
         let body = with(
             r#""wallets":[{"network":"MAINNET","public_address":"7Ec","wallet_type":"SOLANA"},

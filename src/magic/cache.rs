@@ -73,6 +73,12 @@ impl ProfileCache {
         }
     }
 
+    /// When Magic said that there is no such user, if it has not said otherwise since, however long
+    /// ago that was.
+    pub(super) fn gone_since(&self, issuer: Issuer) -> Option<Timestamp> {
+        self.nobodies.get(&issuer)
+    }
+
     /// The last profile, however old.
     pub(super) fn last(&self, issuer: Issuer) -> Option<MagicUser> {
         self.users.get(&issuer)

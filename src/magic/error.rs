@@ -36,7 +36,7 @@ pub enum Unavailable {
     Connection(Arc<dyn std::error::Error + Send + Sync>),
     /// Magic failed with this status, 5xx or 408.
     Failing(StatusCode),
-    /// More look-ups are waiting than are allowed to.
+    /// More look-ups, or sign-outs, are waiting than are allowed to.
     Busy,
 }
 

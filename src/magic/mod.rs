@@ -30,6 +30,7 @@ mod flights;
 mod observe;
 mod people;
 mod secret_key;
+mod sign_outs;
 mod transport;
 mod user;
 

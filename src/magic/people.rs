@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::cache::{Ages, Known, ProfileCache};
 use super::error::{MagicError, Unavailable};
 use super::flights::{Flights, Landing};
+use super::sign_outs::SignOuts;
 use super::{AdminApi, MagicConfigError, MagicUser, SecretKey, observe};
 use crate::did::{Clock, Issuer, SystemClock, Timestamp, Verifier};
 
@@ -72,6 +73,7 @@ struct Inner {
     waiting: Arc<Semaphore>,
     new_calls: Arc<Semaphore>,
     renewals: Arc<Semaphore>,
+    sign_outs: Arc<SignOuts>,
     clock: Arc<dyn Clock>,
     on_change: Option<ChangeHook>,
 }
@@ -110,6 +112,7 @@ impl Magic {
             waiting: Arc::new(Semaphore::new(DEFAULT_MAX_WAITING)),
             new_calls: Arc::new(Semaphore::new(MAX_NEW_CALLS)),
             renewals: Arc::new(Semaphore::new(MAX_RENEWALS)),
+            sign_outs: Arc::default(),
             clock: Arc::new(SystemClock),
             on_change: None,
         }))
@@ -183,13 +186,16 @@ impl Magic {
         self.0.api.verifier().await
     }
 
-    /// Ends a user's sessions *with Magic*. Always a call.
+    /// Ends a user's sessions *with Magic*. Always a call: 16 at a time, one for each issuer.
     ///
     /// # Errors
     ///
-    /// As [`AdminApi::sign_out`].
+    /// As [`AdminApi::sign_out`]; and [`Unavailable::Busy`] while this issuer is being signed out
+    /// already, or where there are too many sign-outs to make a call within the time budget.
     pub async fn sign_out(&self, issuer: Issuer) -> Result<(), MagicError> {
-        self.0.api.sign_out(issuer).await
+        let inner = &self.0;
+        let call = inner.api.sign_out(issuer);
+        inner.sign_outs.pass_on(issuer, inner.api.budget(), call).await
     }
 
     /// Looks up who is behind a verified issuer, from the cache if possible.
@@ -242,9 +248,11 @@ impl Magic {
         }
     }
 
-    /// Whether Magic said recently that there is no such user.
-    pub(crate) fn is_nobody(&self, issuer: Issuer, now: Timestamp) -> bool {
-        matches!(self.0.cache.look(issuer, self.0.ages, now), Known::Nobody)
+    /// When Magic said that there is no such user, if that was its last word. It counts until there
+    /// is another one: were it forgotten as soon as Magic is asked again, somebody who was deleted
+    /// would be back until the answer comes.
+    pub(crate) fn gone_since(&self, issuer: Issuer) -> Option<Timestamp> {
+        self.0.cache.gone_since(issuer)
     }
 
     /// Begins to renew a profile in the background, unless that failed a moment ago. Where there is

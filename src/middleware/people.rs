@@ -72,6 +72,9 @@ impl People {
             // A profile of somebody else would be a mistake of the store.
             .filter(|user| user.issuer() == issuer);
         let now = now();
+        // What Magic said later: that there is no such user any more.
+        let gone = asked.magic.gone_since(issuer);
+        let kept = kept.filter(|user| gone.is_none_or(|gone| gone < user.asked_at()));
         if kept.as_ref().is_some_and(|user| now.since(user.asked_at()) < asked.renew_after) {
             return kept;
         }

@@ -159,14 +159,14 @@ impl Session {
         self.0.gate.people.of_session(self, || self.0.gate.clock.now())
     }
 
-    /// Whether Magic said within the last seconds that it knows no such user. `false` where it said
-    /// nothing lately: then [`magic_user`](Self::magic_user) may be missing for now.
+    /// Whether Magic's last word was that it knows no such user. `false` where it said nothing
+    /// lately: then [`magic_user`](Self::magic_user) may be missing for now.
     #[cfg(feature = "magic")]
     #[cfg_attr(docsrs, doc(cfg(feature = "magic")))]
     #[must_use]
     pub fn is_unknown_to_magic(&self) -> bool {
         let asked = self.0.gate.people.0.as_ref();
-        asked.is_some_and(|asked| asked.magic.is_nobody(self.issuer(), self.0.gate.clock.now()))
+        asked.is_some_and(|asked| asked.magic.gone_since(self.issuer()).is_some())
     }
 
     /// The data attached at sign-in.

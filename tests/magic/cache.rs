@@ -272,6 +272,34 @@ async fn look_ups_that_wait_are_bounded_and_renewals_go_on_meanwhile() {
     assert_eq!(busy, 50);
 }
 
+/// Anybody signs in with a made-up key and out again: that opens no more connections to Magic, and
+/// keeps nobody else from signing out for long.
+#[tokio::test(start_paused = true)]
+async fn sign_outs_under_way_are_bounded_for_all_and_for_each_issuer() {
+    let stub = stub();
+    stub.fail_always(Some(Fault::Hang));
+    let (magic, _) = magic(&stub);
+    let started = Instant::now();
+    let mut asking = JoinSet::new();
+    for number in 0..3000 {
+        let (magic, issuer) = (magic.clone(), issuer(&format!("mallory {}", number % 1500)));
+        asking.spawn(async move { magic.sign_out(issuer).await });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stub.calls(), 16, "calls at a time");
+    let mut busy = 0;
+    while let Some(answer) = asking.join_next().await {
+        let error = answer.expect("no panic").expect_err("no answer");
+        busy += usize::from(error.name() == "busy");
+    }
+    // A second one for an issuer, and those beyond 1,024, at once; then those who got no place.
+    assert!(busy >= 1500 + 476, "{busy}");
+    assert!(started.elapsed() <= Duration::from_millis(6001), "{:?}", started.elapsed());
+    stub.fail_always(None);
+    magic.sign_out(ada()).await.expect("room again");
+    assert_eq!(stub.signed_out(), [ada()]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn flapping_under_load_never_shows_a_wrong_profile_or_asks_twice_at_once() {
     let stub = stub();

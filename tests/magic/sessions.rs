@@ -307,6 +307,30 @@ async fn a_profile_in_use_is_renewed_when_it_is_an_hour_old_and_no_request_waits
     assert_eq!(stub.calls(), 2);
 }
 
+/// Of what a session has kept of somebody whom Magic no longer knows nothing comes back, not even for
+/// the moment until Magic has been asked again.
+#[tokio::test(start_paused = true)]
+async fn the_profile_of_a_deleted_user_goes_with_magics_word_and_stays_gone() {
+    let stub = stub();
+    let site = site(&stub);
+    let cookie = site.sign_in("ada").await;
+    stub.remove_user(ada());
+    site.clock.advance(60 * MINUTE);
+    assert_eq!(text(site.with_cookie("/maybe", &cookie).await).await, "Ada@example.com");
+    settle().await;
+    for _ in 0..20 {
+        assert_eq!(text(site.with_cookie("/maybe", &cookie).await).await, "nobody");
+        site.clock.advance(Duration::from_secs(7));
+    }
+    assert_eq!(text(site.with_cookie("/issuer", &cookie).await).await, ada().to_string());
+
+    stub.add_user(TestUser::new(ada()).email("countess@example.com"));
+    site.clock.advance(Duration::from_secs(11));
+    assert_eq!(text(site.with_cookie("/maybe", &cookie).await).await, "nobody");
+    settle().await;
+    assert_eq!(text(site.with_cookie("/maybe", &cookie).await).await, "countess@example.com");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failing_api_is_not_asked_with_every_request_of_an_old_session() {
     let stub = stub();

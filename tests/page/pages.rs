@@ -5,6 +5,7 @@ use http::StatusCode;
 use tower_didt::page::{PageError, Script, SignInPage, Texts};
 use tower_didt::testing::Wallet;
 use tower_didt::{BoundLogin, DidAuth, Refusal, SessionCookie};
+use tower_didt_test_support::store::{Call, FaultyStore};
 
 use crate::support::{AUDIENCE, Answer, BROWSER, SCRIPT, and, app, app_with, ask, auth, sign_in};
 
@@ -25,6 +26,7 @@ async fn the_pages_have_a_strict_policy_and_are_kept_by_nobody() {
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(answer.header("x-frame-options"), "DENY");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
         assert!(["no-referrer", "same-origin"].contains(&answer.header("referrer-policy")));
         let policy = answer.header("content-security-policy");
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
@@ -138,6 +140,9 @@ async fn a_token_is_exchanged_for_the_cookie_and_who_is_signed_in_goes_straight_
         assert_eq!((on.status, on.header("location")), (StatusCode::SEE_OTHER, to), "{query}");
         assert_eq!(on.header("cache-control"), "no-store");
     }
+    let long = format!("/auth/sign-in?rd=/me&x={}", "x".repeat(8 * 1024));
+    let on = ask(&app, "GET", &long, &and(BROWSER, &signed_in)).await;
+    assert_eq!(on.header("location"), "/", "a query of more than 8 KiB is not read");
     let again = ask(&app, "GET", "/auth/sign-in?again&rd=/me", &and(BROWSER, &signed_in)).await;
     assert_eq!(again.status, StatusCode::OK, "who is asked again sees the page");
 }
@@ -237,12 +242,22 @@ async fn a_rejection_has_a_word_for_the_page_and_says_no_more() {
     let down = auth().with_on_login(async |_| Err::<(), _>(Refusal::unavailable()));
     let bound = auth().with_bound_login(BoundLogin::required());
     let single_app = app(&single);
+    let used_by_default = good();
+    let default_app = app(&auth());
+    ask(
+        &default_app,
+        "POST",
+        "/auth/sign-in",
+        &and(SCRIPT, &[("authorization", &used_by_default)]),
+    )
+    .await;
     ask(&single_app, "POST", "/auth/sign-in", &and(SCRIPT, &[("authorization", &used)])).await;
-    let rows: [(&str, Router, String, u16, &str); 7] = [
+    let rows: [(&str, Router, String, u16, &str); 8] = [
         ("expired", app(&auth()), old, 401, "clock"),
         ("another application's", app(&auth()), other, 401, "not_accepted"),
         ("nonsense", app(&auth()), "Bearer x".to_owned(), 401, "not_accepted"),
         ("used", single_app, used, 401, "used"),
+        ("used, and good for other requests", default_app, used_by_default, 401, "used"),
         ("refused", app(&refusing), good(), 403, "refused"),
         ("hook cannot tell", app(&down), good(), 503, "refused"),
         ("unbound", app(&bound), good(), 401, "challenge"),
@@ -253,6 +268,21 @@ async fn a_rejection_has_a_word_for_the_page_and_says_no_more() {
         assert_eq!(answer.status.as_u16(), status, "{name}");
         assert_eq!(answer.text(), format!(r#"{{"reason":"{reason}"}}"#), "{name}");
         assert!(answer.headers.get("set-cookie").is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_that_the_store_was_not_told_of_is_not_called_one() {
+    let store = FaultyStore::default();
+    let app = app(&auth().with_store(store.clone()));
+    let cookie = sign_in(&app).await;
+    store.set_failing(Call::Revoke, true);
+    for accept in ["application/json", "text/html"] {
+        let headers = [("cookie", cookie.as_str()), ("accept", accept)];
+        let own = [("host", "app.example"), ("sec-fetch-site", "same-origin")];
+        let answer = ask(&app, "POST", "/auth/sign-out", &and(&own, &headers)).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{accept}");
+        assert!(answer.headers.get("set-cookie").is_none(), "the session is alive");
     }
 }
 

@@ -20,6 +20,7 @@ mod http;
 #[cfg(feature = "sealed")]
 mod ledger;
 mod lists;
+mod order;
 #[allow(dead_code, reason = "shared with the tests of other stores")]
 mod proxy;
 mod resharding;

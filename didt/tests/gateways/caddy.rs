@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::behaviour;
 use crate::support::{Gateway, needs};
 
-const CADDY: Gateway = Gateway {
+pub(crate) const CADDY: Gateway = Gateway {
     name: "caddy",
     program: "caddy",
     files: &["Caddyfile"],

@@ -14,7 +14,7 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
-const fn envoy(name: &'static str) -> Gateway {
+pub(crate) const fn envoy(name: &'static str) -> Gateway {
     Gateway {
         name,
         program: "envoy",

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::behaviour;
 use crate::support::{Echoed, Gateway, Site, Store, needs};
 
-const HAPROXY: Gateway = Gateway {
+pub(crate) const HAPROXY: Gateway = Gateway {
     name: "haproxy",
     program: "haproxy",
     files: &["haproxy.cfg", "didt.lua"],

@@ -11,6 +11,7 @@ mod behaviour;
 mod caddy;
 mod envoy;
 mod haproxy;
+mod http2;
 mod nginx;
 mod support;
 mod traefik;

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::behaviour;
 use crate::support::{Echoed, Gateway, Site, Store, needs};
 
-const NGINX: Gateway = Gateway {
+pub(crate) const NGINX: Gateway = Gateway {
     name: "nginx",
     program: "nginx",
     files: &["nginx.conf", "didt.conf"],

@@ -49,7 +49,9 @@ pub(super) async fn logout(
     }
     audit::sign_out(session.issuer(), session.handle(), everywhere, client.0);
     // The own session first, and whatever becomes of Magic's: it may have ended by itself.
+    // A key that is nobody's has no session there.
     if let Some(magic) = magic
+        && !session.is_unknown_to_magic()
         && let Err(error) = magic.sign_out(session.issuer()).await
     {
         tracing::warn!(%error, "signed out here, but not at Magic");

@@ -159,6 +159,30 @@ async fn while_magic_is_down_sign_ins_are_503_or_wait_for_the_profile() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whom_magic_no_longer_knows_passes_no_more_where_users_or_addresses_are_asked_for() {
+    let stub = stub();
+    let gateway = gateway(&stub, true, Vec::new());
+    let cookie = gateway.sign_in(&alice()).await;
+    stub.remove_user(alice().issuer());
+    gateway.clock.advance(Duration::from_secs(3600));
+    assert_eq!(check(&gateway, &cookie, "/staff").await.status, StatusCode::OK, "not asked yet");
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for path in ["/", "/staff", "/alice"] {
+            let answer = check(&gateway, &cookie, path).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {answer:?}");
+        }
+        let answer = check(&gateway, &cookie, "/optional").await;
+        assert_eq!(answer.header("x-auth-email"), Some(""), "the address of before");
+        gateway.clock.advance(Duration::from_secs(11));
+    }
+    // There is no session of theirs at Magic that could be ended.
+    let sign_out = with_cookie(post("/auth/logout"), &cookie);
+    assert_eq!(gateway.send(PROXY, empty(sign_out)).await.status, StatusCode::NO_CONTENT);
+    assert!(stub.signed_out().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn signing_out_ends_the_own_session_first_and_magics_too() {
     let stub = stub();
     let gateway = gateway(&stub, true, Vec::new());

@@ -162,6 +162,10 @@ impl Site {
         upgrade(self.port, raw.as_bytes(), sent)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
