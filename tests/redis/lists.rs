@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use tower_didt::store::{MAX_ENDED_PER_MINT, Minted, PageRequest, SessionStore};
 use tower_didt::{Issuer, RedisStore, SessionLimit};
@@ -154,7 +155,9 @@ async fn a_page_is_all_that_redis_sends_for_a_list() {
 async fn more_sessions_than_one_call_can_put_in_order_are_an_error_until_they_are() {
     needs_redis!();
     let server = Server::start();
-    let store = RedisStore::connect(server.url()).await.expect("a store");
+    // What is bounded is the number of calls, on a busy machine too.
+    let store = RedisStore::builder(server.url()).with_timeout(Duration::from_secs(30));
+    let store = store.connect().await.expect("a store");
     write_as_older_version(&server, issuer("alice"), 1, 9_000);
     let first = store.sessions_of(issuer("alice"), PageRequest::first(), now()).await;
     unavailable(first);
