@@ -1,13 +1,16 @@
 //! The store and the layer, as the configuration wants them.
 
+use std::fmt;
 use std::sync::Arc;
 
+use tower_didt::postgres::PostgresConfigError;
 use tower_didt::redis::{RedisConfigError, RedisStoreBuilder};
 use tower_didt::sealed::MemoryLedger;
+use tower_didt::sqlite::SqliteConfigError;
 use tower_didt::store::SessionStore;
 use tower_didt::{
-    Audiences, BoundLogin, ConfigError, DidAuth, MagicSignIn, MemoryStore, RedisStore, SealedStore,
-    SessionLimit, Verifier,
+    Audiences, BoundLogin, ConfigError, DidAuth, MagicSignIn, MemoryStore, PostgresStore,
+    RedisStore, SealedStore, SessionLimit, SqliteStore, StoreError, Verifier,
 };
 
 use super::config::{Changes, Config, Store};
@@ -16,36 +19,82 @@ use super::config::{Changes, Config, Store};
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn SessionStore>,
-    /// The Redis client inside it, if there is one.
-    pub(crate) redis: Option<RedisStore>,
+    /// The client of the server or database inside it, if there is one.
+    pub(crate) client: Option<Client>,
     /// What sealed sessions without Redis need remembered.
     ledger: Option<MemoryLedger>,
 }
 
-/// Opens the store. Redis need not be there yet. To be called within a runtime.
-pub(crate) fn open(config: &Config) -> Result<Opened, RedisConfigError> {
+/// Who is asked about sessions, and whether tables have to be made first.
+#[derive(Clone, Debug)]
+pub(crate) enum Client {
+    Redis(RedisStore),
+    Postgres { store: PostgresStore, migrate: bool },
+    Sqlite { store: SqliteStore, migrate: bool },
+}
+
+impl Client {
+    /// Makes the tables, or brings them up to date, where that is wanted.
+    pub(crate) async fn make_tables(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres { store, migrate: true } => store.migrate().await,
+            Self::Sqlite { store, migrate: true } => store.migrate().await,
+            Self::Redis(_) | Self::Postgres { .. } | Self::Sqlite { .. } => Ok(()),
+        }
+    }
+
+    fn redis(&self) -> Option<RedisStore> {
+        match self {
+            Self::Redis(redis) => Some(redis.clone()),
+            Self::Postgres { .. } | Self::Sqlite { .. } => None,
+        }
+    }
+}
+
+/// Why the store cannot be opened: a setting that `check-config` would have refused.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    Redis(RedisConfigError),
+    Postgres(PostgresConfigError),
+    Sqlite(SqliteConfigError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(error) => write!(f, "Redis: {error}"),
+            Self::Postgres(error) => write!(f, "PostgreSQL: {error}"),
+            Self::Sqlite(error) => write!(f, "SQLite: {error}"),
+        }
+    }
+}
+
+/// Opens the store. A server need not be there yet. To be called within a runtime.
+pub(crate) fn open(config: &Config) -> Result<Opened, OpenError> {
     open_beside(config, None, None)
 }
 
 /// Opens it once more for settings that changed so. What is kept in memory stays, and so does the
-/// connection to Redis where its settings did not change.
+/// connection to a server where its settings did not change.
 pub(crate) fn open_again(
     config: &Config,
     before: &Opened,
     changes: &Changes,
-) -> Result<Opened, RedisConfigError> {
+) -> Result<Opened, OpenError> {
     if !changes.touch(&["store.", "cookie.name"]) {
         return Ok(before.clone());
     }
-    // The keys are the one thing of a store that is not Redis'.
+    // The keys are the one thing of a store that is not its server's.
     let all_but_keys = changes
         .iter()
         .any(|change| change.what.starts_with("store.") && change.what != "store.keys_file");
-    let redis = if all_but_keys { None } else { before.redis.clone() };
+    let client = if all_but_keys { None } else { before.client.as_ref() };
     match config.store {
         Store::Memory => Ok(before.clone()),
-        Store::Redis(_) if redis.is_some() => Ok(before.clone()),
-        _ => open_beside(config, redis, before.ledger.clone()),
+        Store::Redis(_) | Store::Postgres { .. } | Store::Sqlite { .. } if client.is_some() => {
+            Ok(before.clone())
+        }
+        _ => open_beside(config, client.and_then(Client::redis), before.ledger.clone()),
     }
 }
 
@@ -53,26 +102,37 @@ fn open_beside(
     config: &Config,
     redis: Option<RedisStore>,
     memory: Option<MemoryLedger>,
-) -> Result<Opened, RedisConfigError> {
-    let (store, redis, ledger): (Arc<dyn SessionStore>, _, _) = match &config.store {
+) -> Result<Opened, OpenError> {
+    let open = |builder: &RedisStoreBuilder| redis.map_or_else(|| builder.open(), Ok);
+    let (store, client, ledger): (Arc<dyn SessionStore>, _, _) = match &config.store {
         Store::Memory => (Arc::new(MemoryStore::new()), None, None),
         Store::Redis(builder) => {
-            let redis = redis.map_or_else(|| builder.open(), Ok)?;
-            (Arc::new(redis.clone()), Some(redis), None)
+            let redis = open(builder).map_err(OpenError::Redis)?;
+            (Arc::new(redis.clone()), Some(Client::Redis(redis)), None)
+        }
+        Store::Postgres { builder, migrate } => {
+            let store = builder.open().map_err(OpenError::Postgres)?;
+            let client = Client::Postgres { store: store.clone(), migrate: *migrate };
+            (Arc::new(store), Some(client), None)
+        }
+        Store::Sqlite { builder, migrate } => {
+            let store = builder.open().map_err(OpenError::Sqlite)?;
+            let client = Client::Sqlite { store: store.clone(), migrate: *migrate };
+            (Arc::new(store), Some(client), None)
         }
         Store::Sealed { keys, ledger } => {
-            let open = |builder: &RedisStoreBuilder| redis.map_or_else(|| builder.open(), Ok);
-            let redis = ledger.as_ref().map(open).transpose()?;
+            let redis = ledger.as_ref().map(open).transpose().map_err(OpenError::Redis)?;
             let memory = redis.is_none().then(|| memory.unwrap_or_default());
             let sealed = match (&redis, &memory) {
                 (Some(redis), _) => SealedStore::new(keys.clone(), redis.clone()),
                 (None, Some(memory)) => SealedStore::new(keys.clone(), memory.clone()),
                 (None, None) => SealedStore::new(keys.clone(), MemoryLedger::new()),
             };
-            (Arc::new(sealed.with_cookie_name(config.cookie.name())), redis, memory)
+            let client = redis.map(Client::Redis);
+            (Arc::new(sealed.with_cookie_name(config.cookie.name())), client, memory)
         }
     };
-    Ok(Opened { store, redis, ledger })
+    Ok(Opened { store, client, ledger })
 }
 
 /// The layer that guards. The challenges of `bound_login` are good where its key is the one that made

@@ -156,6 +156,19 @@ impl PostgresStoreBuilder {
         self.valid_schema().map(|schema| schema.whole())
     }
 
+    /// Makes sure that all settings are valid; connects to nothing, and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`PostgresConfigError`] if one is not.
+    pub fn validate(&self) -> Result<(), PostgresConfigError> {
+        self.valid_schema()?;
+        match &self.server {
+            Server::Url(url) => read_url(url, self.transaction_pooling).map(drop),
+            Server::Pool(_) => Ok(()),
+        }
+    }
+
     fn valid_schema(&self) -> Result<Schema, PostgresConfigError> {
         Schema::new(&self.schema).ok_or(PostgresConfigError::InvalidSchema)
     }

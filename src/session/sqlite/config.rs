@@ -100,6 +100,19 @@ impl SqliteStoreBuilder {
         self.valid_schema().map(|schema| schema.whole())
     }
 
+    /// Makes sure that all settings are valid; opens nothing, and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteConfigError`] if one is not.
+    pub fn validate(&self) -> Result<(), SqliteConfigError> {
+        self.valid_schema()?;
+        match &self.file {
+            File::Url(url) => read_url(url).map(drop),
+            File::Pool(_) => Ok(()),
+        }
+    }
+
     fn valid_schema(&self) -> Result<Schema, SqliteConfigError> {
         Schema::new(&self.prefix).ok_or(SqliteConfigError::InvalidPrefix)
     }

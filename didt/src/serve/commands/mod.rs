@@ -6,6 +6,7 @@ mod explain;
 mod healthcheck;
 mod magic;
 mod private_listener;
+mod schema;
 mod serve;
 mod sessions;
 
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Healthcheck(healthcheck::Healthcheck),
     Magic(magic::Magic),
+    Schema(schema::Schema),
     Sessions(sessions::Sessions),
 }
 
@@ -32,6 +34,7 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Healthcheck(check) => check.run(),
             Self::Magic(magic) => magic.run(),
+            Self::Schema(schema) => schema.run(),
             Self::Sessions(sessions) => sessions.run(),
         }
     }

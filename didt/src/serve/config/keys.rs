@@ -52,6 +52,8 @@ pub(crate) const KEYS: &[&str] = &[
     "store.root_certificates",
     "store.client_certificate",
     "store.client_key",
+    "store.migrate",
+    "store.transaction_pooling",
     "identity.issuer",
     "identity.address",
     "identity.email",

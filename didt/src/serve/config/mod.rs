@@ -30,7 +30,9 @@ use std::time::Duration;
 use http::HeaderName;
 use tower_didt::magic::SecretKey;
 use tower_didt::page::Texts;
+use tower_didt::postgres::PostgresStoreBuilder;
 use tower_didt::redis::RedisStoreBuilder;
+use tower_didt::sqlite::SqliteStoreBuilder;
 use tower_didt::token::DEFAULT_LEEWAY;
 use tower_didt::{
     Audiences, BoundLogin, Lifetimes, Replay, SealingKeys, SessionCookie, SessionLimit,
@@ -306,6 +308,16 @@ pub(crate) enum Store {
         ledger: Option<RedisStoreBuilder>,
     },
     Redis(RedisStoreBuilder),
+    Postgres {
+        builder: PostgresStoreBuilder,
+        /// Whether the tables are made at start-up.
+        migrate: bool,
+    },
+    Sqlite {
+        builder: SqliteStoreBuilder,
+        /// Whether the tables are made at start-up.
+        migrate: bool,
+    },
 }
 
 /// The names of the headers that tell the upstream who is calling. Every 200 has all of them,

@@ -77,7 +77,7 @@ impl Generation {
         around: &Around,
     ) -> Result<(Self, Served), StartError> {
         let config = &loaded.config;
-        let opened = did_auth::open(config).map_err(StartError::Redis)?;
+        let opened = did_auth::open(config).map_err(StartError::Open)?;
         let magic = client(config)?;
         let audiences = match (&config.audiences, &magic) {
             (Some(audiences), _) => audiences.clone(),
@@ -89,7 +89,7 @@ impl Generation {
         parts.assemble(None, around)
     }
 
-    /// The next one. Whatever is asked for has to be there, or all stays as it is: Magic and Redis where
+    /// The next one. Whatever is asked for has to be there, or all stays as it is: Magic and the store where
     /// what is said about them changed.
     pub(super) async fn next(
         &self,
@@ -99,8 +99,11 @@ impl Generation {
         let Later { given, loaded, tls, changes, .. } = later;
         let config = &loaded.config;
         let opened = did_auth::open_again(config, &self.opened, &changes);
-        let opened = opened.map_err(StartError::Redis)?;
+        let opened = opened.map_err(StartError::Open)?;
         if !Arc::ptr_eq(&opened.store, &self.opened.store) {
+            if let Some(client) = &opened.client {
+                client.make_tables().await.map_err(StartError::Store)?;
+            }
             opened.store.ready().await.map_err(StartError::Store)?;
         }
         let same_magic = !changes.touch(&MAGIC);

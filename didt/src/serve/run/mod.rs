@@ -5,6 +5,7 @@ mod reload;
 mod servers;
 mod signals;
 mod start_error;
+mod store;
 mod warnings;
 
 use std::sync::Arc;

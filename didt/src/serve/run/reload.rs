@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::generation::{Around, Generation, Later, Served};
-use super::{Reader, warnings};
+use super::{Reader, store, warnings};
 use crate::serve::config::{Change, Config};
 use crate::serve::log::Level;
 use crate::serve::server::Current;
@@ -150,8 +150,8 @@ impl Reload {
         warnings::of_settings(self.generation.config());
         if new_store {
             self.looking.abort_all();
-            if let Some(redis) = self.generation.opened.redis.clone() {
-                self.looking.spawn(warnings::of_redis(redis));
+            if let Some(client) = self.generation.opened.client.clone() {
+                self.looking.spawn(store::prepare(client));
             }
         }
     }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 
 use tower_didt::magic::{MagicConfigError, MagicError};
-use tower_didt::redis::RedisConfigError;
 use tower_didt::{ConfigError, StoreError};
 
 use crate::serve::assertion::InvalidKey;
+use crate::serve::did_auth::OpenError;
 use crate::serve::server::{BindError, TlsError};
 
 /// Why it does not serve: one line.
@@ -16,7 +16,7 @@ pub(crate) enum StartError {
     Logging,
     Measuring,
     Signals(io::Error),
-    Redis(RedisConfigError),
+    Open(OpenError),
     /// What is new about the store, and does not answer.
     Store(StoreError),
     Auth(ConfigError),
@@ -39,7 +39,7 @@ impl fmt::Display for StartError {
             }
             Self::Measuring => f.write_str("a global metrics recorder is already set"),
             Self::Signals(error) => write!(f, "cannot install signal handlers: {error}"),
-            Self::Redis(error) => write!(f, "Redis: {error}"),
+            Self::Open(error) => error.fmt(f),
             Self::Store(error) => write!(f, "store: {error}"),
             Self::Auth(error) => error.fmt(f),
             Self::SignIn(error) => write!(f, "sign_in: {error}"),

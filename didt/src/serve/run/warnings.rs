@@ -1,6 +1,5 @@
 //! Warnings about settings that are valid but probably unintended.
 
-use tower_didt::RedisStore;
 use tracing::warn;
 
 use super::generation::PRIVATE_CONNECTIONS;
@@ -44,16 +43,4 @@ fn open_files() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-/// What Redis is set to that costs sessions, and whether it is there at all.
-pub(super) async fn of_redis(redis: RedisStore) {
-    match redis.check().await {
-        Ok(warnings) => {
-            for warning in warnings {
-                warn!(%warning, "Redis is not set up for sessions");
-            }
-        }
-        Err(error) => warn!(%error, "Redis does not answer yet"),
-    }
 }

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod cookie;
+mod database;
 mod identity;
 mod listen;
 mod magic;
@@ -49,7 +50,7 @@ pub(super) fn check_together(
     if counts && matches!(store, Store::Sealed { .. }) {
         return Err(settings.invalid(
             "sessions.max_per_issuer",
-            "sealed sessions live in their cookies and cannot be counted; expected store.kind \"memory\" or \"redis\"",
+            "sealed sessions live in their cookies and cannot be counted; expected store.kind \"memory\", \"redis\", \"postgres\" or \"sqlite\"",
         ));
     }
     Ok(())

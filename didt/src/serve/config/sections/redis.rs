@@ -1,5 +1,6 @@
-//! `[store]`: what there is to say about Redis.
+//! `[store]`: what there is to say about a server, and Redis.
 
+use std::fmt;
 use std::time::Duration;
 
 use tower_didt::RedisStore;
@@ -14,6 +15,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
+const DEFAULT_DATABASE_TIMEOUT: Duration = Duration::from_millis(500);
 const DEFAULT_PING_INTERVAL: Duration = Duration::from_millis(250);
 const DEFAULT_PREFIX: &str = "didt";
 const DEFAULT_LOCAL_COPIES: u64 = 32 * 1024 * 1024;
@@ -21,7 +23,7 @@ const DEFAULT_LOCAL_COPIES: u64 = 32 * 1024 * 1024;
 /// 64 GiB: anything larger is a typo.
 const MAX_LOCAL_COPIES: u64 = 64 * 1024 * 1024 * 1024;
 
-/// Where Redis is: one of these says it.
+/// Where the server is: one of these says it.
 pub(super) const PLACES: [&str; 4] =
     ["store.url", "store.url_file", "store.cluster_urls", "store.cluster_urls_file"];
 
@@ -29,7 +31,7 @@ pub(super) const PLACES: [&str; 4] =
 const SENTINELS: &str = "store.sentinel_urls";
 const SENTINELS_FILE: &str = "store.sentinel_urls_file";
 
-/// What else there is to say about Redis.
+/// What else there is to say about a server.
 pub(super) const OPTIONS: [&str; 9] = [
     SENTINELS,
     SENTINELS_FILE,
@@ -42,20 +44,44 @@ pub(super) const OPTIONS: [&str; 9] = [
     "store.client_key",
 ];
 
-pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuilder>, Invalid> {
+/// What is said about a server, whichever kind it is of.
+pub(super) struct Given {
+    /// Which key says where it is.
+    pub(super) place: Option<&'static str>,
+    urls: Option<(Zeroizing<Vec<String>>, bool)>,
+    sentinels: Option<Zeroizing<Vec<String>>>,
+    pub(super) prefix: String,
+    pub(super) timeout: Duration,
+    pub(super) ping_interval: Duration,
+    pub(super) local_copies: u64,
+    roots: Option<(std::path::PathBuf, Pem)>,
+    client: Option<(Pem, Pem)>,
+}
+
+impl Given {
+    /// The one URL, for servers that are no cluster.
+    pub(super) fn url(&self) -> Option<&str> {
+        let (urls, _) = self.urls.as_ref().filter(|(_, cluster)| !cluster)?;
+        urls.first().map(String::as_str)
+    }
+}
+
+/// Reads what there is to say about a server. A database waits for disks, and may take longer.
+pub(super) fn given(settings: &mut Settings<'_>, is_database: bool) -> Result<Given, Invalid> {
     let mut given = PLACES.iter().filter(|key| settings.is_given(key));
     let place = given.next().copied();
     if let (Some(place), Some(other)) = (place, given.next()) {
         return Err(settings.invalid(
             other,
-            format_args!("says where Redis is, and so does {place}; expected only one of them"),
+            format_args!("says where the store is, and so does {place}; expected only one of them"),
         ));
     }
-    let urls = places(settings)?;
+    let urls = places(settings, is_database)?;
     let sentinels = sentinels(settings, place)?;
     let prefix = settings
         .parsed_or("store.prefix", DEFAULT_PREFIX, |prefix| Ok::<_, String>(prefix.to_owned()))?;
-    let timeout = settings.span_or("store.timeout", DEFAULT_TIMEOUT, SHORTEST..=LONGEST)?;
+    let default = if is_database { DEFAULT_DATABASE_TIMEOUT } else { DEFAULT_TIMEOUT };
+    let timeout = settings.span_or("store.timeout", default, SHORTEST..=LONGEST)?;
     let ping =
         settings.span_or("store.ping_interval", DEFAULT_PING_INTERVAL, SHORTEST..=LONGEST)?;
     let copies = settings.whole_or(
@@ -65,7 +91,25 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     )?;
     let roots = settings.file("store.root_certificates")?;
     let client = client_certificate(settings)?;
+    Ok(Given {
+        place,
+        urls,
+        sentinels,
+        prefix,
+        timeout,
+        ping_interval: ping,
+        local_copies: copies,
+        roots,
+        client,
+    })
+}
 
+/// Redis, where it is said where that is.
+pub(super) fn redis(
+    settings: &Settings<'_>,
+    given: Given,
+) -> Result<Option<RedisStoreBuilder>, Invalid> {
+    let Given { place, urls, sentinels, prefix, timeout, .. } = given;
     let (Some(place), Some((urls, cluster))) = (place, urls) else { return Ok(None) };
     let mut builder = match (cluster, urls.first(), sentinels) {
         (false, Some(url), Some(sentinels)) => {
@@ -76,13 +120,13 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
     }
     .with_prefix(prefix)
     .with_timeout(timeout)
-    .with_ping_interval(ping)
-    .with_local_copies(copies);
+    .with_ping_interval(given.ping_interval)
+    .with_local_copies(given.local_copies);
     let reads_files = settings.reads_files();
-    if let Some((_, pem)) = roots.filter(|_| reads_files) {
+    if let Some((_, pem)) = given.roots.filter(|_| reads_files) {
         builder = builder.with_root_certificates(pem.as_slice());
     }
-    if let Some((chain, key)) = client.filter(|_| reads_files) {
+    if let Some((chain, key)) = given.client.filter(|_| reads_files) {
         builder = builder.with_client_certificate(chain.as_slice(), key.as_slice());
     }
     builder.validate().map_err(|error| {
@@ -90,23 +134,31 @@ pub(super) fn redis(settings: &mut Settings<'_>) -> Result<Option<RedisStoreBuil
             RedisConfigError::InvalidPrefix => "store.prefix",
             _ => place,
         };
-        // What may be read by everybody is quoted; a file's contents never are.
-        match settings.bare_text(key).ok().flatten() {
-            Some(url) if key == "store.url" => {
-                settings.invalid(key, format_args!("{url:?}: {error}"))
-            }
-            _ => settings.invalid(key, error),
-        }
+        refused(settings, key, error)
     })?;
     Ok(Some(builder))
 }
 
+/// What may be read by everybody is quoted; a file's contents never are.
+pub(super) fn refused(settings: &Settings<'_>, key: &str, error: impl fmt::Display) -> Invalid {
+    match settings.bare_text(key).ok().flatten() {
+        Some(url) if key == "store.url" => settings.invalid(key, format_args!("{url:?}: {error}")),
+        _ => settings.invalid(key, error),
+    }
+}
+
 /// The URLs, and whether they belong to a cluster.
-fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>, bool)>, Invalid> {
+fn places(
+    settings: &mut Settings<'_>,
+    is_database: bool,
+) -> Result<Option<(Zeroizing<Vec<String>>, bool)>, Invalid> {
     let [url_key, url_file, cluster_key, cluster_file] = PLACES;
     let mut found = None;
     match settings.bare_text(url_key)? {
         Some(url) => {
+            if !is_database {
+                has_scheme(settings, url_key, &url)?;
+            }
             public(settings, url_key, url_file, &url)?;
             settings.explain(url_key, &url);
             found = Some((vec![url], false));
@@ -118,7 +170,10 @@ fn places(settings: &mut Settings<'_>) -> Result<Option<(Zeroizing<Vec<String>>,
     }
     match settings.bare_list(cluster_key)? {
         Some(urls) => {
-            urls.iter().try_for_each(|url| public(settings, cluster_key, cluster_file, url))?;
+            urls.iter().try_for_each(|url| {
+                has_scheme(settings, cluster_key, url)?;
+                public(settings, cluster_key, cluster_file, url)
+            })?;
             settings.explain(cluster_key, urls.join(", "));
             found = Some((urls, true));
         }
@@ -138,7 +193,10 @@ fn sentinels(
     let listed = settings.bare_list(SENTINELS)?;
     match &listed {
         Some(urls) => {
-            urls.iter().try_for_each(|url| public(settings, SENTINELS, SENTINELS_FILE, url))?;
+            urls.iter().try_for_each(|url| {
+                has_scheme(settings, SENTINELS, url)?;
+                public(settings, SENTINELS, SENTINELS_FILE, url)
+            })?;
             settings.explain(SENTINELS, urls.join(", "));
         }
         None => settings.explain(SENTINELS, "none"),
@@ -167,18 +225,23 @@ fn sentinels(
     Ok(Some(Zeroizing::new(urls)))
 }
 
+/// A URL that says what it leads to.
+fn has_scheme(settings: &Settings<'_>, key: &str, url: &str) -> Result<(), Invalid> {
+    if url.contains("://") || url.contains(['@', '?', '#']) {
+        return Ok(());
+    }
+    let right = if url.starts_with('/') { "unix://" } else { "redis://" };
+    Err(settings.invalid(
+        key,
+        format_args!(
+            "{url:?} has no scheme; expected redis://, rediss:// or unix://, such as \"{right}{url}\""
+        ),
+    ))
+}
+
 /// A URL that anyone may read. A user and a password come before an `@`, or after
 /// a `?` if the URL names a socket; they must not appear in the settings.
 fn public(settings: &Settings<'_>, key: &str, file: &str, url: &str) -> Result<(), Invalid> {
-    if !url.contains("://") && !url.contains(['@', '?', '#']) {
-        let right = if url.starts_with('/') { "unix://" } else { "redis://" };
-        return Err(settings.invalid(
-            key,
-            format_args!(
-                "{url:?} has no scheme; expected redis://, rediss:// or unix://, such as \"{right}{url}\""
-            ),
-        ));
-    }
     if url.contains(['@', '?', '#']) {
         return Err(settings.invalid(key, format_args!(
             "must not have a user, a password or options; put the whole URL into a file, and name it with {file}"

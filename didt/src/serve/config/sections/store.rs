@@ -2,7 +2,8 @@
 
 use tower_didt::SealingKeys;
 
-use super::redis::{OPTIONS, PLACES, redis};
+use super::database::{MIGRATE, OF_POSTGRES, OF_REDIS, POOLING, postgres, sqlite};
+use super::redis::{OPTIONS, PLACES, given, redis};
 use crate::serve::config::Store;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
@@ -12,15 +13,26 @@ enum Kind {
     Memory,
     Sealed,
     Redis,
+    Postgres,
+    Sqlite,
 }
 
 pub(in crate::serve::config) fn store(settings: &mut Settings<'_>) -> Result<Store, Invalid> {
     let kind = settings.choice(
         "store.kind",
-        &[("memory", Kind::Memory), ("sealed", Kind::Sealed), ("redis", Kind::Redis)],
+        &[
+            ("memory", Kind::Memory),
+            ("sealed", Kind::Sealed),
+            ("redis", Kind::Redis),
+            ("postgres", Kind::Postgres),
+            ("sqlite", Kind::Sqlite),
+        ],
     )?;
+    let is_database = matches!(kind, Kind::Postgres | Kind::Sqlite);
     let keys = keys(settings)?;
-    let redis = redis(settings)?;
+    let given = given(settings, is_database)?;
+    let migrate = settings.flag_or(MIGRATE, true)?;
+    let pooling = settings.flag_or(POOLING, false)?;
     let needless = |settings: &Settings<'_>, keys: &[&str], why: &str| {
         let given = keys.iter().find(|key| settings.is_given(key));
         given.map_or(Ok(()), |key| Err(settings.invalid(key, why)))
@@ -29,28 +41,51 @@ pub(in crate::serve::config) fn store(settings: &mut Settings<'_>) -> Result<Sto
         needless(settings, &["store.keys_file"], "is for store.kind \"sealed\" alone")?;
     }
     if kind == Kind::Memory {
-        let why = "is for store.kind \"redis\", or \"sealed\" with Redis, alone";
+        let why = "is for store.kind \"redis\", \"postgres\", \"sqlite\", or \"sealed\" with Redis, alone";
         needless(settings, &PLACES, why)?;
         needless(settings, &OPTIONS, why)?;
     }
-    if redis.is_none() {
-        needless(settings, &OPTIONS, "needs store.url or another key that says where Redis is")?;
+    if is_database {
+        needless(settings, &OF_REDIS, "is for Redis alone")?;
+    } else {
+        let why = "is for store.kind \"postgres\" or \"sqlite\" alone";
+        needless(settings, &[MIGRATE, POOLING], why)?;
     }
-    match (kind, keys, redis) {
-        (Kind::Memory, ..) => Ok(Store::Memory),
-        (Kind::Redis, _, Some(redis)) => Ok(Store::Redis(redis)),
-        (Kind::Redis, _, None) => Err(settings.invalid(
-            "store.kind",
-            format_args!(
-                "\"redis\" needs to know where it is; expected one of {}",
-                PLACES.join(", ")
-            ),
-        )),
-        (Kind::Sealed, Some(keys), ledger) => Ok(Store::Sealed { keys, ledger }),
-        (Kind::Sealed, None, _) => Err(settings.invalid(
-            "store.kind",
-            "\"sealed\" needs keys; expected store.keys_file, a file that `didt keygen` makes",
-        )),
+    if given.place.is_none() {
+        needless(
+            settings,
+            &OPTIONS,
+            "needs store.url or another key that says where the store is",
+        )?;
+    }
+    match kind {
+        Kind::Memory => Ok(Store::Memory),
+        Kind::Postgres => {
+            let builder = postgres(settings, &given, pooling)?;
+            Ok(Store::Postgres { builder, migrate })
+        }
+        Kind::Sqlite => {
+            needless(settings, &OF_POSTGRES, "means nothing to SQLite")?;
+            Ok(Store::Sqlite { builder: sqlite(settings, &given)?, migrate })
+        }
+        Kind::Redis => redis(settings, given)?.map(Store::Redis).ok_or_else(|| {
+            settings.invalid(
+                "store.kind",
+                format_args!(
+                    "\"redis\" needs to know where it is; expected one of {}",
+                    PLACES.join(", ")
+                ),
+            )
+        }),
+        Kind::Sealed => {
+            let ledger = redis(settings, given)?;
+            keys.map(|keys| Store::Sealed { keys, ledger }).ok_or_else(|| {
+                settings.invalid(
+                    "store.kind",
+                    "\"sealed\" needs keys; expected store.keys_file, a file that `didt keygen` makes",
+                )
+            })
+        }
     }
 }
 

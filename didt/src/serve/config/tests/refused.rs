@@ -154,7 +154,60 @@ fn settings_that_make_no_sense_are_refused() {
             &[("sessions.bound_login", "required"), ("sessions.bound_login_key_file", "weak")],
             "32 random bytes",
         ),
-        ("unknown store", &[("store.kind", "postgres")], "\"postgres\" is not one of"),
+        ("unknown store", &[("store.kind", "mysql")], "\"mysql\" is not one of"),
+        (
+            "PostgreSQL nowhere",
+            &[("store.kind", "postgres")],
+            "expected store.url or store.url_file",
+        ),
+        (
+            "PostgreSQL's URL of something else",
+            &[("store.kind", "postgres"), ("store.url", "redis://a")],
+            "expected postgres://",
+        ),
+        (
+            "PostgreSQL's password in the open",
+            &[("store.kind", "postgres"), ("store.url", "postgres://a:n33dl3@a/b")],
+            "store.url_file",
+        ),
+        (
+            "secret URL that is not PostgreSQL's",
+            &[("store.kind", "postgres"), ("store.url_file", "url")],
+            "expected postgres://",
+        ),
+        (
+            "schema with a quote",
+            &[
+                ("store.kind", "postgres"),
+                ("store.url", "postgres://a/b"),
+                ("store.prefix", "a\"b"),
+            ],
+            "lower-case ASCII letters",
+        ),
+        (
+            "cluster of PostgreSQL",
+            &[("store.kind", "postgres"), ("store.cluster_urls", "redis://a")],
+            "is for Redis alone",
+        ),
+        (
+            "migrating Redis",
+            &[("store.kind", "redis"), ("store.url", "redis://a"), ("store.migrate", "true")],
+            "is for store.kind \"postgres\" or \"sqlite\" alone",
+        ),
+        (
+            "SQLite in memory",
+            &[("store.kind", "sqlite"), ("store.url", "sqlite::memory:")],
+            "expected sqlite:",
+        ),
+        (
+            "copies for SQLite",
+            &[
+                ("store.kind", "sqlite"),
+                ("store.url", "sqlite:a.db"),
+                ("store.local_copies_bytes", "1"),
+            ],
+            "means nothing to SQLite",
+        ),
         ("keys for memory", &[("store.keys_file", "keys")], "for store.kind \"sealed\" alone"),
         ("Redis for memory", &[("store.url_file", "url")], "for store.kind \"redis\""),
         ("prefix for memory", &[("store.prefix", "a")], "for store.kind \"redis\""),
