@@ -115,6 +115,8 @@
 //! | `didt_requests_total` | counter | `outcome`: `session`, `token`, `anonymous`, or why not: [`Rejection::name`] |
 //! | `didt_verify_seconds` | histogram | `cache`: `hit`, `miss`; `outcome`: `accepted` or [`TokenError::name`] |
 //! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `unreadable` (a record was lost), `error` |
+//! | `didt_postgres_local_copies` | gauge | 1, or 0 while PostgreSQL does not report changes |
+//! | `didt_postgres_unreadable_total`, `didt_sqlite_unreadable_total` | counter | rows that hold no session |
 //! | `didt_redis_local_copies` | gauge | `server`; 1, or 0 where the server refuses what local copies need |
 //! | `didt_redis_unreadable_total` | counter | records in Redis that this version cannot read |
 //! | `didt_magic_calls_total` | counter | `call`: `user`, `client_id`, `sign_out`; `outcome`: `ok` or why not: `MagicError::name` |
@@ -272,6 +274,9 @@ mod guides {
     struct Migrating;
     #[doc = include_str!("../docs/mobile-client.md")]
     struct MobileClient;
+    #[cfg(all(feature = "postgres", feature = "sqlite"))]
+    #[doc = include_str!("../docs/postgres.md")]
+    struct Postgres;
     #[cfg(all(feature = "redis", feature = "sealed"))]
     #[doc = include_str!("../docs/redis.md")]
     struct Redis;
@@ -280,6 +285,8 @@ mod guides {
     struct SignInPage;
     #[doc = include_str!("../docs/single-page-app.md")]
     struct SinglePageApp;
+    #[doc = include_str!("../docs/stores.md")]
+    struct Stores;
     #[doc = include_str!("../docs/under-load.md")]
     struct UnderLoad;
     #[cfg(all(feature = "axum", feature = "magic", feature = "testing"))]

@@ -16,6 +16,7 @@ mod behaviour;
 mod copies;
 mod faults;
 mod http;
+mod meanwhile;
 mod plans;
 mod pooler;
 #[path = "../redis/proxy.rs"]

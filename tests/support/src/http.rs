@@ -124,6 +124,7 @@ fn read_until(stream: &mut impl Read, done: impl Fn(&[u8]) -> bool) -> Reply {
         match stream.read(&mut buffer) {
             Ok(0) => break,
             Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             // A read with a time limit is not begun again by the system where a signal came.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

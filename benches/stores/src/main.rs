@@ -1,0 +1,254 @@
+//! What a session in a server costs a request, in the process and to its user, beside the stores of
+//! tower-sessions; and what a million of them cost PostgreSQL.
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, SET_COOKIE};
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use tower::ServiceExt;
+use tower_didt::store::{NewSession, SessionStore, TokenMark};
+use tower_didt::testing::Wallet;
+use tower_didt::{Clock, DidAuth, PostgresStore, RedisStore, Session, SystemClock, Verifier};
+use tower_didt_test_support::postgres::Server as Postgres;
+use tower_didt_test_support::redis::Server as Redis;
+use tower_sessions::SessionManagerLayer;
+use tower_sessions_redis_store::RedisStore as PeerRedis;
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
+use tower_sessions_sqlx_store::PostgresStore as PeerPostgres;
+use tower_sessions_sqlx_store::sqlx::PgPool;
+
+/// Requests at a time.
+const AT_A_TIME: usize = 16;
+
+/// Rounds, one way after the other; the median counts.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    match std::env::args().nth(1).as_deref() {
+        Some("million") => runtime.block_on(million()),
+        _ => runtime.block_on(requests()),
+    }
+}
+
+/// One application, with a cookie that opens a session in it.
+struct Way {
+    name: &'static str,
+    app: Router,
+    cookie: String,
+    requests: usize,
+    rates: Vec<f64>,
+    latencies: Vec<Duration>,
+}
+
+async fn ours(name: &'static str, store: impl SessionStore, requests: usize) -> Way {
+    let auth = DidAuth::new(Verifier::new("app")).with_store(store);
+    let handler = |session: Session| async move { session.issuer().to_string() };
+    let app = Router::new().route("/", get(handler)).layer(auth.layer());
+    let token = Wallet::from_seed(name).token("app").mint();
+    let request = Request::get("/").header(HOST, "example.com");
+    let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    way(name, app, request.body(Body::empty()).expect("a request"), requests).await
+}
+
+async fn theirs<S>(name: &'static str, store: S, requests: usize) -> Way
+where
+    S: tower_sessions::SessionStore + Clone,
+{
+    let handler = |session: tower_sessions::Session| async move {
+        match session.get::<String>("user").await.expect("an answer") {
+            Some(user) => user,
+            None => {
+                let user = "did:ethr:0xde709f2102306220921060314715629080e2fb77".to_owned();
+                session.insert("user", &user).await.expect("an answer");
+                user
+            }
+        }
+    };
+    let layer = SessionManagerLayer::new(store);
+    let app = Router::new().route("/", get(handler)).layer(layer);
+    let request = Request::get("/").header(HOST, "example.com").body(Body::empty());
+    way(name, app, request.expect("a request"), requests).await
+}
+
+async fn way(name: &'static str, app: Router, first: Request<Body>, requests: usize) -> Way {
+    let response = app.clone().oneshot(first).await.expect("infallible");
+    assert_eq!(response.status(), StatusCode::OK, "{name}");
+    let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    Way { name, app, cookie, requests, rates: Vec::new(), latencies: Vec::new() }
+}
+
+impl Way {
+    async fn ask(&self) {
+        let request = Request::get("/").header(HOST, "example.com").header(COOKIE, &self.cookie);
+        let request = request.body(Body::empty()).expect("a request");
+        let response = self.app.clone().oneshot(request).await.expect("infallible");
+        assert_eq!(response.status(), StatusCode::OK, "{}", self.name);
+        assert!(!response.headers().contains_key(SET_COOKIE), "{}", self.name);
+    }
+
+    async fn round(&mut self) {
+        let way = Arc::new(&*self);
+        for _ in 0..AT_A_TIME {
+            way.ask().await;
+        }
+        let (begin, processor) = (Instant::now(), processor_time());
+        let each = self.requests / AT_A_TIME;
+        let local = tokio::task::LocalSet::new();
+        let app = (self.app.clone(), self.cookie.clone(), self.name);
+        local
+            .run_until(async move {
+                let tasks: Vec<_> = (0..AT_A_TIME)
+                    .map(|_| {
+                        let (app, cookie, name) = app.clone();
+                        let way = Way {
+                            name,
+                            app,
+                            cookie,
+                            requests: 0,
+                            rates: Vec::new(),
+                            latencies: Vec::new(),
+                        };
+                        tokio::task::spawn_local(async move {
+                            for _ in 0..each {
+                                way.ask().await;
+                            }
+                        })
+                    })
+                    .collect();
+                for task in tasks {
+                    task.await.expect("no panic");
+                }
+            })
+            .await;
+        let spent = processor_time() - processor;
+        self.rates.push((each * AT_A_TIME) as f64 / spent.as_secs_f64());
+        let _ = begin;
+        // One at a time, for the latency.
+        for _ in 0..500 {
+            let begin = Instant::now();
+            self.ask().await;
+            self.latencies.push(begin.elapsed());
+        }
+    }
+
+    fn report(&mut self) {
+        self.rates.sort_by(f64::total_cmp);
+        self.latencies.sort();
+        let rate = self.rates[self.rates.len() / 2];
+        println!(
+            "| {} | {:.0} | {:.2} µs | {:.1} µs |",
+            self.name,
+            rate,
+            1e6 / rate,
+            self.latencies[self.latencies.len() / 2].as_secs_f64() * 1e6,
+        );
+    }
+}
+
+/// What this process took of processors, in ticks of 10 ms.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
+    let rest = stat.rsplit(") ").next().expect("fields");
+    let ticks: u64 =
+        rest.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
+    Duration::from_millis(10 * ticks)
+}
+
+async fn requests() {
+    let (postgres, redis) = (Postgres::start(), Redis::start());
+    let store = PostgresStore::open(postgres.url()).expect("a store");
+    store.migrate().await.expect("a schema");
+    let cold = PostgresStore::builder(postgres.url()).with_local_copies(0);
+    let cold_redis = RedisStore::builder(redis.url()).with_local_copies(0);
+    let pool = PgPool::connect(&postgres.url()).await.expect("a pool");
+    let peer = PeerPostgres::new(pool);
+    peer.migrate().await.expect("a table");
+    let config = Config::from_url(&redis.url()).expect("a URL");
+    let fred = Pool::new(config, None, None, None, 6).expect("a pool");
+    fred.connect();
+    fred.wait_for_connect().await.expect("a connection");
+    let redis_store = RedisStore::connect(redis.url()).await.expect("a store");
+    let mut ways = [
+        ours("tower-didt, PostgreSQL, hot", store, 200_000).await,
+        ours("tower-didt, Redis, hot", redis_store, 200_000).await,
+        ours("tower-didt, PostgreSQL, asked", cold.open().expect("a store"), 20_000).await,
+        ours("tower-didt, Redis, asked", cold_redis.open().expect("a store"), 20_000).await,
+        theirs("tower-sessions-sqlx-store, PostgreSQL", peer, 20_000).await,
+        theirs("tower-sessions-redis-store", PeerRedis::new(fred), 20_000).await,
+    ];
+    for _ in 0..ROUNDS {
+        for way in &mut ways {
+            way.round().await;
+        }
+    }
+    println!("| | requests per second of processor time | processor time | latency, one at a time |");
+    println!("|---|---|---|---|");
+    ways.iter_mut().for_each(Way::report);
+}
+
+const ROWS: u32 = 1_000_000;
+
+async fn million() {
+    let server = Postgres::with(&["fsync=on", "shared_buffers=512MB", "max_wal_size=4GB"]);
+    let store = PostgresStore::builder(server.url()).with_cleaning_interval(None);
+    let store = store.open().expect("a store");
+    store.migrate().await.expect("a schema");
+    let begin = Instant::now();
+    // The marks of the tokens have expired: as many are removed as sessions remain.
+    server.sql(&format!(
+        "SET session_replication_role = replica;
+         INSERT INTO didt.sessions
+             (handle, issuer, number, created_at, last_seen, expires_at, data, forget_at)
+         SELECT sha256(('h' || i)::bytea), substr(sha256(('i' || i)::bytea), 1, 20), i, i, i, 9e9,
+             NULL, 9e9 FROM generate_series(1, {ROWS}) i;
+         INSERT INTO didt.tokens (digest, used, revocations, forget_at)
+         SELECT sha256(('t' || i)::bytea), true, 0, 1 FROM generate_series(1, {ROWS}) i;"
+    ));
+    server.sql("VACUUM ANALYZE");
+    println!("filled in {:.0?}", begin.elapsed());
+    for table in ["sessions", "tokens"] {
+        let size = server.sql(&format!(
+            "SELECT pg_size_pretty(pg_table_size('didt.{table}')), \
+             pg_size_pretty(pg_indexes_size('didt.{table}'))"
+        ));
+        println!("{table}: {size} (rows | indexes)");
+    }
+    latencies(&store, "among a million").await;
+    let begin = Instant::now();
+    let removed = store.clean_up().await.expect("an answer");
+    println!("removed {removed} rows in {:.1?}", begin.elapsed());
+}
+
+async fn latencies(store: &PostgresStore, when: &str) {
+    let (mut sign_in, mut everywhere) = (Vec::new(), Vec::new());
+    for user in 0..1_000 {
+        let wallet = Wallet::from_seed(format!("user {user}"));
+        let now = SystemClock.now();
+        let claim = Verifier::new("app").verify(wallet.token("app").mint(), now).expect("good");
+        let mark = TokenMark::new(&claim, now.plus(Duration::from_secs(900)));
+        let begin = Instant::now();
+        let session = NewSession::new(mark, now.plus(Duration::from_secs(3600)));
+        store.mint(session, now).await.expect("an answer");
+        sign_in.push(begin.elapsed());
+        let begin = Instant::now();
+        store.revoke_all(claim.issuer(), now).await.expect("an answer");
+        everywhere.push(begin.elapsed());
+    }
+    for (what, mut times) in [("sign-in", sign_in), ("sign-out everywhere", everywhere)] {
+        times.sort();
+        println!(
+            "{what}, {when}: median {:.2?}, p99 {:.2?} of {}",
+            times[times.len() / 2],
+            times[times.len() * 99 / 100],
+            times.len()
+        );
+    }
+}
