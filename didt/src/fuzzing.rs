@@ -82,7 +82,10 @@ pub fn original_url(data: &[u8]) {
             assert!(!segment.contains(&0));
         }
         let public = segments.get(1) == Some(&b"public".as_slice()) && segments.len() > 2;
-        assert_eq!(POLICY.rule_for(&target).access == Access::Public, public);
+        assert_eq!(
+            POLICY.rule_for(&target, None).expect("a rule").access == Access::Public,
+            public
+        );
     }
 }
 

@@ -452,6 +452,50 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
     }
 
     #[test]
+    fn rules_by_network_are_explained_with_where_the_client_is() {
+        let folder = Folder::new();
+        let rules = "[[rules]]\nname = \"office\"\npaths = [\"/wiki\"]\nnetworks = [\"10.0.0.0/8\"]\naccess = \"public\"\n\
+                     [[rules]]\nname = \"guests\"\npaths = [\"/news\"]\nnetworks = [\"192.0.2.0/24\"]\n\
+                     [[rules]]\nname = \"news\"\npaths = [\"/news\"]\naccess = \"public\"\n\
+                     [[rules]]\nname = \"here\"\npaths = [\"/both\"]\nnetworks = [\"10.0.0.0/8\"]\naddresses = [\"0xde709f2102306220921060314715629080e2fb77\"]\n\
+                     [[rules]]\nname = \"there\"\npaths = [\"/both\"]\nfresh = \"10m\"\n";
+        let file = folder.file("policy.toml", format!("{AUDIENCES}{rules}"));
+        let explain = |path: &str, from: &[&str]| {
+            let url = format!("https://example.com{path}");
+            let args = [&["explain", "--config", &file, "GET", &url], from].concat();
+            let output = didt(&args);
+            (code(&output), text(&output.stdout).to_owned())
+        };
+        let rows: [(&str, &[&str], i32, &str); 7] = [
+            (
+                "/wiki",
+                &["--from", "10.1.2.3"],
+                0,
+                "rule       1 office: any host, any method, path /wiki, network 10.0.0.0/8",
+            ),
+            ("/wiki", &["--from", "192.0.2.1"], 0, "not        1 office: another network"),
+            ("/wiki", &[], 0, "not        1 office: the client's address is unknown"),
+            ("/wiki", &[], 0, "rule       default: no rule matches"),
+            ("/news", &[], 0, "rule       guests: stricter"),
+            ("/both", &[], 1, "refused    the rules depend on the client's address"),
+            ("/both", &["--from", "192.0.2.1"], 0, "rule       5 there"),
+        ];
+        for (path, from, expected, line) in rows {
+            let (code, said) = explain(path, from);
+            assert_eq!(code, expected, "{said}");
+            assert!(said.contains(line), "{line}: {said}");
+        }
+        let (_, json) = explain("/both", &["--json"]);
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["rule"], Value::Null);
+        let table = didt(&["check-config", &file]);
+        assert!(text(&table.stdout).contains("any from 10.0.0.0/8"), "{}", text(&table.stdout));
+        let bad = folder
+            .file("bad.toml", format!("{AUDIENCES}{}", rules.replace("10.0.0.0/8", "10.1.0.0/8")));
+        assert!(complaint(&didt(&["check-config", &bad])).contains("10.0.0.0/8 for the network"));
+    }
+
+    #[test]
     fn json_tells_the_same() {
         assert_eq!(
             value(&["GET", "https://a.example.com:8443/admin/x?y"], 0),

@@ -16,6 +16,7 @@ mod didt;
 mod healthcheck;
 mod http;
 mod logs;
+mod networks;
 mod refusals;
 mod reload;
 mod signals;

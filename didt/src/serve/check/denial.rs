@@ -15,6 +15,9 @@ pub(crate) enum Denial {
     NotStated,
     /// The original request's target could be read in two ways.
     NotCanonical(NotCanonical),
+    /// Rules about networks decide, none of them is the stricter one, and no trusted proxy says where the
+    /// client is.
+    ClientUnknown,
     /// The client sent a header that the upstream takes for ours.
     IdentityFromClient,
     /// `Connection` would have a header removed after the check.
@@ -42,6 +45,7 @@ impl Denial {
             Self::UntrustedProxy => "untrusted_proxy",
             Self::NotStated => "original_request_not_stated",
             Self::NotCanonical(fault) => fault.name(),
+            Self::ClientUnknown => "client_address_unknown",
             Self::IdentityFromClient => "identity_from_client",
             Self::ConnectionNamesHeader => "connection_names_header",
             Self::OtherProtocol => "upgrade_not_websocket",
@@ -63,6 +67,10 @@ impl Denial {
             Self::NotStated => Some(
                 "the gateway does not state method, scheme, host and target of the request that it asks about, \
                  each once, or still sends X-Original-URL: refused",
+            ),
+            Self::ClientUnknown => Some(
+                "the gateway does not state the client's address in X-Forwarded-For, or it is in \
+                 `trusted_proxies`, and rules about networks depend on it: refused",
             ),
             Self::Unsigned => Some("the assertion could not be signed: refused"),
             _ => None,
@@ -122,6 +130,7 @@ mod tests {
             (Denial::UntrustedProxy, "untrusted_proxy", 403, false, true),
             (Denial::NotStated, "original_request_not_stated", 403, false, true),
             (Denial::NotCanonical(path), "dot_segment", 403, false, false),
+            (Denial::ClientUnknown, "client_address_unknown", 403, false, true),
             (Denial::IdentityFromClient, "identity_from_client", 403, false, false),
             (Denial::ConnectionNamesHeader, "connection_names_header", 403, false, false),
             (Denial::OtherProtocol, "upgrade_not_websocket", 403, false, false),

@@ -21,6 +21,7 @@ mod screen;
 mod stated;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -42,6 +43,7 @@ use super::assertion::Signer;
 use super::audit::{self, Asked};
 use super::config::Config;
 use super::cors::Cors;
+use super::peer::Peer;
 use super::policy::{Access, Rule, Target};
 
 /// The endpoints over HTTP, whatever the question's own method. Their own query takes no part:
@@ -86,6 +88,7 @@ impl Checks {
     /// The answer to a gateway's question: exactly 200 lets the request pass.
     pub(crate) async fn check(&self, question: Question) -> Response<Bytes> {
         let (kind, client) = (question.kind, question.client);
+        let place = self.place(client);
         let asked_by = question.original.as_ref().ok();
         let origin = asked_by.and_then(|original| self.cors.allowed(&original.headers));
         let told = asked_by.map(|original| {
@@ -99,7 +102,7 @@ impl Checks {
             denial.response()
         });
         if let Some(reason) = reason(&response) {
-            audit::refusal(reason, client, kind.name(), &self.asked(told));
+            audit::refusal(reason, client, kind.name(), &self.asked(told, place));
         }
         if response.status() == StatusCode::OK && !kind.forbids_storing() {
             response.headers_mut().remove(SET_COOKIE);
@@ -122,26 +125,32 @@ impl Checks {
     }
 
     /// For the log: what was asked about, and the rule for it.
-    fn asked(&self, told: Option<[Bytes; 4]>) -> Asked {
+    fn asked(&self, told: Option<[Bytes; 4]>, place: Option<IpAddr>) -> Asked {
         let Some([method, scheme, host, uri]) = told else { return Asked::default() };
         match Target::new(&method, &scheme, &host, &uri) {
             Ok(target) => Asked {
-                rule: Some(self.config.policy.rule_for(&target).name.clone()),
+                rule: self.config.policy.rule_for(&target, place).map(|rule| rule.name.clone()),
                 ..Asked::raw(&method, target.host.as_bytes(), target.path.as_bytes())
             },
             Err(_) => Asked::raw(&method, &host, &uri),
         }
     }
 
+    /// Where the client is. A trusted proxy is nobody's place: it did not say who asked it.
+    fn place(&self, client: Option<IpAddr>) -> Option<IpAddr> {
+        client.filter(|client| !self.config.trusted_proxies.contain(Peer::Ip(*client)))
+    }
+
     async fn consider(&self, question: Question) -> Result<Response<Bytes>, Denial> {
         if !self.config.trusted_proxies.contain(question.peer) {
             return Err(Denial::UntrustedProxy);
         }
+        let place = self.place(question.client);
         let original = question.original?;
         screen::check(&original.headers, &self.config.identity)?;
         let Original { method, scheme, host, uri, .. } = &original;
         let target = Target::new(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
-        let rule = self.config.policy.rule_for(&target);
+        let rule = self.config.policy.rule_for(&target, place).ok_or(Denial::ClientUnknown)?;
         if rule.access == Access::Public {
             return self.pass(None);
         }

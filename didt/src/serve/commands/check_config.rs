@@ -121,10 +121,14 @@ fn write_rules(out: &mut impl Write, policy: &Policy) -> io::Result<()> {
 
 fn row(number: String, rule: &Rule) -> [String; 6] {
     let requests = &rule.requests;
+    let mut hosts = list(requests.hosts.as_deref());
+    if let Some(networks) = requests.networks.as_deref() {
+        hosts = format!("{hosts} from {}", list(Some(networks)));
+    }
     [
         number,
         rule.name.clone(),
-        list(requests.hosts.as_deref()),
+        hosts,
         list(requests.methods.as_deref()),
         list(requests.paths.as_deref()),
         rule.asks_for(),

@@ -1,6 +1,7 @@
 //! `didt explain`: which rule applies to a request, and why.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -21,6 +22,10 @@ pub(crate) struct Explain {
     #[arg(long)]
     json: bool,
 
+    /// Where the client is, for rules about networks; without it, its address is unknown
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
+
     /// The method of the request, such as GET
     method: String,
 
@@ -35,6 +40,8 @@ const HELP: &str = r#"JSON:
   {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
    "rule":"api","number":1,"access":"fresh","fresh_seconds":600,"admit":"listed",
    "issuers":["did:ethr:0x…"]}
+  {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
+   "rule":null,"message":"…"}   (the client's address decides, and --from does not say it)
   {"canonical":false,"part":"path","error":"dot_segment","message":"…"}
   number counts the rules from 1 and is null for the default; access is one of public, optional,
   required, fresh; fresh_seconds is null but for fresh. admit is any_key, known or listed, and null where
@@ -42,11 +49,13 @@ const HELP: &str = r#"JSON:
 
 Examples:
   didt explain --config gateway.toml GET https://app.example.com/api/me
+  didt explain --config gateway.toml --from 10.1.2.3 GET https://app.example.com/admin
   didt explain --config gateway.toml --json POST 'https://app.example.com/a?b=c'
 
 Exit codes:
   0  a rule applies, or the default
-  1  the request has no canonical form and would be refused; or writing failed
+  1  the request would be refused: it has no canonical form, or the client's address decides and is unknown;
+     or writing failed
   2  a setting is invalid, or the command line is wrong"#;
 
 impl Explain {
@@ -61,16 +70,25 @@ impl Explain {
         let target =
             Target::new(self.method.as_bytes(), scheme.as_bytes(), host.as_bytes(), uri.as_bytes());
         let mut out = io::stdout().lock();
-        match (&target, self.json) {
-            (Ok(target), true) => write_line(&mut out, &Explained::new(policy, target))?,
-            (Ok(target), false) => write_explained(&mut out, policy, target)?,
-            (Err(fault), true) => write_line(&mut out, &Refused::new(*fault))?,
-            (Err(fault), false) => {
+        let decided = match &target {
+            Ok(target) => policy.rule_for(target, self.from),
+            Err(_) => None,
+        };
+        match (&target, decided, self.json) {
+            (Ok(target), Some(rule), true) => {
+                write_line(&mut out, &Explained::new(policy, target, rule))?;
+            }
+            (Ok(target), None, true) => write_line(&mut out, &Unknown::new(target))?,
+            (Ok(target), rule, false) => {
+                write_explained(&mut out, policy, target, self.from, rule)?;
+            }
+            (Err(fault), _, true) => write_line(&mut out, &Refused::new(*fault))?,
+            (Err(fault), _, false) => {
                 writeln!(out, "refused    {fault}\npart       {}", fault.part())?;
             }
         }
         out.flush()?;
-        Ok(if target.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if decided.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -85,22 +103,46 @@ fn split(url: &str) -> Option<(&str, &str, String)> {
     Some((scheme, host, format!("{slash}{uri}")))
 }
 
-fn write_explained(out: &mut impl Write, policy: &Policy, target: &Target) -> io::Result<()> {
+fn write_explained(
+    out: &mut impl Write,
+    policy: &Policy,
+    target: &Target,
+    from: Option<IpAddr>,
+    decided: Option<&Rule>,
+) -> io::Result<()> {
     let Target { method, host, path, .. } = target;
     writeln!(out, "request    {method} {}://{host}{path}", scheme(target))?;
+    let mut found = policy.otherwise();
+    let mut reason = format!("{}: no rule matches", found.name);
     for (number, rule) in policy.rules().iter().enumerate() {
         let number = number + 1;
-        match rule.requests.hit(target) {
+        match rule.requests.hit(target, from) {
             Err(miss) => writeln!(out, "not        {number} {}: {}", rule.name, other(miss))?,
             Ok(hit) => {
-                writeln!(out, "rule       {number} {}: {}", rule.name, why(hit))?;
-                return write_answer(out, rule);
+                found = rule;
+                reason = format!("{number} {}: {}", rule.name, why(hit));
+                break;
             }
         }
     }
-    writeln!(out, "rule       {}: no rule matches", policy.otherwise().name)?;
-    write_answer(out, policy.otherwise())
+    match decided {
+        None => writeln!(out, "refused    {UNKNOWN}"),
+        Some(rule) if std::ptr::eq(rule, found) => {
+            writeln!(out, "rule       {reason}")?;
+            write_answer(out, rule)
+        }
+        Some(rule) => {
+            writeln!(out, "not        {reason}")?;
+            let why = "stricter, where nobody knows the client's address";
+            writeln!(out, "rule       {}: {why}", rule.name)?;
+            write_answer(out, rule)
+        }
+    }
 }
+
+/// Why no rule applies.
+const UNKNOWN: &str =
+    "the rules depend on the client's address, which is unknown; give it with --from";
 
 fn write_answer(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
     writeln!(out, "asks for   {}", rule.asks_for())?;
@@ -112,6 +154,8 @@ const fn other(miss: Miss) -> &'static str {
         Miss::Host => "another host",
         Miss::Method => "another method",
         Miss::Path => "another path",
+        Miss::Network => "another network",
+        Miss::Unknown => "the client's address is unknown",
     }
 }
 
@@ -120,12 +164,13 @@ fn why(hit: Hit<'_>) -> String {
         Some(pattern) => format!("{name} {pattern}"),
         None => format!("any {name}"),
     };
-    [
+    let mut parts = vec![
         part("host", hit.host.map(ToString::to_string)),
         part("method", hit.method.map(ToString::to_string)),
         part("path", hit.path.map(ToString::to_string)),
-    ]
-    .join(", ")
+    ];
+    parts.extend(hit.network.map(|network| format!("network {network}")));
+    parts.join(", ")
 }
 
 const fn scheme(target: &Target) -> &'static str {
@@ -156,8 +201,7 @@ struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    fn new(policy: &'a Policy, target: &'a Target) -> Self {
-        let rule = policy.rule_for(target);
+    fn new(policy: &'a Policy, target: &'a Target, rule: &'a Rule) -> Self {
         let number = policy.rules().iter().position(|other| std::ptr::eq(other, rule));
         Self {
             canonical: true,
@@ -174,6 +218,32 @@ impl<'a> Explained<'a> {
             },
             admit: rule.access.asks_for_somebody().then(|| rule.admit.name()),
             issuers: issuers(rule),
+        }
+    }
+}
+
+/// A request that is refused for want of the client's address.
+#[derive(Serialize)]
+struct Unknown<'a> {
+    canonical: bool,
+    method: &'a str,
+    scheme: &'a str,
+    host: &'a str,
+    path: &'a str,
+    rule: Option<&'a str>,
+    message: &'static str,
+}
+
+impl<'a> Unknown<'a> {
+    fn new(target: &'a Target) -> Self {
+        Self {
+            canonical: true,
+            method: target.method.as_str(),
+            scheme: scheme(target),
+            host: &target.host,
+            path: &target.path,
+            rule: None,
+            message: UNKNOWN,
         }
     }
 }

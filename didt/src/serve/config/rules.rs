@@ -11,7 +11,8 @@ use super::parties;
 use super::readers::read_span;
 use super::settings::Settings;
 use crate::serve::policy::{
-    Access, Admit, HostPattern, Parties, PathPattern, Policy, Requests, Rule, Said, registered,
+    Access, Admit, HostPattern, Network, Parties, PathPattern, Policy, Requests, Rule, Said,
+    registered,
 };
 use serde::Deserialize;
 use toml::Spanned;
@@ -34,6 +35,7 @@ struct RuleText {
     hosts: Option<Spanned<Vec<Spanned<String>>>>,
     methods: Option<Spanned<Vec<Spanned<String>>>>,
     paths: Spanned<Vec<Spanned<String>>>,
+    networks: Option<Spanned<Vec<Spanned<String>>>>,
     access: Option<Spanned<String>>,
     fresh: Option<Spanned<String>>,
     admit: Option<Spanned<String>>,
@@ -164,6 +166,10 @@ fn rule(
             })
             .transpose()?,
         paths: Some(faults.list("paths", text.paths, PathPattern::parse)?),
+        networks: text
+            .networks
+            .map(|list| faults.list("networks", list, Network::parse))
+            .transpose()?,
     };
 
     let issuers =

@@ -19,7 +19,8 @@ fn policy_with_public(path: &str) -> Policy {
 }
 
 fn access(policy: &Policy, uri: &[u8]) -> Result<Access, NotCanonical> {
-    Target::new(b"GET", b"https", b"example.com", uri).map(|target| policy.rule_for(&target).access)
+    Target::new(b"GET", b"https", b"example.com", uri)
+        .map(|target| policy.rule_for(&target, None).expect("a rule").access)
 }
 
 /// CVE-2025-54576 (oauth2-proxy): the rule was matched on path and query.
@@ -124,12 +125,12 @@ fn the_first_rule_that_matches_applies() {
     );
     let name = |uri: &[u8]| {
         let target = Target::new(b"GET", b"https", b"example.com", uri).expect("canonical");
-        policy.rule_for(&target).name.clone()
+        policy.rule_for(&target, None).expect("a rule").name.clone()
     };
     assert_eq!(name(b"/a/b"), "first");
     assert_eq!(name(b"/a/c"), "second");
     assert_eq!(name(b"/b"), "third");
     let none = Policy::new(Vec::new(), Rule::otherwise(Access::Required, Admit::AnyKey));
     let target = Target::new(b"GET", b"https", b"example.com", b"/").expect("canonical");
-    assert_eq!(none.rule_for(&target).name, Rule::OTHERWISE);
+    assert_eq!(none.rule_for(&target, None).expect("a rule").name, Rule::OTHERWISE);
 }

@@ -10,6 +10,7 @@ mod admit;
 mod advisories;
 mod host;
 mod method;
+mod network;
 mod overlap;
 mod parties;
 mod path;
@@ -17,10 +18,13 @@ mod path_pattern;
 mod rule;
 mod target;
 
+use std::net::IpAddr;
+
 pub(crate) use self::access::Access;
 pub(crate) use self::admit::{Admit, Said, Verdict, Word};
 pub(crate) use self::host::HostPattern;
 pub(crate) use self::method::registered;
+pub(crate) use self::network::Network;
 pub(crate) use self::overlap::Overlap;
 pub(crate) use self::parties::Parties;
 pub(crate) use self::path_pattern::PathPattern;
@@ -40,9 +44,30 @@ impl Policy {
         Self { rules, otherwise }
     }
 
-    /// The rule for a request.
-    pub(crate) fn rule_for(&self, target: &Target) -> &Rule {
-        self.rules.iter().find(|rule| rule.matches(target)).unwrap_or(&self.otherwise)
+    /// The rule for a request of a client at this address; `None` for the address where no trusted proxy
+    /// says it.
+    ///
+    /// Without an address, a rule about networks does not apply, but where it is stricter than what
+    /// does: then it applies. `None` where neither of the two is as strict as the other.
+    pub(crate) fn rule_for(&self, target: &Target, client: Option<IpAddr>) -> Option<&Rule> {
+        let mut unknown = Vec::new();
+        let found = self.rules.iter().find(|rule| match rule.requests.hit(target, client) {
+            Ok(_) => true,
+            Err(miss) => {
+                if miss == Miss::Unknown {
+                    unknown.push(*rule);
+                }
+                false
+            }
+        });
+        let found = found.unwrap_or(&self.otherwise);
+        unknown.into_iter().try_fold(found, |found, other| {
+            match (overlap::laxer(found, other), overlap::laxer(other, found)) {
+                (false, _) => Some(found),
+                (true, false) => Some(other),
+                (true, true) => None,
+            }
+        })
     }
 
     /// Whether any rule requires a fresh session.

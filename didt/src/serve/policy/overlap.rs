@@ -5,6 +5,8 @@
 //! `/static/**` on any host, before a strict one for all of `admin.example.com`, opens a part of
 //! that host.
 
+use std::net::IpAddr;
+
 use http::Method;
 
 use super::{Access, Admit, Policy, Requests, Rule, Target};
@@ -26,9 +28,12 @@ impl Policy {
                 if !laxer(earlier, later) || later.requests.cover(&earlier.requests) {
                     return None;
                 }
+                let client = client(&earlier.requests, &later.requests)?;
                 let request =
                     meet(&earlier.requests, &later.requests).into_iter().find(|target| {
-                        std::ptr::eq(self.rule_for(target), earlier) && later.matches(target)
+                        let rule = self.rule_for(target, client);
+                        rule.is_some_and(|rule| std::ptr::eq(rule, earlier))
+                            && later.matches(target, client)
                     })?;
                 Some(Overlap { earlier, later, request })
             })
@@ -37,7 +42,7 @@ impl Policy {
 }
 
 /// Whether `earlier` lets someone pass whom `later` would stop.
-fn laxer(earlier: &Rule, later: &Rule) -> bool {
+pub(super) fn laxer(earlier: &Rule, later: &Rule) -> bool {
     let admits_more = match (&earlier.admit, &later.admit) {
         (_, Admit::AnyKey) => false,
         (Admit::AnyKey, _) | (Admit::Known, Admit::Listed(_)) => true,
@@ -57,6 +62,20 @@ fn laxer(earlier: &Rule, later: &Rule) -> bool {
 
 /// How many pairs of patterns are looked at for one pair of rules. More only cost a warning.
 const MAX_EXAMPLES: usize = 64;
+
+/// Where a client is whom both are about; `None` where there is none, `Some(None)` where it does not matter.
+fn client(one: &Requests, other: &Requests) -> Option<Option<IpAddr>> {
+    match (one.networks.as_deref(), other.networks.as_deref()) {
+        (None, None) => Some(None),
+        (Some(only), None) | (None, Some(only)) => {
+            only.first().map(|network| Some(network.example()))
+        }
+        (Some(one), Some(other)) => {
+            let pairs = one.iter().flat_map(|one| other.iter().map(move |other| (one, other)));
+            pairs.take(MAX_EXAMPLES).find_map(|(one, other)| one.meet(*other)).map(Some)
+        }
+    }
+}
 
 /// Requests that both match, one for each pair of patterns.
 fn meet(one: &Requests, other: &Requests) -> Vec<Target> {
@@ -125,6 +144,7 @@ mod tests {
                 hosts: host.map(|host| vec![HostPattern::parse(host).expect("a host")]),
                 methods: None,
                 paths: Some(vec![PathPattern::parse(path).expect("a path")]),
+                networks: None,
             },
         }
     }

@@ -1,10 +1,11 @@
 //! One rule of the policy.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use http::Method;
 
-use super::{Access, Admit, HostPattern, PathPattern, Target};
+use super::{Access, Admit, HostPattern, Network, PathPattern, Target};
 
 /// Which requests a rule is about, and what it asks for.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ impl Rule {
     /// The name of the rule that applies where no other does.
     pub(crate) const OTHERWISE: &str = "default";
 
-    pub(crate) fn matches(&self, target: &Target) -> bool {
-        self.requests.hit(target).is_ok()
+    pub(crate) fn matches(&self, target: &Target, client: Option<IpAddr>) -> bool {
+        self.requests.hit(target, client).is_ok()
     }
 
     /// A phrase for people: what the rule asks for, and of whom.
@@ -66,7 +67,10 @@ impl fmt::Display for Rule {
                 |items| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             )
         }
-        let Requests { hosts, methods, paths } = &self.requests;
+        let Requests { hosts, methods, paths, networks } = &self.requests;
+        if networks.is_some() {
+            write!(f, "networks {}, ", list(networks.as_deref()))?;
+        }
         write!(
             f,
             "hosts {}, methods {}, paths {}, asks for {}",
@@ -85,11 +89,24 @@ pub(crate) struct Requests {
     pub(crate) hosts: Option<Vec<HostPattern>>,
     pub(crate) methods: Option<Vec<Method>>,
     pub(crate) paths: Option<Vec<PathPattern>>,
+    /// Where the client is.
+    pub(crate) networks: Option<Vec<Network>>,
 }
 
 impl Requests {
     /// By what a request is among these, or the first thing that keeps it out.
-    pub(crate) fn hit(&self, target: &Target) -> Result<Hit<'_>, Miss> {
+    pub(crate) fn hit(&self, target: &Target, client: Option<IpAddr>) -> Result<Hit<'_>, Miss> {
+        let hit = self.hit_from_anywhere(target)?;
+        let inside = |network: &Network| client.is_some_and(|client| network.contains(client));
+        match one(self.networks.as_deref(), inside) {
+            Some(network) => Ok(Hit { network, ..hit }),
+            None if client.is_none() => Err(Miss::Unknown),
+            None => Err(Miss::Network),
+        }
+    }
+
+    /// The same, wherever the client is.
+    fn hit_from_anywhere(&self, target: &Target) -> Result<Hit<'_>, Miss> {
         let host = one(self.hosts.as_deref(), |host| host.matches(target.host_name()));
         let method = one(self.methods.as_deref(), |method| *method == target.method);
         let path = one(self.paths.as_deref(), |path| path.matches(&target.path));
@@ -97,13 +114,17 @@ impl Requests {
             host: host.ok_or(Miss::Host)?,
             method: method.ok_or(Miss::Method)?,
             path: path.ok_or(Miss::Path)?,
+            network: None,
         })
     }
 
     /// Whether these are all requests.
     pub(crate) fn are_all(&self) -> bool {
         let everything = |paths: &Vec<PathPattern>| paths.iter().any(PathPattern::is_everything);
-        self.hosts.is_none() && self.methods.is_none() && self.paths.as_ref().is_none_or(everything)
+        self.hosts.is_none()
+            && self.methods.is_none()
+            && self.networks.is_none()
+            && self.paths.as_ref().is_none_or(everything)
     }
 
     /// Whether all of the other's requests are among these.
@@ -111,6 +132,9 @@ impl Requests {
         all(self.hosts.as_deref(), other.hosts.as_deref(), HostPattern::covers)
             && all(self.methods.as_deref(), other.methods.as_deref(), Method::eq)
             && all(self.paths.as_deref(), other.paths.as_deref(), PathPattern::covers)
+            && all(self.networks.as_deref(), other.networks.as_deref(), |own, other| {
+                own.covers(*other)
+            })
     }
 }
 
@@ -120,6 +144,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) host: Option<&'a HostPattern>,
     pub(crate) method: Option<&'a Method>,
     pub(crate) path: Option<&'a PathPattern>,
+    pub(crate) network: Option<&'a Network>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +152,9 @@ pub(crate) enum Miss {
     Host,
     Method,
     Path,
+    Network,
+    /// Nobody knows where the client is.
+    Unknown,
 }
 
 /// The first matching entry, `Some(None)` if there is no list, and `None` if none matches.
@@ -160,6 +188,7 @@ mod tests {
             hosts: (!hosts.is_empty()).then(|| hosts.iter().map(host).collect()),
             methods: (!methods.is_empty()).then(|| methods.iter().map(method).collect()),
             paths: (!paths.is_empty()).then(|| paths.iter().map(path).collect()),
+            networks: None,
         }
     }
 
@@ -178,12 +207,12 @@ mod tests {
             ("other path", target("GET", "x.example.com", "/c"), Some(Miss::Path)),
         ];
         for (name, target, miss) in rows {
-            assert_eq!(requests.hit(&target).err(), miss, "{name}");
+            assert_eq!(requests.hit(&target, None).err(), miss, "{name}");
         }
         let target = target("GET", "x.example.com", "/b/");
-        let hit = requests.hit(&target).expect("a hit");
+        let hit = requests.hit(&target, None).expect("a hit");
         assert_eq!(hit.path.map(ToString::to_string).as_deref(), Some("/b/**"));
-        assert!(Requests::default().hit(&target).is_ok(), "nothing said is anything");
+        assert!(Requests::default().hit(&target, None).is_ok(), "nothing said is anything");
     }
 
     #[test]

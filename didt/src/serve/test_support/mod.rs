@@ -52,6 +52,7 @@ pub(crate) fn config() -> Config {
             hosts: None,
             methods: None,
             paths: Some(vec![PathPattern::parse(path).expect("a pattern")]),
+            networks: None,
         },
     };
     let rules = vec![

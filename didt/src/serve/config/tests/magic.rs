@@ -5,7 +5,7 @@ const MAGIC: &str = "[magic]\nsecret_key_file = \"magic-key\"\n";
 
 fn admit(loaded: &Loaded, path: &str) -> Admit {
     let target = Target::new(b"GET", b"https", b"a.example", path.as_bytes()).expect("canonical");
-    loaded.config.policy.rule_for(&target).admit.clone()
+    loaded.config.policy.rule_for(&target, None).expect("a rule").admit.clone()
 }
 
 #[test]

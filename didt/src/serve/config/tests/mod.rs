@@ -93,7 +93,7 @@ fn nothing_but_an_audience_and_who_is_admitted_is_needed() {
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.log, Log::default());
     let target = Target::new(b"GET", b"https", b"a.example", b"/").expect("canonical");
-    assert_eq!(config.policy.rule_for(&target).access, Access::Required);
+    assert_eq!(config.policy.rule_for(&target, None).expect("a rule").access, Access::Required);
     assert!(settings.iter().all(|setting| {
         ["audiences", "admit"].contains(&setting.key) || setting.origin == Origin::Default
     }));

@@ -38,7 +38,9 @@ fn rules_say_who_may_pass() {
     let policy = &good(&file).config.policy;
     let rule = |method: &str, host: &str, path: &str| {
         let [method, host, path] = [method, host, path].map(str::as_bytes);
-        policy.rule_for(&Target::new(method, b"https", host, path).expect("canonical"))
+        policy
+            .rule_for(&Target::new(method, b"https", host, path).expect("canonical"), None)
+            .expect("a rule")
     };
     assert_eq!(rule("GET", "a.example.com", "/static/x").access, Access::Public);
     assert_eq!(rule("POST", "a.example.com", "/static/x").name, "api");
@@ -231,7 +233,7 @@ fn a_list_at_the_top_is_for_every_rule_that_has_none() {
     let policy = &good(&text).config.policy;
     let admit = |path: &str| {
         let target = Target::new(b"GET", b"https", b"a.example", path.as_bytes());
-        policy.rule_for(&target.expect("canonical")).admit.clone()
+        policy.rule_for(&target.expect("canonical"), None).expect("a rule").admit.clone()
     };
     assert_eq!(admit("/a").listed().map(HashSet::len), Some(1));
     assert_eq!(admit("/b"), Admit::AnyKey);
