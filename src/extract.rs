@@ -3,6 +3,9 @@
 //! - [`Session`] as an argument of a handler: the caller's session, or 401. `Option<Session>`: the
 //!   same where nobody need be signed in. The route needs [`auth.layer()`](crate::DidAuth::layer)
 //!   or `auth.layer().optional()`; without either the answer is 500.
+//! - [`Data`] as an argument of a handler: what is attached to the session, as a type of the
+//!   application's; 401 without a session, 500 if it has another form. `Option<Data<T>>`: the same
+//!   where nobody need be signed in, and nothing need be attached.
 //! - `MagicUser` (feature `magic`) as an argument of a handler: who that is by Magic's word; 401
 //!   without a session, 503 where Magic has not said yet. `Option<MagicUser>`: the same where it
 //!   may be missing. The route needs a layer of a [`DidAuth`](crate::DidAuth) with `with_magic`.
@@ -17,10 +20,11 @@ use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
+use serde::de::DeserializeOwned;
 
 #[cfg(feature = "magic")]
 use crate::magic::MagicUser;
-use crate::middleware::{Anonymous, Answer, Challenge, Rejection, Session};
+use crate::middleware::{Anonymous, Answer, Challenge, DataError, Rejection, Session};
 use crate::session::StoreError;
 
 /// Why a [`Session`] could not be extracted.
@@ -30,7 +34,12 @@ pub struct SessionRejection(Box<Answer>);
 impl SessionRejection {
     /// No layer has seen the request: a mistake in the program.
     fn no_layer() -> Self {
-        Self(Box::new(Rejection::NoLayer.into_answer()))
+        Self::of(Rejection::NoLayer)
+    }
+
+    /// The layer around the handler writes it.
+    fn of(rejection: Rejection) -> Self {
+        Self(Box::new(rejection.into_answer()))
     }
 }
 
@@ -47,9 +56,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        extract(parts)?.map_err(|anonymous| {
-            SessionRejection(Box::new(anonymous.respond(Rejection::MissingCredentials, parts)))
-        })
+        require(parts)
     }
 }
 
@@ -63,6 +70,13 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     ) -> Result<Option<Self>, Self::Rejection> {
         Ok(extract(parts)?.ok())
     }
+}
+
+/// The session, or the answer to a request that has none.
+fn require(parts: &Parts) -> Result<Session, SessionRejection> {
+    extract(parts)?.map_err(|anonymous| {
+        SessionRejection(Box::new(anonymous.respond(Rejection::MissingCredentials, parts)))
+    })
 }
 
 /// A route without the layer is a bug in the program. It is never reported as "nobody is signed
@@ -83,14 +97,10 @@ impl<S: Sync> FromRequestParts<S> for MagicUser {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let session = extract(parts)?.map_err(|anonymous| {
-            SessionRejection(Box::new(anonymous.respond(Rejection::MissingCredentials, parts)))
-        })?;
+        let session = require(parts)?;
         match parts.extensions.get::<Self>() {
             Some(user) => Ok(user.clone()),
-            None if session.is_looked_up() => {
-                Err(SessionRejection(Box::new(Rejection::NoProfile.into_answer())))
-            }
+            None if session.is_looked_up() => Err(SessionRejection::of(Rejection::NoProfile)),
             None => Err(SessionRejection::no_layer()),
         }
     }
@@ -112,6 +122,53 @@ impl<S: Sync> OptionalFromRequestParts<S> for MagicUser {
     }
 }
 
+/// What is attached to the session, read as `T`: by the
+/// [`on_login` hook](crate::DidAuth::with_on_login), or by a later [change](Session::modify_data).
+///
+/// As an extractor it answers 401 without a session, as [`Session`] does, and 500 if the data has
+/// another form: the [rejection](Rejection::UnreadableData) names the type, and quotes nothing of the
+/// data. Where data may be missing, `Data<Option<User>>` requires a session, and
+/// `Option<Data<User>>` does not.
+///
+/// ```
+/// use tower_didt::Data;
+///
+/// #[derive(serde::Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// async fn hello(Data(user): Data<User>) -> String {
+///     format!("hello, {}", user.name)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Data<T>(pub T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Data<T> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let data = require(parts)?.require_data();
+        data.map(Self).map_err(|error| SessionRejection::of(error.into()))
+    }
+}
+
+/// What is attached, if there is a session and something is.
+impl<S: Sync, T: DeserializeOwned> OptionalFromRequestParts<S> for Data<T> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        let Ok(session) = extract(parts)? else { return Ok(None) };
+        let data = session.require_data::<Option<T>>();
+        let data = data.map_err(|error| SessionRejection::of(error.into()))?;
+        Ok(data.map(Self))
+    }
+}
+
 impl IntoResponse for Challenge {
     /// As [`Challenge::to_response`].
     fn into_response(self) -> Response {
@@ -130,6 +187,13 @@ impl IntoResponse for StoreError {
     /// 503, or 500 where coming back is of no use ([`is_permanent`](Self::is_permanent)): so
     /// that handlers can write `session.sign_out().await?`. The layer around the handler writes the
     /// response, as that to any [`Rejection`].
+    fn into_response(self) -> Response {
+        Rejection::from(self).into_response()
+    }
+}
+
+impl IntoResponse for DataError {
+    /// 409 for a conflict, 401 where there is no session any more, and else as [`StoreError`].
     fn into_response(self) -> Response {
         Rejection::from(self).into_response()
     }

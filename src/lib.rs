@@ -163,6 +163,9 @@ pub mod testing;
 pub use self::did::{
     Address, Audiences, Clock, Issuer, SystemClock, Timestamp, TokenError, VerifiedClaim, Verifier,
 };
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use self::extract::Data;
 #[cfg(feature = "layer")]
 pub use self::middleware::{
     BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, Login, Origin, Refusal, Rejection,
@@ -204,10 +207,11 @@ pub mod store {
     //! For stores of your own: the contract, and what it speaks of.
 
     pub use crate::session::{
-        BoxError, DEFAULT_MAX_SESSIONS_PER_ISSUER, ISSUERS_PER_PAGE, IssuerCursor, IssuerPage,
-        MAX_ENDED_PER_MINT, MAX_SESSIONS_PER_PAGE, Minted, NewSession, PageCursor, PageRequest,
-        ParseCursorError, ParseHandleError, SessionData, SessionExpired, SessionPage, SessionStore,
-        StoreFuture, Ticket, TokenMark, TokenState, Touched,
+        BoxError, DEFAULT_MAX_SESSIONS_PER_ISSUER, DataUpdate, ISSUERS_PER_PAGE, IssuerCursor,
+        IssuerPage, MAX_ENDED_PER_MINT, MAX_SESSION_DATA_BYTES, MAX_SESSIONS_PER_PAGE, Minted,
+        NewSession, PageCursor, PageRequest, ParseCursorError, ParseHandleError, SessionData,
+        SessionExpired, SessionPage, SessionStore, StoreFuture, Ticket, TokenMark, TokenState,
+        Touched,
     };
 }
 
@@ -255,8 +259,8 @@ pub mod layer {
     //! The layer's service, future, body and answers: types that rarely have to be named.
 
     pub use crate::middleware::{
-        Answer, AnswerBody, AuthBody, BindingFault, DidService, ParseOriginError, Rejected,
-        ResponseFuture, forbid_storing, is_navigation,
+        Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService, ParseOriginError,
+        Rejected, ResponseFuture, UnreadableData, forbid_storing, is_navigation,
     };
 }
 

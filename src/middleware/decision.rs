@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use http::HeaderValue;
 
+use super::cookie_change::CookieChange;
 use super::{Rejection, Session, observe};
 
 /// What becomes of a request.
@@ -15,25 +16,6 @@ pub(super) struct Decision {
     pub(super) clear_challenge: bool,
     /// There are several session cookies: the response takes away what this host can.
     pub(super) clear_strays: bool,
-}
-
-/// What the response says about the session cookie.
-#[derive(Debug, PartialEq)]
-pub(super) enum CookieChange {
-    Keep,
-    Set(HeaderValue),
-    Clear,
-}
-
-impl CookieChange {
-    /// The word for it in traces.
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Keep => "kept",
-            Self::Set(_) => "set",
-            Self::Clear => "cleared",
-        }
-    }
 }
 
 /// A decision: there already, or on its way.

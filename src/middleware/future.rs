@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::decision::{CookieChange, Decision, WaitingDecision};
+use super::cookie_change::CookieChange;
+use super::decision::{Decision, WaitingDecision};
 use super::gate::{Anonymous, Gate};
 use super::instead::{Instead, Scheme};
 use super::{Answer, AuthBody, Rejection, Session, forbid_storing, observe, responder};
@@ -160,9 +161,10 @@ where
                     let response = ready!(inner.poll(cx))?.map(AuthBody::inner);
                     let (head, instead) = (head.as_deref(), instead.as_ref());
                     let mut response = write_for_handler(this.gate, instead, head, response);
-                    let signed_out = session.as_ref().is_some_and(Session::signed_out);
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
-                    let cookie = if signed_out { CookieChange::Clear } else { cookie };
+                    let by_handler =
+                        session.as_ref().and_then(|session| session.happened().answered());
+                    let cookie = by_handler.unwrap_or(cookie);
                     write_cookie(response.headers_mut(), this.gate, cookie);
                     if *clear_strays {
                         write(response.headers_mut(), this.gate.cookie.clear_host_only());

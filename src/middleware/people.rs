@@ -67,8 +67,7 @@ impl People {
         let asked = self.0.as_ref()?;
         let issuer = session.issuer();
         let kept = session
-            .attached()
-            .profile(|json| MagicUser::from_session(issuer, json).ok())
+            .with_attached(|data| data.profile(|json| MagicUser::from_session(issuer, json).ok()))
             // A profile of somebody else would be a mistake of the store.
             .filter(|user| user.issuer() == issuer);
         let now = now();

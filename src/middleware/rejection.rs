@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::{BindingFault, Refusal};
+use super::{BindingFault, DataError, Refusal, UnreadableData};
 use crate::did::TokenError;
 use crate::session::{SessionExpired, StoreError};
 
@@ -69,6 +69,13 @@ pub enum Rejection {
     StoreUnsuited(Arc<StoreError>),
     /// The application's hook attached something that has no JSON form.
     UnusableSessionData(Arc<serde_json::Error>),
+    /// A handler or guard expects another form of data than the session has.
+    UnreadableData(UnreadableData),
+    /// A handler could not change the session's data, since another request has changed it in the
+    /// meantime.
+    DataConflict,
+    /// Somebody is signed in who may not do this: a guard said so.
+    NotPermitted,
     /// A handler asked for the session on a route that has no layer: a mistake in the program.
     NoLayer,
 }
@@ -118,7 +125,7 @@ impl Rejection {
                 grpc: 3, // INVALID_ARGUMENT
             },
             Self::Refused(refusal) if refusal.is_unavailable() => UNAVAILABLE,
-            Self::CrossOrigin | Self::Refused(_) => Shown {
+            Self::CrossOrigin | Self::Refused(_) | Self::NotPermitted => Shown {
                 status: StatusCode::FORBIDDEN,
                 error: "forbidden",
                 challenge: None,
@@ -134,7 +141,16 @@ impl Rejection {
             #[cfg(feature = "magic")]
             Self::MagicUnavailable(_) | Self::NoProfile => UNAVAILABLE,
             Self::StoreUnavailable(_) => UNAVAILABLE,
-            Self::StoreUnsuited(_) | Self::UnusableSessionData(_) | Self::NoLayer => Shown {
+            Self::DataConflict => Shown {
+                status: StatusCode::CONFLICT,
+                error: "conflict",
+                challenge: None,
+                grpc: 10, // ABORTED
+            },
+            Self::StoreUnsuited(_)
+            | Self::UnusableSessionData(_)
+            | Self::UnreadableData(_)
+            | Self::NoLayer => Shown {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 error: "server_error",
                 challenge: None,
@@ -178,6 +194,9 @@ impl Rejection {
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::StoreUnsuited(_) => "store_unsuited",
             Self::UnusableSessionData(_) => "unusable_session_data",
+            Self::UnreadableData(_) => "unreadable_session_data",
+            Self::DataConflict => "data_conflict",
+            Self::NotPermitted => "not_permitted",
             Self::NoLayer => "no_layer",
         }
     }
@@ -246,6 +265,9 @@ impl fmt::Display for Rejection {
             Self::NoProfile => f.write_str("Magic has not said yet who is signed in"),
             Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => error.fmt(f),
             Self::UnusableSessionData(_) => f.write_str("the session's data has no JSON form"),
+            Self::UnreadableData(error) => error.fmt(f),
+            Self::DataConflict => f.write_str("another request has changed the session's data"),
+            Self::NotPermitted => f.write_str("whoever is signed in may not do this"),
             Self::NoLayer => f.write_str("the route has no DidLayer"),
         }
     }
@@ -258,6 +280,7 @@ impl std::error::Error for Rejection {
             Self::SessionExpired(expired) => Some(expired),
             Self::StoreUnavailable(error) | Self::StoreUnsuited(error) => Some(error),
             Self::UnusableSessionData(error) => Some(error),
+            Self::UnreadableData(error) => Some(error),
             #[cfg(feature = "magic")]
             Self::MagicUnavailable(error) => Some(error),
             _ => None,
@@ -282,5 +305,25 @@ impl From<StoreError> for Rejection {
 impl From<SessionExpired> for Rejection {
     fn from(expired: SessionExpired) -> Self {
         Self::SessionExpired(expired)
+    }
+}
+
+impl From<UnreadableData> for Rejection {
+    fn from(error: UnreadableData) -> Self {
+        Self::UnreadableData(error)
+    }
+}
+
+impl From<DataError> for Rejection {
+    fn from(error: DataError) -> Self {
+        match error {
+            // Signing in helps.
+            DataError::NoSession | DataError::Ended => Self::UnknownSession,
+            // Nobody receives the second one.
+            DataError::Conflict | DataError::ResponseSent => Self::DataConflict,
+            DataError::NotJson(error) => Self::UnusableSessionData(Arc::new(error)),
+            DataError::Unreadable(error) => error.into(),
+            DataError::Store(error) => error.into(),
+        }
     }
 }

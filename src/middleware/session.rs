@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use serde::de::DeserializeOwned;
 
 use super::gate::Gate;
+use super::happened::Happened;
 use crate::did::{Address, Issuer, Timestamp, VerifiedClaim};
 use crate::session::{
     PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord, StoreError,
@@ -16,7 +14,8 @@ use crate::session::{
 /// is an extractor (`Session` or `Option<Session>`).
 ///
 /// Cheap to clone. A snapshot from when the request came in: revoking the session
-/// while a handler runs does not change it.
+/// while a handler runs does not change it. What is attached to it can be
+/// [changed](Self::modify_data); all clones then show the new data.
 ///
 /// In a handler for axum, with a list of devices to sign out:
 ///
@@ -68,7 +67,7 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     gate: Arc<Gate>,
     identity: Identity,
-    signed_out: AtomicBool,
+    happened: Happened,
 }
 
 /// What the caller was recognised by.
@@ -81,7 +80,7 @@ pub(super) enum Identity {
 
 impl Session {
     pub(super) fn new(gate: Arc<Gate>, identity: Identity) -> Self {
-        Self(Arc::new(Inner { gate, identity, signed_out: AtomicBool::new(false) }))
+        Self(Arc::new(Inner { gate, identity, happened: Happened::default() }))
     }
 
     /// The caller's issuer, the one proven identity. Look users up by it.
@@ -127,28 +126,6 @@ impl Session {
         }
     }
 
-    /// What the `on_login` hook attached, or `None` if it attached nothing.
-    ///
-    /// ```
-    /// # use tower_didt::Session;
-    /// #[derive(serde::Deserialize)]
-    /// struct User {
-    ///     id: u64,
-    /// }
-    ///
-    /// fn user_id(session: &Session) -> Option<u64> {
-    ///     session.data::<User>().ok().flatten().map(|user| user.id)
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the data has another form than `T`, for example because an older
-    /// version of the application attached it.
-    pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
-        self.attached().read()
-    }
-
     /// The user's profile at Magic, with [`DidAuth::with_magic`](super::DidAuth::with_magic): what
     /// extractors and extensions have too. `None` where Magic has not said yet, or knows no such
     /// user.
@@ -167,14 +144,6 @@ impl Session {
     pub fn is_unknown_to_magic(&self) -> bool {
         let asked = self.0.gate.people.0.as_ref();
         asked.is_some_and(|asked| asked.magic.gone_since(self.issuer()).is_some())
-    }
-
-    /// The data attached at sign-in.
-    pub(super) fn attached(&self) -> &SessionData {
-        match &self.0.identity {
-            Identity::Session(record) => &record.data,
-            Identity::Token { data, .. } => data,
-        }
     }
 
     /// Ends this session; the response clears the cookie.
@@ -240,9 +209,17 @@ impl Session {
         self.0.gate.people.is_asked()
     }
 
-    /// Whether a handler ended this session.
-    pub(super) fn signed_out(&self) -> bool {
-        self.0.signed_out.load(Ordering::Acquire)
+    /// What happened to the session since the request came in.
+    pub(super) fn happened(&self) -> &Happened {
+        &self.0.happened
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.0.identity
     }
 
     /// Whether this gate recognised the caller, not another layer's.
@@ -250,7 +227,7 @@ impl Session {
         Arc::ptr_eq(&self.0.gate, gate)
     }
 
-    fn record(&self) -> Option<&Arc<SessionRecord>> {
+    pub(super) fn record(&self) -> Option<&Arc<SessionRecord>> {
         match &self.0.identity {
             Identity::Session(record) => Some(record),
             Identity::Token { .. } => None,
@@ -260,7 +237,9 @@ impl Session {
     /// Has the response clear the cookie, if it is this caller's: a cookie next to
     /// a used token may be someone else's, whose session was not ended.
     fn forget_cookie(&self) {
-        self.0.signed_out.store(self.record().is_some(), Ordering::Release);
+        if self.record().is_some() {
+            self.happened().signed_out();
+        }
     }
 }
 

@@ -10,28 +10,39 @@ use std::sync::OnceLock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Most bytes that a session's data may take, as JSON and with the profile: 64 KiB. A store may allow
+/// less; a cookie holds about 2,800. Data is read with every request, so it is meant to be small, and
+/// what its user fills in must not fill the store.
+pub const MAX_SESSION_DATA_BYTES: usize = 64 * 1024;
+
+/// Begins a text whose data has been changed since sign-in. No JSON text begins so.
+const CHANGES: char = '#';
+
 /// Begins a text that holds a profile. No JSON text begins so.
 const PROFILE: char = '@';
 
-/// Ends the profile. JSON as it is written here has no line breaks.
-const END_OF_PROFILE: char = '\n';
+/// Ends the number of changes, and the profile. JSON as it is written here has no line breaks.
+const END_OF_LINE: char = '\n';
 
-/// The data attached to a session at sign-in: a value of the application's, and what Magic said
-/// about the person (with [`DidAuth::with_magic`](https://docs.rs/tower-didt)). Either may be
-/// missing.
+/// What is attached to a session: a value of the application's, and what Magic said of the
+/// person (with [`DidAuth::with_magic`](https://docs.rs/tower-didt)). Either may be missing.
 ///
-/// Kept as text, so that every store returns it unchanged. A store need not know what is in
-/// it: `Serialize` and `Deserialize` carry both.
+/// Kept as text, so that every store returns what was put in. A store need not know what is in
+/// it: `Serialize` and `Deserialize` carry all of it, and two of them are equal if their texts are.
 #[derive(Clone, Default)]
 pub struct SessionData(Option<Arc<Attached>>);
 
-/// `<JSON of the application>`, or `@<JSON of the profile>\n<JSON of the application, or nothing>`.
+/// `[#<changes>\n][@<JSON of the profile>\n][<JSON of the application>]`.
 struct Attached {
     text: Box<str>,
+    /// How often the application's value was changed.
+    version: u64,
+    /// Where the profile or, if there is none, the application's JSON begins.
+    body: usize,
     /// Where the application's JSON begins.
     application: usize,
     #[cfg(feature = "magic")]
-    /// The parsed profile, once it has been read: sessions are read far more often than made.
+    /// The profile, once somebody has read it: sessions are read far more often than made.
     profile: OnceLock<Option<Profile>>,
 }
 
@@ -55,8 +66,26 @@ impl SessionData {
 
     /// Whether nothing is attached.
     #[must_use]
-    pub const fn is_none(&self) -> bool {
-        self.0.is_none()
+    pub fn is_none(&self) -> bool {
+        self.0.as_deref().is_none_or(|attached| attached.text.len() == attached.body)
+    }
+
+    /// How often the application's value was changed since sign-in: 0 for what was attached then.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.0.as_deref().map_or(0, |attached| attached.version)
+    }
+
+    /// The data that follows on this one: the next version, with the same profile and the
+    /// application's value of `new`.
+    ///
+    /// Since the version is part of it, it equals no data that the session had before.
+    #[must_use]
+    pub fn changed_to(&self, new: &Self) -> Self {
+        let version = self.version().saturating_add(1);
+        let profile = self.profile_text();
+        let application = new.application().unwrap_or_default();
+        Self::from_text(&format!("{CHANGES}{version}{END_OF_LINE}{profile}{application}"))
     }
 
     /// Reads the application's value; `None` if there is none.
@@ -79,7 +108,12 @@ impl SessionData {
     #[cfg(feature = "magic")]
     pub(crate) fn with_profile<T: Any + Send + Sync>(&self, json: &str, profile: T) -> Self {
         let application = self.application().unwrap_or_default();
-        let data = Self::from_text(&format!("{PROFILE}{json}{END_OF_PROFILE}{application}"));
+        let changes = match self.version() {
+            0 => String::new(),
+            version => format!("{CHANGES}{version}{END_OF_LINE}"),
+        };
+        let text = format!("{changes}{PROFILE}{json}{END_OF_LINE}{application}");
+        let data = Self::from_text(&text);
         if let Some(attached) = &data.0 {
             let _ = attached.profile.set(Some(Arc::new(profile)));
         }
@@ -93,9 +127,9 @@ impl SessionData {
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let attached = self.0.as_deref()?;
-        let json = attached.text.strip_prefix(PROFILE)?;
+        let json = attached.text.get(attached.body..)?.strip_prefix(PROFILE)?;
         let profile = attached.profile.get_or_init(|| {
-            let json = json.split_once(END_OF_PROFILE)?.0;
+            let json = json.split_once(END_OF_LINE)?.0;
             read(json).map(|profile| Arc::new(profile) as Profile)
         });
         profile.as_ref()?.downcast_ref::<T>().cloned()
@@ -108,17 +142,34 @@ impl SessionData {
 
     /// What [`text`](Self::text) returned, or the empty text for nothing.
     pub(super) fn from_text(text: &str) -> Self {
-        let application = match text.starts_with(PROFILE) {
-            true => text.find(END_OF_PROFILE).map_or(text.len(), |end| end + 1),
-            false => 0,
+        // Where the line that begins at `start` ends, with its end. A line that was cut off has
+        // nothing behind it.
+        let behind = |start: usize| {
+            let rest = text.get(start..).unwrap_or_default();
+            rest.find(END_OF_LINE).map_or(text.len(), |end| start + end + 1)
         };
+        let body = if text.starts_with(CHANGES) { behind(0) } else { 0 };
+        let version = text
+            .get(..body)
+            .and_then(|line| line.strip_prefix(CHANGES)?.strip_suffix(END_OF_LINE)?.parse().ok());
+        let has_profile = text.get(body..).is_some_and(|text| text.starts_with(PROFILE));
+        let application = if has_profile { behind(body) } else { body };
         let attached = || Attached {
             text: text.into(),
+            version: version.unwrap_or_default(),
+            body,
             application,
             #[cfg(feature = "magic")]
             profile: OnceLock::new(),
         };
         Self((!text.is_empty()).then(|| Arc::new(attached())))
+    }
+
+    /// The profile with what begins and ends it, or nothing.
+    fn profile_text(&self) -> &str {
+        let part = |attached: &'_ Attached| attached.body..attached.application;
+        let attached = self.0.as_deref();
+        attached.and_then(|attached| attached.text.get(part(attached))).unwrap_or_default()
     }
 
     fn application(&self) -> Option<&str> {
@@ -162,6 +213,50 @@ mod tests {
         assert!(SessionData::new(&()).expect("JSON").is_none());
         assert_eq!(SessionData::NONE.read::<u8>().expect("nothing"), None);
         assert!(SessionData::new(&"text").expect("JSON").read::<u8>().is_err());
+    }
+
+    #[test]
+    fn each_change_counts_and_equals_nothing_that_was_there_before() {
+        let (one, two) = (SessionData::new(&1).expect("JSON"), SessionData::new(&2).expect("JSON"));
+        let first = SessionData::NONE.changed_to(&one);
+        let second = first.changed_to(&two);
+        let third = second.changed_to(&one);
+        let none = third.changed_to(&SessionData::NONE);
+        for (data, version, value) in
+            [(&first, 1, Some(1)), (&second, 2, Some(2)), (&third, 3, Some(1)), (&none, 4, None)]
+        {
+            assert_eq!((data.version(), data.is_none()), (version, value.is_none()));
+            assert_eq!(data.read::<u8>().expect("a number"), value);
+            let json = serde_json::to_string(data).expect("JSON");
+            assert_eq!(&serde_json::from_str::<SessionData>(&json).expect("data"), data);
+        }
+        assert_ne!(first, third);
+        assert_ne!(first, one);
+    }
+
+    #[test]
+    fn a_number_of_changes_that_was_cut_off_leaves_no_value() {
+        for text in ["#", "#1", "#\n", "#x\n", "#-1\n", "#99999999999999999999\n"] {
+            let data = SessionData::from_text(text);
+            assert!(data.is_none(), "{text}");
+            assert_eq!(data.read::<u8>().expect("nothing"), None, "{text}");
+            assert_eq!(data.changed_to(&SessionData::NONE).version(), data.version() + 1, "{text}");
+        }
+    }
+
+    #[cfg(feature = "magic")]
+    #[test]
+    fn a_change_leaves_the_profile_and_a_new_profile_the_change() {
+        let read = |json: &str| Some(json.to_owned());
+        let value = SessionData::new(&"Ada").expect("JSON");
+        let data = SessionData::NONE.with_profile(r#"{"e":1}"#, r#"{"e":1}"#.to_owned());
+        let changed = data.changed_to(&value);
+        assert_eq!(changed.profile(read).as_deref(), Some(r#"{"e":1}"#));
+        assert_eq!(changed.read::<String>().expect("text").as_deref(), Some("Ada"));
+        assert!(!changed.changed_to(&SessionData::NONE).is_none(), "the profile is there");
+        let renewed = changed.with_profile("{}", "{}".to_owned());
+        assert_eq!((renewed.version(), renewed.profile(read).as_deref()), (1, Some("{}")));
+        assert_eq!(renewed.read::<String>().expect("text").as_deref(), Some("Ada"));
     }
 
     #[test]

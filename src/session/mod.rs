@@ -34,7 +34,7 @@ mod store_error;
 mod ticket;
 mod used_tokens;
 
-pub use self::data::SessionData;
+pub use self::data::{MAX_SESSION_DATA_BYTES, SessionData};
 pub use self::issuers::{ISSUERS_PER_PAGE, IssuerCursor, IssuerPage};
 pub use self::lifetimes::{Lifetimes, SessionExpired};
 pub use self::memory::MemoryStore;
@@ -60,7 +60,7 @@ pub use self::sealed::{
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{SqliteConfigError, SqliteConnectError, SqliteStore, SqliteStoreBuilder};
 pub use self::store::{
-    Minted, NewSession, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
+    DataUpdate, Minted, NewSession, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };
 pub use self::store_error::{BoxError, StoreError};
 pub use self::ticket::Ticket;

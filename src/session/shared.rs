@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
-    SessionRecord, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
+    DataUpdate, IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionData,
+    SessionHandle, SessionPage, SessionRecord, SessionStore, StoreFuture, TokenMark, TokenState,
+    Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
@@ -37,6 +38,15 @@ macro_rules! store_behind {
 
             fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
                 (**self).touch(record, now)
+            }
+
+            fn update_data(
+                &self,
+                record: &SessionRecord,
+                data: SessionData,
+                now: Timestamp,
+            ) -> StoreFuture<DataUpdate> {
+                (**self).update_data(record, data, now)
             }
 
             fn revoke(

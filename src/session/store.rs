@@ -49,8 +49,8 @@ use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 /// use std::sync::Arc;
 /// use tower_didt::{Issuer, MemoryStore, SessionHandle, SessionRecord, Timestamp};
 /// use tower_didt::store::{
-///     IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionPage, SessionStore, StoreFuture, TokenMark,
-///     TokenState, Touched,
+///     DataUpdate, IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionData,
+///     SessionPage, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 /// };
 ///
 /// #[derive(Clone, Debug)]
@@ -85,6 +85,14 @@ use crate::did::{ClaimDigest, Issuer, Timestamp, VerifiedClaim};
 ///     }
 ///     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
 ///         self.0.touch(record, now)
+///     }
+///     fn update_data(
+///         &self,
+///         record: &SessionRecord,
+///         data: SessionData,
+///         now: Timestamp,
+///     ) -> StoreFuture<DataUpdate> {
+///         self.0.update_data(record, data, now)
 ///     }
 ///     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {
 ///         self.0.revoke(issuer, handle, now)
@@ -161,6 +169,30 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Writes down that a session is in use. Does nothing if it is gone.
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched>;
+
+    /// Replaces the data of a session, if nobody has changed it in the meantime.
+    ///
+    /// `record` is the session as the caller has read it, and `data` is
+    /// [what follows](SessionData::changed_to) on `record.data`. Stores `data` if what the session
+    /// has equals `record.data`, compared and replaced in one step: of any number of calls with the
+    /// same `record`, in any number of processes, one succeeds. Once it has returned, a
+    /// [`load`](Self::load) that begins afterwards finds the new data; on other machines within
+    /// the time in which they learn of a revocation. Nothing else of the session changes, and one that
+    /// was revoked does not come back.
+    ///
+    /// Where sessions live in their cookies, the new data is in the [new ticket](DataUpdate::Stored),
+    /// and the earlier ticket goes on to open the session with the earlier data.
+    ///
+    /// Defaults to [`StoreError::Unsupported`].
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let _ = (record, data, now);
+        StoreFuture::ready(Err(StoreError::Unsupported))
+    }
 
     /// Ends one session of an issuer: `true` if there was one.
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool>;
@@ -384,6 +416,38 @@ impl Minted {
 pub struct Touched {
     /// A new value for the cookie, where the session lives in the cookie itself.
     pub renewed: Option<Ticket>,
+}
+
+/// What became of a change of a session's data.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DataUpdate {
+    /// The session has the new data.
+    Stored {
+        /// A new value for the cookie, where the session lives in the cookie itself.
+        renewed: Option<Ticket>,
+    },
+    /// The session has other data than the caller has read, and keeps it.
+    Conflict {
+        /// The session as it is now, where the store knows it.
+        current: Option<Arc<SessionRecord>>,
+    },
+    /// There is no such session any more.
+    Ended,
+}
+
+impl DataUpdate {
+    /// The data was stored.
+    #[must_use]
+    pub const fn stored() -> Self {
+        Self::Stored { renewed: None }
+    }
+
+    /// The session has other data by now.
+    #[must_use]
+    pub const fn conflict(current: Option<Arc<SessionRecord>>) -> Self {
+        Self::Conflict { current }
+    }
 }
 
 /// A store's answer: there already, or on its way.

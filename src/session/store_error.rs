@@ -27,7 +27,9 @@ pub enum StoreError {
         limit: usize,
     },
     /// This kind of store does not know which sessions an issuer has (see
-    /// [`SessionStore::lists_sessions`](super::SessionStore::lists_sessions)). Nothing was changed.
+    /// [`SessionStore::lists_sessions`](super::SessionStore::lists_sessions)), or cannot change what
+    /// is attached to one (see [`SessionStore::update_data`](super::SessionStore::update_data)).
+    /// Nothing was changed.
     Unsupported,
     /// This store remembers nothing (see
     /// [`SessionStore::remembers`](super::SessionStore::remembers)): with it no replay mode works
@@ -55,9 +57,9 @@ impl fmt::Display for StoreError {
             Self::TooLarge { size, limit } => {
                 write!(f, "the session takes {size} bytes, but its store allows {limit}")
             }
-            Self::Unsupported => {
-                f.write_str("the session store cannot list or count an issuer's sessions")
-            }
+            Self::Unsupported => f.write_str(
+                "the session store does not support this: listing, counting or changing sessions",
+            ),
             Self::Forgetful => {
                 f.write_str("the session store remembers nothing, and this takes one that does")
             }

@@ -7,6 +7,7 @@ mod support;
 mod axum_extractors;
 mod bound_login;
 mod cross_origin;
+mod data;
 mod faults;
 mod hook;
 mod log_line;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use tower_didt::store::{PageRequest, SessionStore};
+use tower_didt::store::{PageRequest, SessionData, SessionStore};
 use tower_didt::{PostgresStore, SessionLimit};
 
 use crate::migrated;
@@ -51,6 +51,8 @@ async fn ask_for_everything(store: &PostgresStore) {
         let (_, record) = sign_in(store, "alice").await;
         let later = now().plus(Duration::from_secs(60));
         store.touch(&record, later).await.expect("an answer");
+        let changed = record.data.changed_to(&SessionData::new(&1).expect("JSON"));
+        store.update_data(&record, changed, now()).await.expect("an answer");
         store.sessions_of(record.issuer, PageRequest::first(), now()).await.expect("an answer");
         store.revoke(record.issuer, record.handle, now()).await.expect("an answer");
         store.revoke_all(issuer("alice"), now()).await.expect("an answer");

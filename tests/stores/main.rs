@@ -39,7 +39,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 48] = [
+const FAULTS: [(Fault, &str); 57] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -91,6 +91,15 @@ const FAULTS: [(Fault, &str); 48] = [
     (Fault::PagesByHandle, "a_list_comes_in_pages_oldest_first"),
     (Fault::NumbersAnew, "a_cursor_survives_the_sessions_around_it"),
     (Fault::ShortPagesAreTheLast, "expired_sessions_do_not_stop_a_list"),
+    (Fault::ChangesNothing, "changed_data_is_found_by_the_next_load"),
+    (Fault::ForgetsTheVersion, "changed_data_is_found_by_the_next_load"),
+    (Fault::ChangesOverOthers, "of_two_changes_of_the_same_data_one_is_refused"),
+    (Fault::ComparesValuesOnly, "of_two_changes_of_the_same_data_one_is_refused"),
+    (Fault::ComparesThenChanges, "of_many_changes_at_once_one_is_stored"),
+    (Fault::ChangeBringsBack, "changing_data_brings_no_session_back"),
+    (Fault::ChangeIsAUse, "changing_data_changes_nothing_else"),
+    (Fault::AnybodyChanges, "nobody_changes_the_data_of_another_issuer"),
+    (Fault::TouchTakesDataBack, "changing_data_changes_nothing_else"),
 ];
 
 #[tokio::test]

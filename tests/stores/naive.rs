@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_didt::store::{
-    MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionData, SessionPage,
-    SessionStore, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    DataUpdate, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest, SessionData,
+    SessionPage, SessionStore, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 use tower_didt::token::ClaimDigest;
 use tower_didt::{Issuer, SessionHandle, SessionLimit, SessionRecord, StoreError, Timestamp};
@@ -62,6 +62,15 @@ pub(crate) enum Fault {
     PagesByHandle,
     NumbersAnew,
     ShortPagesAreTheLast,
+    ChangesNothing,
+    ForgetsTheVersion,
+    ChangesOverOthers,
+    ComparesValuesOnly,
+    ComparesThenChanges,
+    ChangeBringsBack,
+    ChangeIsAUse,
+    AnybodyChanges,
+    TouchTakesDataBack,
 }
 
 #[derive(Clone, Debug)]
@@ -259,6 +268,50 @@ impl NaiveStore {
         cut_off.is_none_or(|time| time < record.created_at).then_some(record)
     }
 
+    fn change(&self, read: &SessionRecord, data: SessionData, now: Timestamp) -> DataUpdate {
+        let value = |data: &SessionData| data.read::<String>().ok().flatten();
+        let find = |state: &State| {
+            let found = state.sessions.get(&read.handle).cloned();
+            let brought_back = || self.has(Fault::ChangeBringsBack).then(|| Arc::new(read.clone()));
+            found
+                .filter(|found| found.issuer == read.issuer || self.has(Fault::AnybodyChanges))
+                .or_else(brought_back)
+        };
+        let fits = |found: &SessionRecord| match self.fault {
+            Some(Fault::ChangesOverOthers) => true,
+            Some(Fault::ComparesValuesOnly) => value(&found.data) == value(&data),
+            _ => false,
+        } || found.data == read.data;
+        let change = |state: &mut State, found: &SessionRecord| {
+            let mut changed = found.clone();
+            match self.fault {
+                Some(Fault::ChangesNothing) => {}
+                Some(Fault::ForgetsTheVersion) => {
+                    changed.data = SessionData::new(&value(&data)).expect("text");
+                }
+                _ => changed.data = data.clone(),
+            }
+            if self.has(Fault::ChangeIsAUse) {
+                changed.last_seen = now.plus(Duration::from_secs(1));
+            }
+            state.sessions.insert(read.handle, Arc::new(changed));
+            DataUpdate::stored()
+        };
+        if self.has(Fault::ComparesThenChanges) {
+            let Some(found) = self.run(|state| find(state)) else { return DataUpdate::Ended };
+            elsewhere();
+            return match fits(&found) {
+                true => self.run(|state| change(state, &found)),
+                false => DataUpdate::conflict(Some(found)),
+            };
+        }
+        self.run(|state| match find(state) {
+            Some(found) if fits(&found) => change(state, &found),
+            Some(found) => DataUpdate::conflict(Some(found)),
+            None => DataUpdate::Ended,
+        })
+    }
+
     fn touch(&self, record: &SessionRecord, now: Timestamp) {
         if self.has(Fault::TouchReadsThenWrites) {
             let found = self.run(|state| state.sessions.contains_key(&record.handle));
@@ -277,6 +330,9 @@ impl NaiveStore {
                 None if self.has(Fault::TouchBringsBack) => record.seen(now),
                 None => return,
             };
+            if self.has(Fault::TouchTakesDataBack) {
+                seen.data = SessionData::NONE;
+            }
             if self.has(Fault::LastSeenGoesBack) {
                 seen.last_seen = now;
             }
@@ -409,6 +465,16 @@ impl SessionStore for NaiveStore {
             store.touch(&record, now);
             Ok(Touched::default())
         })
+    }
+
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let (store, record) = (self.clone(), record.clone());
+        StoreFuture::boxed(async move { Ok(store.change(&record, data, now)) })
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {

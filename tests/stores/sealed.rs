@@ -411,6 +411,14 @@ impl RevocationLedger for Slow {
     fn has_ended(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool> {
         Self::later(self.0.has_ended(session, now))
     }
+
+    fn supersede(&self, of: SealedSession, version: u64, now: Timestamp) -> StoreFuture<bool> {
+        Self::later(self.0.supersede(of, version, now))
+    }
+
+    fn is_superseded(&self, of: SealedSession, version: u64, now: Timestamp) -> StoreFuture<bool> {
+        Self::later(self.0.is_superseded(of, version, now))
+    }
 }
 
 /// Cannot be reached.
@@ -443,6 +451,14 @@ impl RevocationLedger for Down {
     }
 
     fn has_ended(&self, _: SealedSession, _: Timestamp) -> StoreFuture<bool> {
+        down()
+    }
+
+    fn supersede(&self, _: SealedSession, _: u64, _: Timestamp) -> StoreFuture<bool> {
+        down()
+    }
+
+    fn is_superseded(&self, _: SealedSession, _: u64, _: Timestamp) -> StoreFuture<bool> {
         down()
     }
 }

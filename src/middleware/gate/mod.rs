@@ -25,7 +25,8 @@ use super::session::Identity;
 use super::{Rejection, Replay, Session, SessionCookie};
 use crate::did::{Clock, DidToken, Issuer, Verifier};
 use crate::session::{
-    Lifetimes, PageRequest, SessionLimit, SessionPage, SessionRecord, SessionStore, StoreError,
+    Lifetimes, MAX_SESSION_DATA_BYTES, PageRequest, SessionData, SessionLimit, SessionPage,
+    SessionRecord, SessionStore, StoreError,
 };
 
 /// Everything that a decision needs. One gate is shared by all clones of a layer.
@@ -116,6 +117,12 @@ impl Gate {
             }
             (None, CookieValue::Absent) => Deciding::Done(Decision::anonymous()),
         }
+    }
+
+    /// What is attached to a session has a bound, whatever the store allows.
+    pub(super) fn check_size(&self, data: &SessionData) -> Result<(), StoreError> {
+        let (size, limit) = (data.size(), MAX_SESSION_DATA_BYTES);
+        if size > limit { Err(StoreError::TooLarge { size, limit }) } else { Ok(()) }
     }
 
     /// Lists a page of an issuer's sessions that are alive.

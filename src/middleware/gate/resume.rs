@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::super::decision::{CookieChange, Deciding, Decision};
+use super::super::cookie_change::CookieChange;
+use super::super::decision::{Deciding, Decision};
 use super::super::{Rejection, observe};
 use super::Gate;
 use crate::did::Timestamp;

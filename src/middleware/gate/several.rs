@@ -9,8 +9,9 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use super::super::Rejection;
+use super::super::cookie_change::CookieChange;
 use super::super::credentials::{CookieValue, CookieValues};
-use super::super::decision::{CookieChange, Deciding, Decision};
+use super::super::decision::{Deciding, Decision};
 use super::{Asked, Gate};
 use crate::did::Timestamp;
 use crate::session::{SessionRecord, StoreError, StoreFuture};

@@ -173,6 +173,7 @@ impl Gate {
         let person = self.people.look_up(claim.issuer(), now).await?;
         let data = self.ask_application(login.map(|login| login.by(&person))).await?;
         let data = person.attach_to(data)?;
+        self.check_size(&data)?;
         if !asked.signs_in {
             self.check_unused(challenge, now).await?;
             self.use_up(token, now).await?;

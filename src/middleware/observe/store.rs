@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::did::{Issuer, Timestamp};
 use crate::session::{
-    IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionHandle, SessionPage,
-    SessionRecord, SessionStore, StoreError, StoreFuture, TokenMark, TokenState, Touched,
+    DataUpdate, IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionData,
+    SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, TokenMark,
+    TokenState, Touched,
 };
 use crate::stopwatch::Stopwatch;
 
@@ -50,6 +51,20 @@ impl SessionStore for Observed {
 
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         observe("touch", None, self.0.touch(record, now), |_| "done")
+    }
+
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let updating = self.0.update_data(record, data, now);
+        observe("update_data", Some(record.issuer), updating, |update| match update {
+            DataUpdate::Stored { .. } => "stored",
+            DataUpdate::Conflict { .. } => "conflict",
+            DataUpdate::Ended => "not_found",
+        })
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {

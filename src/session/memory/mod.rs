@@ -16,9 +16,9 @@ use self::recent::{Dropped, Kept, Recent};
 use super::newest_tokens::NewestTokens;
 use super::used_tokens::UsedTokens;
 use super::{
-    ISSUERS_PER_PAGE, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor,
-    PageRequest, SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture,
-    Ticket, TokenMark, TokenState, Touched,
+    DataUpdate, ISSUERS_PER_PAGE, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession,
+    PageCursor, PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord, SessionStore,
+    StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 use crate::did::{Address, Issuer, Timestamp};
 
@@ -128,6 +128,15 @@ impl SessionStore for MemoryStore {
         StoreFuture::ready(Ok(Touched::default()))
     }
 
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        StoreFuture::ready(Ok(self.0.update_data(record, data, now)))
+    }
+
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
         StoreFuture::ready(Ok(self.0.revoke(issuer, handle)))
     }
@@ -209,6 +218,24 @@ impl Shared {
         let Some(dropped) = dropped else { return Ok(Minted::Revoked) };
         self.forget(dropped);
         Ok(Minted::Session { ticket, record })
+    }
+
+    fn update_data(&self, read: &SessionRecord, data: SessionData, now: Timestamp) -> DataUpdate {
+        // Under the issuer's lock, as all that changes sessions: compared and replaced in one step.
+        let (update, dropped) = self.index.with_issuer(read.issuer, |_| {
+            let kept = self.sessions.peek(&read.handle);
+            match kept.filter(|kept| kept.record.issuer == read.issuer) {
+                Some(Kept { record, place }) if record.data == read.data => {
+                    let changed = SessionRecord { data, ..SessionRecord::clone(&record) };
+                    let kept = Kept { record: Arc::new(changed), place };
+                    (DataUpdate::stored(), self.sessions.insert(kept, now))
+                }
+                Some(Kept { record, .. }) => (DataUpdate::conflict(Some(record)), Vec::new()),
+                None => (DataUpdate::Ended, Vec::new()),
+            }
+        });
+        self.forget(dropped);
+        update
     }
 
     /// Ends the oldest sessions until one more is within the limit, a bounded number at a time.

@@ -33,8 +33,9 @@ use self::schema::Schema;
 use super::copies::{Changing, Copies, Invalidations, Reporter};
 use super::sql::{Fault, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, page_of, place_of, seconds};
 use super::{
-    MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    DataUpdate, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest, SessionData, SessionHandle,
+    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark,
+    TokenState, Touched,
 };
 use super::{addressed, kept};
 use crate::did::{Issuer, Timestamp};
@@ -222,6 +223,16 @@ impl SessionStore for PostgresStore {
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         let (issuer, handle) = (record.issuer, record.handle);
         self.answer(move |inner| async move { inner.touch(issuer, handle, now).await })
+    }
+
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        _now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let read = record.clone();
+        self.answer(move |inner| async move { inner.update_data(&read, &data).await })
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
@@ -425,6 +436,30 @@ impl Inner {
         ];
         self.ask(&Call { sql: &self.calls.touch, arguments, repeatable: true }).await?;
         Ok(Touched::default())
+    }
+
+    async fn update_data(
+        &self,
+        read: &SessionRecord,
+        data: &SessionData,
+    ) -> Result<DataUpdate, Fault> {
+        let (issuer, handle) = (read.issuer, read.handle);
+        let _changing = self.changing(issuer);
+        let arguments = arguments![
+            self.wait(),
+            &issuer.address().as_bytes()[..],
+            &handle.as_bytes()[..],
+            read.data.text(),
+            data.text(),
+        ];
+        // Not to be repeated: where the answer was lost, the second would find the data of the
+        // first, and take it for somebody else's.
+        let update = Call { sql: &self.calls.update_data, arguments, repeatable: false };
+        if self.one(&update).await? {
+            return Ok(DataUpdate::stored());
+        }
+        let current = self.load(issuer, handle).await?;
+        Ok(current.map_or(DataUpdate::Ended, |current| DataUpdate::conflict(Some(current))))
     }
 
     async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, Fault> {

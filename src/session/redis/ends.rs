@@ -134,6 +134,23 @@ end
     };
 }
 
+/// Notes the version of a sealed session's data that follows on another: 1, or 0 if that one was followed
+/// before. What cannot be read counts as a version that nothing follows.
+///
+/// `KEYS`: the session's version. `ARGV`: the version to be followed; the session's life in ms.
+pub(super) static SUPERSEDE: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+local newest = tonumber(redis.call('GET', KEYS[1]) or '0')
+if not newest or newest > tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[1]) + 1), 'PX', ARGV[2])
+return 1
+",
+    )
+});
+
 /// Claims a token and returns a birth that lies after all ends, or what the token is if it is not
 /// new: see `script::CLAIM`.
 ///

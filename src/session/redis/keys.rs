@@ -99,6 +99,12 @@ impl Keys {
         format!("{}:{{{}}}:e", self.prefix, tag(issuer.address()))
     }
 
+    /// The newest version of a sealed session's data.
+    #[cfg(feature = "sealed")]
+    pub(super) fn version_of(&self, issuer: Issuer, handle: SessionHandle) -> String {
+        format!("{}:{{{}}}:v:{handle}", self.prefix, tag(issuer.address()))
+    }
+
     /// What a key names, or `None` if it is not one of ours.
     pub(super) fn read(&self, key: &[u8]) -> Option<Named> {
         let rest = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":{0x")?;
@@ -108,7 +114,8 @@ impl Keys {
         match rest.strip_prefix(b"}:")? {
             b"s" | b"e" => Some(Named::CopiedOf(Address::from_bytes(address))),
             b"n" | b"b" | b"r" | b"i" | b"c" => Some(Named::Other),
-            rest => rest.starts_with(b"t:").then_some(Named::Other),
+            [b't' | b'v', b':', ..] => Some(Named::Other),
+            _ => None,
         }
     }
 }

@@ -73,6 +73,19 @@ impl RevocationLedger for RedisStore {
         self.answer(move |inner| async move { inner.has_ended(&session).await })
     }
 
+    fn supersede(&self, session: SealedSession, version: u64, now: Timestamp) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.supersede(&session, version, now).await })
+    }
+
+    fn is_superseded(
+        &self,
+        session: SealedSession,
+        version: u64,
+        _now: Timestamp,
+    ) -> StoreFuture<bool> {
+        self.answer(move |inner| async move { inner.is_superseded(&session, version).await })
+    }
+
     fn ready(&self) -> StoreFuture<()> {
         SessionStore::ready(self)
     }
@@ -111,6 +124,36 @@ impl Inner {
                 ends::read_digits(&birth).map(Ok).ok_or_else(Fault::unexpected)
             }
             other => tokens::read_state(&other).map(Err),
+        }
+    }
+
+    /// Not to be repeated: where the answer was lost, the second would find the version superseded.
+    async fn supersede(
+        &self,
+        session: &SealedSession,
+        version: u64,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let (issuer, handle) = (session.issuer, session.handle);
+        let args = vec![version.to_string(), millis(session.expires_at, now)];
+        let keys = vec![self.keys.version_of(issuer, handle)];
+        match self.ask(issuer, &Request::script(&ends::SUPERSEDE, keys, args)).await?.value {
+            Value::Int(superseded) => Ok(superseded != 0),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn is_superseded(&self, session: &SealedSession, version: u64) -> Result<bool, Fault> {
+        let (issuer, handle) = (session.issuer, session.handle);
+        let mut get = redis::cmd("GET");
+        get.arg(self.keys.version_of(issuer, handle));
+        match self.ask(issuer, &Request::repeatable(get)).await?.value {
+            Value::Nil => Ok(false),
+            Value::BulkString(newest) => {
+                let newest = std::str::from_utf8(&newest).ok().and_then(|text| text.parse().ok());
+                Ok(newest.is_none_or(|newest: u64| newest > version))
+            }
+            _ => Err(Fault::unexpected()),
         }
     }
 

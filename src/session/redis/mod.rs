@@ -56,9 +56,9 @@ use super::copies::{Changing, Copies, Invalidations};
 use super::kept;
 use super::memory::of_clock;
 use super::{
-    IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor, PageRequest,
-    SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket,
-    TokenMark, TokenState, Touched,
+    DataUpdate, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageCursor,
+    PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError,
+    StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
@@ -254,6 +254,16 @@ impl SessionStore for RedisStore {
         self.answer(move |inner| async move { inner.touch(issuer, handle, now).await })
     }
 
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        _now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let (read, new) = (record.clone(), SessionRecord { data, ..record.clone() });
+        self.answer(move |inner| async move { inner.update_data(&read, &new).await })
+    }
+
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
         self.answer(move |inner| async move { inner.revoke(issuer, handle).await })
     }
@@ -446,6 +456,32 @@ impl Inner {
         let touch = Request::script(&script::TOUCH, keys, args).and_repeatable();
         match self.ask(issuer, &touch).await?.value {
             Value::Int(_) => Ok(Touched::default()),
+            _ => Err(Fault::unexpected()),
+        }
+    }
+
+    async fn update_data(
+        &self,
+        read: &SessionRecord,
+        new: &SessionRecord,
+    ) -> Result<DataUpdate, Fault> {
+        let (issuer, handle) = (read.issuer, read.handle);
+        let json = serde_json::to_string(new)
+            .map_err(|_| Fault::corrupt("a session that has no JSON form"))?;
+        let known = read.data.text().unwrap_or_default().to_owned();
+        let args = vec![handle.to_string(), known, json];
+        let keys = vec![self.keys.sessions_of(issuer)];
+        let _changing = self.changing(issuer);
+        // Not to be repeated: where the answer was lost, the second would find the data of the
+        // first, and take it for somebody else's.
+        let update = Request::script(&script::UPDATE_DATA, keys, args);
+        match self.ask(issuer, &update).await?.value {
+            Value::Int(1) => Ok(DataUpdate::stored()),
+            Value::Int(0) => Ok(DataUpdate::Ended),
+            Value::BulkString(text) => match Stored::read(&text, issuer, handle) {
+                Ok(stored) => Ok(DataUpdate::conflict(Some(Arc::new(stored.record)))),
+                Err(unreadable) => Err(Fault::Corrupt(unreadable.to_string().into())),
+            },
             _ => Err(Fault::unexpected()),
         }
     }

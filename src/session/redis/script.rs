@@ -163,6 +163,35 @@ return 1
     )
 });
 
+/// Replaces a session's JSON, if the data in it is what the caller has read: 1 if it did, 0 if there is
+/// no such session, or the session as it is.
+///
+/// `KEYS`: the issuer's sessions. `ARGV`: handle; the data that was read, empty for none; the new JSON.
+pub(super) static UPDATE_DATA: LazyLock<Lua> = LazyLock::new(|| {
+    Lua::new(
+        r"
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+if not text then
+  return 0
+end
+local head, json = string.match(text, '^(1 %d+ %S+ %S+) (.*)$')
+local readable, session = pcall(cjson.decode, json or '')
+if not head or not readable or type(session) ~= 'table' then
+  return redis.error_reply('UNREADABLE a session in no known form')
+end
+local data = session.data
+if type(data) ~= 'string' then
+  data = ''
+end
+if data ~= ARGV[2] then
+  return text
+end
+redis.call('HSET', KEYS[1], ARGV[1], head .. ' ' .. ARGV[3])
+return 1
+",
+    )
+});
+
 /// Records when a token was issued, unless a newer one of its issuer is recorded.
 ///
 /// `KEYS`: when the newest was issued. `ARGV`: when this one was; what to note, which

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::did::{Issuer, Timestamp};
-use crate::session::{SessionHandle, StoreFuture, TokenMark, TokenState};
+use crate::session::{SessionHandle, StoreError, StoreFuture, TokenMark, TokenState};
 
 /// The memory of a [`SealedStore`](super::SealedStore): which tokens were used, and
 /// which sessions were ended before their time.
@@ -47,6 +47,29 @@ pub trait RevocationLedger: fmt::Debug + Send + Sync + 'static {
 
     /// Whether a session was ended.
     fn has_ended(&self, session: SealedSession, now: Timestamp) -> StoreFuture<bool>;
+
+    /// Notes that a version of a session's data is followed by another one: `true` the first time.
+    ///
+    /// Of any number of calls with the same session and version, one succeeds, and none with an
+    /// earlier version afterwards, until the session's own end. A ledger that runs out of room may
+    /// take versions for followed that are not, never the other way round.
+    ///
+    /// Defaults to [`StoreError::Unsupported`]: the data of sessions cannot be changed.
+    fn supersede(&self, session: SealedSession, version: u64, now: Timestamp) -> StoreFuture<bool> {
+        let _ = (session, version, now);
+        StoreFuture::ready(Err(StoreError::Unsupported))
+    }
+
+    /// Whether a version of a session's data is followed by another one. Defaults to no.
+    fn is_superseded(
+        &self,
+        session: SealedSession,
+        version: u64,
+        now: Timestamp,
+    ) -> StoreFuture<bool> {
+        let _ = (session, version, now);
+        StoreFuture::ready(Ok(false))
+    }
 
     /// Whether the ledger can be asked at all: as
     /// [`SessionStore::ready`](crate::store::SessionStore::ready).

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::ledger::{Birth, RevocationLedger, SealedSession};
 use super::revocations::Revocations;
+use super::versions::Versions;
 use crate::did::{Issuer, Timestamp};
 use crate::session::newest_tokens::NewestTokens;
 use crate::session::used_tokens::UsedTokens;
 use crate::session::{StoreFuture, TokenMark, TokenState};
-use crate::sync::RwLock;
+use crate::sync::{Mutex, RwLock};
 
 /// How many used tokens are remembered by default; about 25 MiB when full.
 const DEFAULT_MAX_USED_TOKENS: usize = 256 * 1024;
@@ -27,6 +28,8 @@ const DEFAULT_MAX_ENDED_SESSIONS: usize = 256 * 1024;
 /// - Above its limit of ended sessions it forgets those that are oldest, and from then on takes
 ///   every session of the same issuer that is as old for ended. Of one issuer it remembers 64 ended
 ///   sessions one by one; an issuer that ends more than that loses older ones too.
+/// - Above the same number of sessions whose data was changed it forgets those that end first, and
+///   from then on changes no data of the same issuer's sessions that end no later.
 /// - Other issuers do not notice: with as many forgotten as remembered, each of another issuer,
 ///   one session in 5,000 that was made before that ends with them, with four times as many one
 ///   in 44, with sixteen times as many every other one. Their users sign in again.
@@ -40,6 +43,7 @@ struct Shared {
     tokens: UsedTokens,
     newest: NewestTokens,
     revocations: RwLock<Revocations>,
+    versions: Mutex<Versions>,
 }
 
 impl MemoryLedger {
@@ -50,13 +54,15 @@ impl MemoryLedger {
     }
 
     /// A ledger that remembers so many used tokens (about 100 bytes each) and ended
-    /// sessions (some 200 bytes each).
+    /// sessions (some 200 bytes each), and of as many sessions that their data was changed (the
+    /// same).
     #[must_use]
     pub fn with_limits(max_used_tokens: usize, max_ended_sessions: usize) -> Self {
         Self(Arc::new(Shared {
             tokens: UsedTokens::new(max_used_tokens),
             newest: NewestTokens::new(max_used_tokens),
             revocations: RwLock::new(Revocations::new(max_ended_sessions)),
+            versions: Mutex::new(Versions::new(max_ended_sessions)),
         }))
     }
 
@@ -110,6 +116,21 @@ impl RevocationLedger for MemoryLedger {
         // Tokens first: a claim whose birth comes after the end sees it.
         self.0.tokens.revoke_all(issuer, now);
         self.change(|revocations| revocations.end_all(issuer, now))
+    }
+
+    fn supersede(&self, session: SealedSession, version: u64, now: Timestamp) -> StoreFuture<bool> {
+        let mut versions = self.0.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        StoreFuture::ready(Ok(versions.supersede(&session, version, now)))
+    }
+
+    fn is_superseded(
+        &self,
+        session: SealedSession,
+        version: u64,
+        _now: Timestamp,
+    ) -> StoreFuture<bool> {
+        let versions = self.0.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        StoreFuture::ready(Ok(versions.is_superseded(&session, version)))
     }
 
     fn has_ended(&self, session: SealedSession, _now: Timestamp) -> StoreFuture<bool> {

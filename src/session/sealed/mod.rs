@@ -19,6 +19,7 @@ mod memory_ledger;
 mod payload;
 mod revocations;
 mod store;
+mod versions;
 
 pub use self::key_error::SealingKeyError;
 pub use self::keys::SealingKeys;

@@ -10,8 +10,9 @@ use super::ledger::{RevocationLedger, SealedSession};
 use super::payload;
 use crate::did::{Issuer, Timestamp};
 use crate::session::{
-    Minted, NewSession, PageRequest, SessionHandle, SessionLimit, SessionPage, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    DataUpdate, Minted, NewSession, PageRequest, SessionData, SessionHandle, SessionLimit,
+    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark,
+    TokenState, Touched,
 };
 
 /// The cookie that the layer sets by default.
@@ -80,7 +81,11 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 ///   is [`StoreError::TooLarge`], and uses no token up.
 /// - Being in use is written into a new cookie. An older cookie of the same session
 ///   still opens it, with the older `last_seen`, and is idle sooner.
-/// - Data is fixed at sign-in, and its user cannot read it.
+/// - Changed data is in a new cookie, which the response sets. Of two changes that began from the same
+///   data one is refused, as in every store; but **the earlier cookie goes on to open the session with
+///   the earlier data**, until the session ends. So do not take rights away by changing data: end
+///   the session. Where a response is lost on its way, the data that its browser still has can no longer
+///   be changed, until it signs in again. Its user cannot read the data.
 /// - The session's name, its [`SessionHandle`], reveals when it was made and when it ends.
 ///
 /// Cloning is cheap and shares keys and ledger.
@@ -177,8 +182,43 @@ impl SessionStore for SealedStore {
         let seen = SessionRecord { expires_at: session.expires_at, ..record.seen(now) };
         let renewed = random().and_then(|salt| self.0.seal(key, &salt, &seen));
         match renewed {
-            Ok(ticket) => then(self.0.ledger.has_ended(session, now), move |ended| {
-                Ok(Touched { renewed: (!ended).then_some(ticket) })
+            Ok(ticket) => {
+                let (ledger, version) = (Arc::clone(&self.0.ledger), record.data.version());
+                StoreFuture::boxed(async move {
+                    // A cookie whose data has been changed since must not take the new one's place.
+                    let is_old = ledger.is_superseded(session, version, now).await?;
+                    let goes_on = !is_old && !ledger.has_ended(session, now).await?;
+                    Ok(Touched { renewed: goes_on.then_some(ticket) })
+                })
+            }
+            Err(error) => StoreFuture::ready(Err(error)),
+        }
+    }
+
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let genuine = handle::session_of(&self.0.keys, record.issuer, record.handle);
+        let Some((key, session)) = genuine else {
+            return StoreFuture::ready(Ok(DataUpdate::Ended));
+        };
+        let version = record.data.version();
+        let new = SessionRecord { expires_at: session.expires_at, data, ..record.seen(now) };
+        // What can fail comes first, so that it uses no version up.
+        let sealed = random().and_then(|salt| self.0.seal(key, &salt, &new));
+        let ledger = Arc::clone(&self.0.ledger);
+        match sealed {
+            Ok(ticket) => StoreFuture::boxed(async move {
+                if ledger.has_ended(session, now).await? {
+                    return Ok(DataUpdate::Ended);
+                }
+                Ok(match ledger.supersede(session, version, now).await? {
+                    true => DataUpdate::Stored { renewed: Some(ticket) },
+                    false => DataUpdate::conflict(None),
+                })
             }),
             Err(error) => StoreFuture::ready(Err(error)),
         }

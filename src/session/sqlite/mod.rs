@@ -27,8 +27,9 @@ use self::statements::Statements;
 use super::kept;
 use super::sql::{Fault, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, page_of, place_of, seconds};
 use super::{
-    MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest, SessionHandle, SessionPage, SessionRecord,
-    SessionStore, StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
+    DataUpdate, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest, SessionData, SessionHandle,
+    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark,
+    TokenState, Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
@@ -163,6 +164,16 @@ impl SessionStore for SqliteStore {
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         let (issuer, handle) = (record.issuer, record.handle);
         self.answer(move |inner| async move { inner.touch(issuer, handle, now).await })
+    }
+
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        _now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        let read = record.clone();
+        self.answer(move |inner| async move { inner.update_data(&read, &data).await })
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, _now: Timestamp) -> StoreFuture<bool> {
@@ -504,6 +515,30 @@ impl Inner {
         })
         .await?;
         Ok(Touched::default())
+    }
+
+    async fn update_data(
+        &self,
+        read: &SessionRecord,
+        data: &SessionData,
+    ) -> Result<DataUpdate, Fault> {
+        let (issuer, handle) = (read.issuer, read.handle);
+        let changed = self
+            .change(async |file| {
+                sqlx::query(self.sql.update_data.clone())
+                    .bind(&handle.as_bytes()[..])
+                    .bind(&issuer.address().as_bytes()[..])
+                    .bind(read.data.text())
+                    .bind(data.text())
+                    .execute(file)
+                    .await
+            })
+            .await?;
+        if changed.rows_affected() > 0 {
+            return Ok(DataUpdate::stored());
+        }
+        let current = self.load(issuer, handle).await?;
+        Ok(current.map_or(DataUpdate::Ended, |current| DataUpdate::conflict(Some(current))))
     }
 
     async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, Fault> {

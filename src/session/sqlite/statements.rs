@@ -56,6 +56,9 @@ statements! {
         coalesce((SELECT ended FROM {p}_issuers WHERE issuer = ?1), -1)) ORDER BY number LIMIT ?3",
     touch: "UPDATE {p}_sessions SET last_seen = ?3 WHERE handle = ?1 AND issuer = ?2 \
         AND last_seen < ?3",
+    update_data: "UPDATE {p}_sessions SET data = ?4, version = version + 1 \
+        WHERE handle = ?1 AND issuer = ?2 AND data IS ?3 AND number > \
+        coalesce((SELECT ended FROM {p}_issuers WHERE issuer = ?2), -1)",
     revoke: "DELETE FROM {p}_sessions WHERE handle = ?1 AND issuer = ?2 RETURNING number",
     // Revocations are counted in microseconds of the clock, so that the count goes on where a row
     // was forgotten.

@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod data;
 mod ending;
 mod fixture;
 mod issuers;
@@ -227,6 +228,13 @@ const CASES: &[Case] = cases![
     touching::touching_moves_last_seen_forward_and_never_back,
     touching::touching_changes_nothing_else,
     touching::touching_brings_no_session_back,
+    data::changed_data_is_found_by_the_next_load,
+    data::data_can_be_attached_and_taken_away,
+    data::changing_data_changes_nothing_else,
+    data::of_two_changes_of_the_same_data_one_is_refused,
+    data::of_many_changes_at_once_one_is_stored,
+    data::changing_data_brings_no_session_back,
+    data::nobody_changes_the_data_of_another_issuer,
     ending::revoking_ends_one_session,
     ending::nobody_ends_the_session_of_another_issuer,
     ending::unknown_handles_end_nothing,

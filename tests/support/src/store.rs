@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tower_didt::store::{
-    IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionPage, SessionStore,
-    StoreFuture, TokenMark, TokenState, Touched,
+    DataUpdate, IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionData,
+    SessionPage, SessionStore, StoreFuture, TokenMark, TokenState, Touched,
 };
 use tower_didt::{Issuer, MemoryStore, SessionHandle, SessionRecord, StoreError, Timestamp};
 
@@ -24,6 +24,8 @@ pub enum Call {
     Load,
     /// [`SessionStore::touch`].
     Touch,
+    /// [`SessionStore::update_data`].
+    UpdateData,
     /// [`SessionStore::revoke`].
     Revoke,
     /// [`SessionStore::revoke_all`].
@@ -165,6 +167,15 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
 
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         self.later(Call::Touch, |store| store.touch(record, now))
+    }
+
+    fn update_data(
+        &self,
+        record: &SessionRecord,
+        data: SessionData,
+        now: Timestamp,
+    ) -> StoreFuture<DataUpdate> {
+        self.later(Call::UpdateData, |store| store.update_data(record, data, now))
     }
 
     fn revoke(&self, issuer: Issuer, handle: SessionHandle, now: Timestamp) -> StoreFuture<bool> {

@@ -325,6 +325,22 @@ BEGIN
 END
 $body$;
 
+-- Replaces a session's data, if it is what the caller has read: whether it was. Of two that have read the
+-- same, the second waits for the first one's lock on the row, and then finds other data.
+CREATE FUNCTION {schema}.update_data(
+    p_wait integer, p_issuer bytea, p_handle bytea, p_read text, p_data text
+) RETURNS boolean
+LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM {schema}.enter(p_wait, NULL);
+    UPDATE {schema}.sessions s SET data = p_data, version = s.version + 1
+        WHERE s.handle = p_handle AND s.issuer = p_issuer AND s.data IS NOT DISTINCT FROM p_read
+            AND s.number > coalesce(
+                (SELECT i.ended FROM {schema}.issuers i WHERE i.issuer = p_issuer), -1);
+    RETURN FOUND;
+END
+$body$;
+
 -- Ends a session: whether there was one.
 CREATE FUNCTION {schema}.revoke(p_wait integer, p_issuer bytea, p_handle bytea) RETURNS boolean
 LANGUAGE plpgsql AS $body$
