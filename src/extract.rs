@@ -6,6 +6,7 @@
 //! - [`Data`] as an argument of a handler: what is attached to the session, as a type of the
 //!   application's; 401 without a session, 500 if it has another form. `Option<Data<T>>`: the same
 //!   where nobody need be signed in, and nothing need be attached.
+//! - [`Require`] as an argument of a handler: a session that a [`Guard`] permits.
 //! - `MagicUser` (feature `magic`) as an argument of a handler: who that is by Magic's word; 401
 //!   without a session, 503 where Magic has not said yet. `Option<MagicUser>`: the same where it
 //!   may be missing. The route needs a layer of a [`DidAuth`](crate::DidAuth) with `with_magic`.
@@ -16,6 +17,8 @@
 //!   [`Refusal`](crate::Refusal) of a hook, also by `?`.
 //! - [`Challenge`] as a response: for [bound login](crate::DidAuth::with_bound_login).
 
+use std::marker::PhantomData;
+
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
@@ -24,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 #[cfg(feature = "magic")]
 use crate::magic::MagicUser;
-use crate::middleware::{Anonymous, Answer, Challenge, DataError, Rejection, Session};
+use crate::middleware::{Anonymous, Answer, Challenge, DataError, Guard, Rejection, Session};
 use crate::session::StoreError;
 
 /// Why a [`Session`] could not be extracted.
@@ -166,6 +169,56 @@ impl<S: Sync, T: DeserializeOwned> OptionalFromRequestParts<S> for Data<T> {
         let data = session.require_data::<Option<T>>();
         let data = data.map_err(|error| SessionRejection::of(error.into()))?;
         Ok(data.map(Self))
+    }
+}
+
+/// What [`Require`] asks for: a name for a guard, so that a handler's arguments can say it.
+///
+/// ```
+/// use tower_didt::extract::{Require, Requirement};
+/// use tower_didt::Guard;
+///
+/// #[derive(serde::Deserialize)]
+/// struct User {
+///     is_admin: bool,
+/// }
+///
+/// struct Admins;
+///
+/// impl Requirement for Admins {
+///     fn guard() -> Guard {
+///         Guard::data(|user: &User| user.is_admin)
+///     }
+/// }
+///
+/// async fn statistics(admin: Require<Admins>) -> String {
+///     format!("hello, {}", admin.session.address())
+/// }
+/// ```
+pub trait Requirement {
+    /// The guard.
+    fn guard() -> Guard;
+}
+
+/// A session that a guard permits. As an extractor it answers as [`Guard::layer`] does: 401 where
+/// nobody is signed in, 403 where somebody else is, 500 where the route has no layer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Require<R> {
+    /// Who is calling.
+    pub session: Session,
+    requirement: PhantomData<fn() -> R>,
+}
+
+impl<S: Sync, R: Requirement> FromRequestParts<S> for Require<R> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let session = require(parts)?;
+        match R::guard().check(&session) {
+            Ok(()) => Ok(Self { session, requirement: PhantomData }),
+            Err(rejection) => Err(SessionRejection::of(rejection)),
+        }
     }
 }
 

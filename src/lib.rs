@@ -168,8 +168,8 @@ pub use self::did::{
 pub use self::extract::Data;
 #[cfg(feature = "layer")]
 pub use self::middleware::{
-    BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, Login, Origin, Refusal, Rejection,
-    Replay, SameSite, Session, SessionCookie, TrustedOrigin,
+    BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, Guard, Login, Origin, Refusal,
+    Rejection, Replay, Role, SameSite, Session, SessionCookie, TrustedOrigin,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -259,8 +259,9 @@ pub mod layer {
     //! The layer's service, future, body and answers: types that rarely have to be named.
 
     pub use crate::middleware::{
-        Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService, ParseOriginError,
-        Rejected, ResponseFuture, UnreadableData, forbid_storing, is_navigation,
+        Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService, GuardFuture, GuardLayer,
+        GuardService, GuardedLayer, ParseOriginError, Rejected, ResponseFuture, UnreadableData,
+        forbid_storing, is_navigation,
     };
 }
 

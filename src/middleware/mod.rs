@@ -25,6 +25,8 @@ mod data_error;
 mod decision;
 mod future;
 mod gate;
+mod guard;
+mod guard_layer;
 mod happened;
 mod instead;
 #[cfg(all(test, tower_didt_loom))]
@@ -60,6 +62,8 @@ pub use self::config_error::ConfigError;
 pub use self::cookie::{SameSite, SessionCookie};
 pub use self::data_error::{DataError, UnreadableData};
 pub use self::future::ResponseFuture;
+pub use self::guard::{Guard, Role};
+pub use self::guard_layer::{GuardFuture, GuardLayer, GuardService, GuardedLayer};
 pub use self::layer::DidLayer;
 pub use self::login::Login;
 #[cfg(feature = "magic")]

@@ -74,7 +74,7 @@ pub enum Rejection {
     /// A handler could not change the session's data, since another request has changed it in the
     /// meantime.
     DataConflict,
-    /// Somebody is signed in who may not do this: a guard said so.
+    /// Somebody is signed in who may not do this: a [`Guard`](crate::Guard) said so.
     NotPermitted,
     /// A handler asked for the session on a route that has no layer: a mistake in the program.
     NoLayer,

@@ -204,7 +204,7 @@ impl Session {
     }
 
     /// Whether the layer asks Magic who people are.
-    #[cfg(all(feature = "axum", feature = "magic"))]
+    #[cfg(feature = "magic")]
     pub(crate) fn is_looked_up(&self) -> bool {
         self.0.gate.people.is_asked()
     }

@@ -9,6 +9,7 @@ mod bound_login;
 mod cross_origin;
 mod data;
 mod faults;
+mod guards;
 mod hook;
 mod log_line;
 mod measures;

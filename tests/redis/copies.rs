@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tower_didt::RedisStore;
-use tower_didt::store::SessionStore;
+use tower_didt::store::{DataUpdate, SessionData, SessionStore};
 
 use crate::proxy::Proxy;
 use crate::support::{
@@ -91,6 +91,47 @@ async fn a_revocation_is_heard_of_across_a_cluster() {
     let b = builder.connect().await.expect("a store");
     let times = time_of_word(&a, &b, false).await;
     times.report("cluster, from revoke on A to refusal on B");
+    assert!(times.median() < Duration::from_millis(50));
+}
+
+/// The number attached to a session, as a machine sees it.
+async fn number(store: &RedisStore, ticket: &str) -> Option<u32> {
+    let record = store.load(ticket, now()).await.expect("an answer").expect("a session");
+    record.data.read().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_data_is_read_on_other_machines_within_milliseconds() {
+    needs_redis!();
+    let server = Server::start();
+    let a = RedisStore::connect(server.url()).await.expect("a store");
+    let b = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, _) = sign_in(&a, "alice").await;
+    let mut times = Vec::new();
+    for n in 0..250 {
+        warm(&a, &ticket).await;
+        warm(&b, &ticket).await;
+        let read = a.load(&ticket, now()).await.expect("an answer").expect("a session");
+        let new = read.data.changed_to(&SessionData::new(&n).expect("JSON"));
+        let begin = Instant::now();
+        let update = a.update_data(&read, new, now()).await.expect("an answer");
+        assert!(matches!(update, DataUpdate::Stored { .. }), "{update:?}");
+        assert_eq!(number(&a, &ticket).await, Some(n), "at once where it was changed");
+        while number(&b, &ticket).await != Some(n) {
+            assert!(begin.elapsed() < Duration::from_secs(5), "it is never read");
+            tokio::task::yield_now().await;
+        }
+        times.push(begin.elapsed());
+        // Who has read the data from before changes nothing, whatever its own copies say.
+        let late = read.data.changed_to(&SessionData::new(&1_000).expect("JSON"));
+        let update = b.update_data(&read, late, now()).await.expect("an answer");
+        let DataUpdate::Conflict { current: Some(current) } = update else {
+            panic!("{update:?}");
+        };
+        assert_eq!(current.data.read::<u32>().expect("a number"), Some(n));
+    }
+    let times = Times::new(times);
+    times.report("one server, from a change of data on A to reading it on B");
     assert!(times.median() < Duration::from_millis(50));
 }
 

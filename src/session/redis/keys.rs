@@ -5,6 +5,8 @@
 //! command or script changes them together or not at all.
 
 use crate::did::{Address, Issuer};
+#[cfg(feature = "sealed")]
+use crate::session::SessionHandle;
 use crate::session::TokenMark;
 
 /// Slots of every cluster.
