@@ -102,6 +102,7 @@ fn what_needs_a_session_or_a_public_route_is_skipped_without_and_says_so() {
         "forwarded-headers",
         "hosts",
         "private-endpoints",
+        "sign-in-page",
     ];
     assert_eq!(report.with("passed"), passed);
     assert_eq!(report.with("skipped").len(), 17, "{}", report.text);
@@ -185,7 +186,7 @@ fn one_token_is_enough_and_neither_it_nor_the_cookie_is_shown() {
         let gateway = Gateway::start(fault, &echo);
         let report = examine_with(&gateway.url, &["--token", argument]);
         if fault == Fault::None {
-            assert_eq!((report.code, report.with("passed").len()), (0, 25), "{}", report.text);
+            assert_eq!((report.code, report.with("passed").len()), (0, 26), "{}", report.text);
         }
         shown.push_str(&report.text);
         let cookies = gateway.cookies.lock().expect("not poisoned").clone();
@@ -230,7 +231,7 @@ fn the_list_is_for_people() {
     {
         assert!(list.contains(part), "{part}: {list}");
     }
-    assert!(list.contains("22 passed, 1 failed, 0 warnings, 2 skipped, 0 inconclusive\n"));
+    assert!(list.contains("23 passed, 1 failed, 0 warnings, 2 skipped, 0 inconclusive\n"));
     let (_, unseen) = list.split_once("\nNot looked at:\n").expect("it says what it did not see");
     for part in ["other than the given ones", "HTTP/2", "--public", "--renewal-wait"] {
         assert!(unseen.contains(part), "{part}: {list}");

@@ -117,4 +117,39 @@ pub(crate) enum Fault {
     Hangs,
     /// The answers tell the client's credentials.
     TellsSecrets,
+    /// None, and it has a sign-in page.
+    Page,
+    /// The page redirects to wherever `rd` says.
+    PageOpen,
+    /// Whatever is in `rd` is decoded into the head of the answer.
+    PageSplits,
+    /// Caches may store the page.
+    PageStored,
+    /// Caches may store the way there.
+    RedirectStored,
+    /// Whoever is refused is sent to the page.
+    PageForAll,
+    /// Nobody is sent to the page.
+    PageForNobody,
+    /// The way back is forgotten.
+    PageForgets,
+    /// People are sent to another site.
+    PageElsewhere,
+}
+
+impl Fault {
+    pub(crate) fn has_page(self) -> bool {
+        use Fault::*;
+        matches!(
+            self,
+            Page | PageOpen
+                | PageSplits
+                | PageStored
+                | RedirectStored
+                | PageForAll
+                | PageForNobody
+                | PageForgets
+                | PageElsewhere
+        )
+    }
 }

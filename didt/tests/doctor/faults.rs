@@ -55,7 +55,22 @@ fn refusals_that_are_improper() {
     expect(&[
         (Fault::NoChallenge, &["denial"], "without WWW-Authenticate"),
         (Fault::CacheableDenial, &["denial"], "Cache-Control"),
-        (Fault::PermanentRedirect, &["denial"], "a 308 that caches keep"),
+        (Fault::PermanentRedirect, &["denial", "sign-in-page"], "a 308 that caches keep"),
+    ]);
+}
+
+#[test]
+fn people_who_are_not_sent_to_sign_in_and_programs_that_are() {
+    expect(&[
+        (Fault::Page, &[], ""),
+        (Fault::PageForNobody, &["sign-in-page"], "is not sent to /auth/sign-in"),
+        (Fault::PageForAll, &["sign-in-page"], "a fetch is redirected (302)"),
+        (Fault::PageForgets, &["sign-in-page"], "the way back is missing"),
+        (Fault::PageElsewhere, &["sign-in-page"], "people are sent to \"https://elsewhere"),
+        (Fault::RedirectStored, &["sign-in-page"], "caches may store the redirect"),
+        (Fault::PageStored, &["sign-in-page"], "caches may store the page"),
+        (Fault::PageOpen, &["sign-in-page"], "rd=//didt-doctor.invalid/ leads to"),
+        (Fault::PageSplits, &["sign-in-page"], "writes a header of its own"),
     ]);
 }
 

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_didt::page::SignInPage;
 use tower_didt::{DidAuth, Session, Verifier};
 
 use super::fault::Fault;
@@ -139,7 +140,7 @@ impl Site {
         } else {
             match self.check(&raw).await {
                 Check::Passed(issuer) => Some(issuer),
-                Check::Refused(answer) => return answer,
+                Check::Refused(answer) => return self.redirect(&raw).unwrap_or(answer),
             }
         };
         let kept = self.answers.lock().expect("not poisoned").get(&raw.target).cloned();
@@ -290,8 +291,63 @@ impl Site {
         })
     }
 
+    /// Sends people to the page, if there is one.
+    fn redirect(&self, raw: &Raw) -> Option<Vec<u8>> {
+        let navigates = raw.method == "GET"
+            && raw.all("sec-fetch-mode") == ["navigate"]
+            && raw.all("authorization").is_empty()
+            && raw.all("upgrade").is_empty();
+        let sent = navigates && self.fault != Fault::PageForNobody;
+        if !self.fault.has_page() || !(sent || self.fault == Fault::PageForAll) {
+            return None;
+        }
+        let rd = if self.fault == Fault::PageForgets { "" } else { raw.target.as_str() };
+        let host = match self.fault {
+            Fault::PageElsewhere => "https://elsewhere.invalid",
+            _ => "",
+        };
+        let store = match self.fault {
+            Fault::RedirectStored => "",
+            _ => "\r\nCache-Control: no-store",
+        };
+        let location = format!("Location: {host}/auth/sign-in?rd={rd}");
+        Some(own(&format!("302 Found\r\n{location}{store}"), ""))
+    }
+
+    /// The library's page, or one that is not as good.
+    async fn page(&self, raw: &Raw) -> Vec<u8> {
+        let rd = raw.target.split_once("rd=").map(|(_, rd)| rd).unwrap_or_default();
+        let known = !raw.all("cookie").is_empty();
+        match self.fault {
+            Fault::PageOpen if known => {
+                return own(&format!("302 Found\r\nLocation: {}", rd.replace("%5C", "\\")), "");
+            }
+            Fault::PageSplits if known => {
+                let split = rd.replace("%0D%0A", "\r\n").replace("%20", " ");
+                let path = if split.contains("doctor.invalid") { "/" } else { &*split };
+                return own(&format!("302 Found\r\nLocation: {path}"), "");
+            }
+            _ => {}
+        }
+        let mut request = Request::builder().method(raw.method.as_str()).uri(raw.target.as_str());
+        for (name, value) in &raw.headers {
+            request = request.header(name, value);
+        }
+        let page = SignInPage::new(&self.auth, "pk_live_test");
+        let response = page.oneshot(request.body(()).expect("a request")).await;
+        let (mut head, body) = response.unwrap_or_else(|never| match never {}).into_parts();
+        if self.fault == Fault::PageStored {
+            head.headers.insert("cache-control", "max-age=60".parse().expect("a value"));
+        }
+        let body = body.collect().await.expect("a body that is there").to_bytes();
+        bytes(Response::from_parts(head, body)).await
+    }
+
     /// Signing in and out.
     async fn account(&self, raw: &Raw) -> Vec<u8> {
+        if self.fault.has_page() && raw.path() == "/auth/sign-in" {
+            return self.page(raw).await;
+        }
         let mut response = self.layer(raw).await;
         if let Some(session) = response.extensions().get::<Session>().cloned() {
             let issuer = serde_json::json!({ "issuer": session.issuer().to_string() });

@@ -16,7 +16,7 @@ fn assert_all_passed(report: &Report) {
     for outcome in ["failed", "warning", "skipped", "unknown"] {
         assert!(report.with(outcome).is_empty(), "{}", report.text);
     }
-    assert_eq!((report.with("passed").len(), report.code), (25, 0), "{}", report.text);
+    assert_eq!((report.with("passed").len(), report.code), (26, 0), "{}", report.text);
 }
 
 #[test]

@@ -142,6 +142,68 @@ pub(crate) fn people_are_sent_to_sign_in(gateway: &Gateway) {
     assert_eq!((evil.status, evil.header("location")), (303, Some("/")), "{evil:?}");
 }
 
+/// The same over HTTP/2, where a gateway speaks it.
+pub(crate) fn people_are_sent_over_http2(gateway: &Gateway) {
+    let Some(changes) = gateway.http2 else { return };
+    let site = Site::with(gateway, Store::Memory, changes);
+    let ask = |method: &str, path: &str, headers: &[&str]| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--include", "--max-time", "20", "--http2-prior-knowledge"]);
+        curl.args(["--request", method, &format!("http://{}{path}", site.host())]);
+        for header in headers {
+            curl.args(["--header", header]);
+        }
+        let answer = curl.output().expect("curl").stdout;
+        String::from_utf8_lossy(&answer).to_ascii_lowercase()
+    };
+    let person = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Accept: text/html"];
+    let dead = [&person[..], &["Cookie: __Host-didt=0123456789abcdef"]].concat();
+    for headers in [&person[..], &dead] {
+        let answer = ask("GET", "/orders?page=2&x=1", headers);
+        assert!(answer.starts_with("http/2 302"), "{answer}");
+        assert!(answer.contains("location: /auth/sign-in?rd=/orders?page=2%26x=1\r\n"), "{answer}");
+        assert!(answer.contains("no-store"), "{answer}");
+        let cleared = answer.contains("set-cookie: __host-didt=;");
+        assert_eq!(cleared, headers.len() > person.len(), "{answer}");
+    }
+    let script = ["Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty", "Accept: text/html"];
+    for (method, headers) in [("GET", &script), ("POST", &person)] {
+        let answer = ask(method, "/orders", headers);
+        assert!(answer.starts_with("http/2 401"), "{method}: {answer}");
+        assert!(!answer.contains("location:"), "{method}: {answer}");
+    }
+    let page = ask("GET", "/auth/sign-in?rd=/orders", &person);
+    assert!(page.starts_with("http/2 200"), "{page}");
+    assert!(page.contains("content-security-policy:"), "{page}");
+}
+
+/// A person whose account a rule does not admit gets a page for that, and programs their 403.
+pub(crate) fn people_can_use_another_account(gateway: &Gateway) {
+    let closed = "[[rules]]\nname = \"closed\"\npaths = [\"/closed\"]\n\
+                  addresses = [\"0x27b1fdb04752bbc536007a920d24acb045561c26\"]\n\n\
+                  [[rules]]\nname = \"public\"";
+    let change = ("didt.toml", "[[rules]]\nname = \"public\"", closed);
+    let site = Site::with(gateway, Store::Memory, &[change]);
+    let cookie = site.sign_in("alice");
+    let mine = ("Cookie", &*cookie);
+    let person = [
+        mine,
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+        ("Sec-Fetch-Site", "none"),
+    ];
+    passed(&site, &site.get("/orders", &person));
+    let reply = site.get("/closed?a&b", &person);
+    assert_eq!(reply.status, 302, "{reply:?}");
+    assert_eq!(reply.header("location"), Some("/auth/refused?rd=/closed?a%26b"), "{reply:?}");
+    assert!(reply.header("cache-control").is_some_and(|value| value.contains("no-store")));
+    assert!(reply.received().is_none(), "the application is not asked");
+    refused(&site, &site.get("/closed", &[mine]), 403);
+    let page = site.get("/auth/refused?rd=/closed", &person);
+    assert_eq!(page.status, 403, "{page:?}");
+    assert!(page.body.contains("Use another account"), "{page:?}");
+}
+
 /// What clients say of themselves is refused or replaced, however it is spelled.
 pub(crate) fn spoofed_identities(gateway: &Gateway) {
     let site = Site::start(gateway);
@@ -661,7 +723,8 @@ fn is_not_spoofed(received: &Received) {
 macro_rules! tests {
     ($gateway:ident) => {
         behaviour::tests!($gateway:
-            signing_in_and_out, a_token_alone_passes, strangers, people_are_sent_to_sign_in, spoofed_identities,
+            signing_in_and_out, a_token_alone_passes, strangers, people_are_sent_to_sign_in, people_are_sent_over_http2,
+            people_can_use_another_account, spoofed_identities,
             claims_of_clients, many_fields,
             connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
             other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);

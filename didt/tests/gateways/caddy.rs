@@ -12,14 +12,18 @@ pub(crate) const CADDY: Gateway = Gateway {
     files: &["Caddyfile"],
     command: Some(|program, directory| {
         // The admin endpoint has a fixed port.
-        fs::write(directory.join("without-admin"), "{\n\tadmin off\n}\nimport Caddyfile\n")
-            .expect("a file");
+        fs::write(
+            directory.join("without-admin"),
+            "{\n\tadmin off\n\tservers {\n\t\tprotocols h1 h2 h2c\n\t}\n}\nimport Caddyfile\n",
+        )
+        .expect("a file");
         let mut command = Command::new(program);
         command.args(["run", "--adapter", "caddyfile", "--config", "without-admin"]);
         command.current_dir(directory).env("HOME", directory).env("XDG_DATA_HOME", directory);
         command.env("XDG_CONFIG_HOME", directory);
         command
     }),
+    http2: Some(&[]),
     removes_session_cookie: true,
 };
 

@@ -20,6 +20,7 @@ pub(crate) const fn envoy(name: &'static str) -> Gateway {
         program: "envoy",
         files: &["envoy.yaml"],
         command: Some(command),
+        http2: Some(&[]),
         removes_session_cookie: true,
     }
 }

@@ -19,6 +19,7 @@ pub(crate) const HAPROXY: Gateway = Gateway {
         command.args(["-db", "-f", "haproxy.cfg"]).current_dir(directory);
         command
     }),
+    http2: Some(&[]),
     removes_session_cookie: true,
 };
 

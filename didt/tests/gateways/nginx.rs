@@ -16,6 +16,7 @@ pub(crate) const NGINX: Gateway = Gateway {
         command.args(["-g", "master_process off;"]);
         command
     }),
+    http2: Some(&[("didt.conf", "listen 127.0.0.1:8080;", "listen 127.0.0.1:8080 http2;")]),
     removes_session_cookie: true,
 };
 

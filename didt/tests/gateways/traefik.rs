@@ -13,6 +13,7 @@ const TRAEFIK: Gateway = Gateway {
     program: "traefik",
     files: &["traefik.yml", "dynamic.yml"],
     command: None,
+    http2: None,
     removes_session_cookie: false,
 };
 

@@ -13,6 +13,7 @@ mod identity;
 mod paths;
 mod private;
 mod sign_in;
+mod sign_in_page;
 mod sign_out;
 mod spoofing;
 mod stored_cookie;
@@ -46,6 +47,7 @@ pub(super) const PROBES: &[Probe] = &[
     cache::REFUSALS,
     stored_cookie::PROBE,
     private::PROBE,
+    sign_in_page::PROBE,
     sign_in::PROBE,
     sign_out::PROBE,
     sign_out::COOKIE,

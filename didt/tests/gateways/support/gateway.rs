@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Change;
+
 /// A gateway whose files lie in a folder of `examples/gateways`.
 pub(crate) struct Gateway {
     /// The folder.
@@ -14,6 +16,8 @@ pub(crate) struct Gateway {
     /// Starts it in the foreground, in a directory with the files. Without it the requests of
     /// the test go to `didt serve`.
     pub(crate) command: Option<fn(program: &Path, directory: &Path) -> Command>,
+    /// What makes it speak HTTP/2 without TLS, to clients that begin with it; `None` if nothing does.
+    pub(crate) http2: Option<&'static [Change<'static>]>,
     /// Whether the upstream is kept from seeing the session cookie.
     pub(crate) removes_session_cookie: bool,
 }
