@@ -251,6 +251,36 @@ mod check_config {
     }
 
     #[test]
+    fn what_to_enter_in_magics_dashboard_is_said_where_there_is_a_page() {
+        let folder = Folder::new();
+        let said = |settings: &str| {
+            let file = folder.file("gateway.toml", format!("{AUDIENCES}{settings}"));
+            let output = didt(&["check-config", &file]);
+            assert_eq!(code(&output), 0, "{output:?}");
+            let said = text(&output.stdout).split_once("\nIN MAGIC'S DASHBOARD\n");
+            said.map(|(_, rows)| rows.to_owned())
+        };
+        let page = "[sign_in]\npublishable_key = \"pk_live_0123\"\n";
+        assert_eq!(said(""), None);
+        let any = said(page).expect("a page");
+        assert_eq!(any.lines().next(), Some("Domain allowlist    https://HOST"));
+        assert!(any.contains("HOST is every host on which people sign in"), "{any}");
+        assert!(!any.contains("callback"), "a code by e-mail needs none: {any}");
+
+        let links = said(&format!(
+            "{page}method = \"link\"\nproviders = [\"google\"]\n[listen]\nprefix = \"/-/in\"\n\
+             [[rules]]\nname = \"a\"\nhosts = [\"wiki.example.com\", \"*.shop.example.com\"]\n\
+             paths = [\"/**\"]\naccess = \"public\"\n"
+        ));
+        let expected = "Domain allowlist    https://HOST.shop.example.com\n\
+                        Domain allowlist    https://wiki.example.com\n\
+                        Redirect allowlist  https://HOST.shop.example.com/-/in/callback\n\
+                        Redirect allowlist  https://wiki.example.com/-/in/callback\n\
+                        Social login        google\n";
+        assert!(links.as_ref().is_some_and(|rows| rows.starts_with(expected)), "{links:?}");
+    }
+
+    #[test]
     fn serve_and_check_config_take_the_file_in_the_same_ways() {
         let folder = Folder::new();
         let file = folder.file("bad.toml", format!("{AUDIENCES}[log]\nlevel = \"loud\"\n"));

@@ -44,7 +44,9 @@ for (const [gateway, options] of Object.entries(SITES)) describe(gateway, () => 
     await page.getByLabel("E-mail address").fill(email);
     await button(page, "Continue").click();
   }
-  const greets = (page, email) => page.getByText(`${email}'s Collections`).waitFor();
+  const greets = (page, email) => page.getByText(`${email}'s Collections`).waitFor().catch(async (error) => {
+    throw new Error(`${page.url()} says: ${await page.locator("body").innerText()}`, { cause: error });
+  });
   const ask = (page, path, options) => page.evaluate(async ([path, options]) => (await fetch(path, options)).status, [path, options]);
 
   test("a person opens a page, signs in, and the application greets them", async () => {

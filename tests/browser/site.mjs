@@ -1,39 +1,36 @@
-// A whole site: a gateway with the files of examples/gateways, `didt serve` with the sign-in page, Redis, a stand-in for
+// A whole site, made as docs/ten-minutes.md says: a gateway with the files of examples/gateways, `didt serve` with the sign-in page, Redis, a stand-in for
 // Magic's Admin API, and Radicale, a calendar server that takes the person's name from a header.
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const { DIDT, RADICALE } = process.env;
-const SAMPLES = new URL("../../examples/gateways/", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
+const GUIDE = await readFile(new URL("docs/ten-minutes.md", ROOT), "utf8");
 const AUDIENCE = "did:magic:f54168e9-9ce9-47f2-81c8-7cb2a96b26ba";
+const SECRET_KEY = "sk_live_0123456789ABCDEF";
 const PATIENCE = 20000;
 
-// What docs/ten-minutes.md changes in the samples, so that the application is told who is calling in its own words.
-const RECIPES = {
-  nginx: {
-    files: ["nginx.conf", "didt.conf"],
-    changes: [
-      ["$upstream_http_x_auth_email", "$upstream_http_x_remote_user"],
-      ["proxy_set_header X-Auth-Email ", "proxy_set_header X-Remote-User"],
-    ],
-    command: (folder) => ["nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-g", "master_process off;"]],
-  },
-  caddy: {
-    files: ["Caddyfile"],
-    changes: [
-      ["request_header X-Auth-Email {http.reverse_proxy.header.X-Auth-Email}", "request_header X-Remote-User {http.reverse_proxy.header.X-Remote-User}"],
-      ["request_header -X-Auth-*\n", "request_header -X-Auth-*\n\t\t\trequest_header -X-Remote-*\n"],
-    ],
-    command: (folder) => ["caddy", ["run", "--adapter", "caddyfile", "--config", join(folder, "without-admin")]],
-  },
+const COMMANDS = {
+  nginx: (folder) => ["nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-g", "master_process off;"]],
+  caddy: (folder) => ["caddy", ["run", "--adapter", "caddyfile", "--config", join(folder, "without-admin")]],
 };
+const CONFIGURATIONS = { nginx: ["nginx.conf", "didt.conf"], caddy: ["Caddyfile"] };
+
+// The guide's block in this language, behind this heading.
+function block(language, heading = "") {
+  const [, behind] = heading ? GUIDE.split(`\n### ${heading}\n`) : ["", GUIDE];
+  const found = new RegExp("```" + language + "\\n([^]*?)```").exec(behind ?? "");
+  if (!found) throw new Error(`the guide has no ${language} for ${heading}`);
+  return found[1];
+}
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -78,7 +75,7 @@ async function startAdminApi(people) {
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, "http://localhost");
     const json = (status, body) => response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
-    if (request.headers["x-magic-secret-key"] !== "sk_live_0123456789ABCDEF") return json(401, { error_code: "UNAUTHORIZED", message: "no such key" });
+    if (request.headers["x-magic-secret-key"] !== SECRET_KEY) return json(401, { error_code: "UNAUTHORIZED", message: "no such key" });
     if (pathname === "/v1/admin/client") return json(200, { client_id: AUDIENCE, app_scope: "GLOBAL" });
     const issuer = searchParams.get("issuer");
     if (pathname === "/v1/admin/user" && people.has(issuer)) {
@@ -94,25 +91,29 @@ async function startAdminApi(people) {
 // `{ url, mint, redis: { stop, start }, stop }`. `settings` are added to those of didt.toml, as `KEY=VALUE`.
 export async function startSite(gateway, { prefix = "/auth", settings = [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), `tower-didt-${gateway}-`));
-  const [port, didtPort, privatePort, radicalePort, redisPort] = await Promise.all(Array.from({ length: 5 }, freePort));
-  const ports = { 8080: port, 9480: didtPort, 9481: privatePort, 3000: radicalePort };
-  const recipe = RECIPES[gateway];
-  const sample = async (file, changes) => {
-    let text = await readFile(new URL(`${gateway}/${file}`, SAMPLES), "utf8");
-    for (const [from, to] of changes) text = text.replaceAll(from, to);
-    await writeFile(join(folder, file), text.replace(/\b(8080|9480|9481|3000)\b/g, (number) => ports[number]));
+  const [port, didtPort, radicalePort, redisPort] = await Promise.all(Array.from({ length: 4 }, freePort));
+  const ports = { 8080: port, 9480: didtPort, 3000: radicalePort };
+  const edit = async (file, changes = []) => {
+    let text = await readFile(join(folder, file), "utf8");
+    for (const [from, to] of changes) {
+      if (!text.includes(from)) throw new Error(`${file} has no ${from}`);
+      text = text.replaceAll(from, to);
+    }
+    await writeFile(join(folder, file), text.replace(/\b(8080|9480|3000)\b/g, (number) => ports[number]));
   };
-  const all = (await Promise.all(recipe.files.map((file) => readFile(new URL(`${gateway}/${file}`, SAMPLES), "utf8")))).join("");
-  for (const [from] of recipe.changes) if (!all.includes(from)) throw new Error(`${gateway}: there is no ${from}`);
-  const moved = [["location /auth/", `location ${prefix}/`], ["handle /auth/*", `handle ${prefix}/*`]];
-  for (const file of recipe.files) await sample(file, [...recipe.changes, ...moved]);
-  await sample("didt.toml", [['addresses = ["0xde709f2102306220921060314715629080e2fb77"]', 'emails = ["ada@example.com", "grace@example.com"]']]);
-  await writeFile(join(folder, "magic-secret-key"), "sk_live_0123456789ABCDEF\n");
+  // The guide, step by step, but for what starts something.
+  await writeFile(join(folder, "magic-secret-key"), `${SECRET_KEY}\n`);
+  await writeFile(join(folder, "didt.toml"), block("toml"));
+  await edit("didt.toml", [["you@example.com", 'ada@example.com", "grace@example.com'], ["pk_live_…", "pk_live_test"]]);
+  const lines = block("sh", { nginx: "nginx", caddy: "Caddy" }[gateway]).split("\n");
+  const before = lines.filter((line) => !line.endsWith("&")).join("\n");
+  await promisify(execFile)("bash", ["-euc", before], { cwd: folder, env: { ...process.env, TOWER_DIDT: fileURLToPath(ROOT) } });
+  const moved = { nginx: [["location /auth/", `location ${prefix}/`]], caddy: [["handle /auth/*", `handle ${prefix}/*`]] }[gateway];
+  for (const file of CONFIGURATIONS[gateway]) await edit(file, file === "nginx.conf" ? [] : moved);
+  await writeFile(join(folder, "radicale.conf"), block("ini"));
+  await edit("radicale.conf");
   // Caddy's admin endpoint has a fixed port.
   await writeFile(join(folder, "without-admin"), "{\n\tadmin off\n}\nimport Caddyfile\n");
-  const data = join(folder, "calendars");
-  await mkdir(data);
-  await writeFile(join(folder, "radicale"), `[server]\nhosts = 127.0.0.1:${radicalePort}\n[auth]\ntype = http_x_remote_user\n[web]\nprefer_browser_login = True\n[storage]\nfilesystem_folder = ${data}\n`);
 
   const people = new Map();
   const running = [];
@@ -128,20 +129,16 @@ export async function startSite(gateway, { prefix = "/auth", settings = [] } = {
     const admin = await startAdminApi(people);
     running.push(admin);
     await redis.start();
-    running.push(await start("radicale", RADICALE, ["--config", join(folder, "radicale")], { port: radicalePort }));
+    running.push(await start("radicale", RADICALE, ["--config", "radicale.conf"], { port: radicalePort, cwd: folder }));
     const set = [
       `listen.prefix=${prefix}`,
-      "magic.secret_key_file=magic-secret-key",
       `magic.api_url=${admin.url}`,
-      "identity.email=x-remote-user",
-      "sessions.bound_login=required",
       "store.kind=redis",
       `store.url=redis://127.0.0.1:${redisPort}`,
-      "sign_in.publishable_key=pk_live_test",
       ...settings,
     ];
     running.push(await start("didt", DIDT, ["serve", "--config", "didt.toml", ...set.flatMap((one) => ["--set", one])], { port: didtPort, cwd: folder }));
-    const [program, args] = recipe.command(folder);
+    const [program, args] = COMMANDS[gateway](folder);
     // Debian's users do not have the folder of daemons in their path.
     const env = { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, PATH: `${process.env.PATH}:/usr/sbin` };
     running.push(await start(gateway, program, args, { port, cwd: folder, env }));
@@ -150,7 +147,7 @@ export async function startSite(gateway, { prefix = "/auth", settings = [] } = {
     throw error;
   }
   const mint = async (email, attachment) => {
-    const args = ["mint", "--seed", email, "--audience", AUDIENCE, ...(attachment ? ["--attachment", attachment] : [])];
+    const args = ["mint", "--seed", email, "--audience", AUDIENCE, ...(attachment ? [`--attachment=${attachment}`] : [])];
     const { stdout } = await promisify(execFile)(DIDT, args);
     const [, claim] = JSON.parse(Buffer.from(stdout.trim(), "base64").toString());
     people.set(JSON.parse(claim).iss, email);

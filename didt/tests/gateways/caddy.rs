@@ -6,24 +6,27 @@ use std::process::Command;
 use crate::behaviour;
 use crate::support::{Gateway, needs};
 
+/// A sample that begins so speaks HTTP/2 without TLS, which is a setting of the whole server.
+const H2C: &str = "# HTTP/2:";
+
 pub(crate) const CADDY: Gateway = Gateway {
     name: "caddy",
     program: "caddy",
     files: &["Caddyfile"],
     command: Some(|program, directory| {
         // The admin endpoint has a fixed port.
-        fs::write(
-            directory.join("without-admin"),
-            "{\n\tadmin off\n\tservers {\n\t\tprotocols h1 h2 h2c\n\t}\n}\nimport Caddyfile\n",
-        )
-        .expect("a file");
+        let sample = fs::read_to_string(directory.join("Caddyfile")).expect("a file");
+        let h2c =
+            if sample.starts_with(H2C) { "servers {\n\tprotocols h1 h2 h2c\n}\n" } else { "" };
+        let wrapper = format!("{{\nadmin off\n{h2c}}}\nimport Caddyfile\n");
+        fs::write(directory.join("without-admin"), wrapper).expect("a file");
         let mut command = Command::new(program);
         command.args(["run", "--adapter", "caddyfile", "--config", "without-admin"]);
         command.current_dir(directory).env("HOME", directory).env("XDG_DATA_HOME", directory);
         command.env("XDG_CONFIG_HOME", directory);
         command
     }),
-    http2: Some(&[]),
+    http2: Some(&[("Caddyfile", "# A site behind Caddy", "# HTTP/2: a site behind Caddy")]),
     removes_session_cookie: true,
 };
 

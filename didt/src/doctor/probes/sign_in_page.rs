@@ -84,7 +84,7 @@ async fn run(examination: &Examination) -> Outcome {
             match sent {
                 Some(sent) => wrong.extend(of_redirect(sent, &sign_in, &examination.guarded)),
                 None => {
-                    wrong.push(format!("a person who opens the route is not sent to {sign_in}"))
+                    wrong.push(format!("a person who opens the route is not sent to {sign_in}"));
                 }
             }
             wrong.extend(return_addresses(examination, &sign_in).await?);

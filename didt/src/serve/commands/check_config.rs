@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::arguments::FileArgs;
+use super::dashboard;
 use crate::output::{invalid, say};
 use crate::serve::config::{Changes, Loaded};
 use crate::serve::policy::{Overlap, Policy, Rule, Target};
@@ -15,7 +16,8 @@ use crate::serve::run;
 /// Check the settings of `didt serve` and explain them
 ///
 /// Reads the policy file, the environment (DIDT__…) and the flags exactly as `didt serve` does,
-/// and every file that they name. Secrets are not shown.
+/// and every file that they name. Secrets are not shown. With a sign-in page, it says what to enter in
+/// Magic's dashboard.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct CheckConfig {
@@ -62,6 +64,7 @@ impl CheckConfig {
         let mut out = io::stdout().lock();
         write_settings(&mut out, &loaded)?;
         write_rules(&mut out, &loaded.config.policy)?;
+        dashboard::write(&mut out, &loaded.config)?;
         out.flush()?;
         warn_of_overlaps(&loaded.config.policy);
         Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check_config;
+mod dashboard;
 mod explain;
 mod healthcheck;
 mod magic;
