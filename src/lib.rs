@@ -84,7 +84,7 @@
 //! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
 //! | `magic` | | `magic`: e-mail addresses and more about signed-in users, from Magic's Admin API; needs tokio |
 //! | `idna` | | e-mail domains in Unicode, for `magic` |
-//! | `axum` | | [`Session`] as an extractor |
+//! | `axum` | | [`Session`], `Data` and `Require` as extractors |
 //! | `postgres` | | `PostgresStore`: sessions in PostgreSQL, shared by several machines; needs Rust 1.94 |
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
@@ -285,6 +285,9 @@ mod guides {
     #[cfg(all(feature = "redis", feature = "sealed"))]
     #[doc = include_str!("../docs/redis.md")]
     struct Redis;
+    #[cfg(feature = "axum")]
+    #[doc = include_str!("../docs/roles-and-data.md")]
+    struct RolesAndData;
     #[cfg(all(feature = "axum", feature = "sign-in-page"))]
     #[doc = include_str!("../docs/sign-in-page.md")]
     struct SignInPage;
