@@ -541,6 +541,7 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
                 "fresh_seconds": 600,
                 "admit": "listed",
                 "issuers": ["did:ethr:0xde709f2102306220921060314715629080e2fb77"],
+                "emails": [],
             })
         );
         let default = value(&["GET", "http://example.com/"], 0);
@@ -548,6 +549,7 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
         assert_eq!(default["number"], Value::Null);
         assert_eq!(default["admit"], "any_key");
         assert_eq!(default["issuers"], Value::Null);
+        assert_eq!(default["emails"], Value::Null);
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub struct Audiences(Arc<[Box<str>]>);
 impl Audiences {
     /// Whether `aud` is one of them. An empty or blank audience never is: a client
     /// id left blank in one configuration must not admit everyone else who left it blank.
-    pub(super) fn accept(&self, aud: &str) -> bool {
+    #[must_use]
+    pub fn accept(&self, aud: &str) -> bool {
         !aud.trim().is_empty() && self.0.iter().any(|accepted| **accepted == *aud)
     }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -111,9 +111,21 @@ fn object<T: for<'de> Deserialize<'de>>(
     answer: &Response<Bytes>,
     about_user: bool,
 ) -> Result<T, MagicError> {
+    let object = unwrapped::<&RawValue>(answer, about_user)?;
+    // (Serde would read an array as the fields in their order.)
+    if !object.get().starts_with('{') {
+        return Err(not_understood());
+    }
+    serde_json::from_str(object.get()).map_err(|_| not_understood())
+}
+
+/// What a success says, out of its wrapper if it has one.
+fn unwrapped<'a, T: Deserialize<'a>>(
+    answer: &'a Response<Bytes>,
+    about_user: bool,
+) -> Result<T, MagicError> {
     check_status(answer, about_user)?;
     let body: &[u8] = answer.body();
-    // (Serde would read an array as the fields in their order.)
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(not_understood());
     }
@@ -121,16 +133,11 @@ fn object<T: for<'de> Deserialize<'de>>(
     if envelope.failed() {
         return Err(envelope.failure(answer.status(), about_user));
     }
-    let object = match envelope.data {
-        Some(data) if !envelope.status.is_null() => {
-            if !data.get().starts_with('{') {
-                return Err(not_understood());
-            }
-            serde_json::from_str(data.get())
-        }
+    let value = match envelope.data {
+        Some(data) if !envelope.status.is_null() => serde_json::from_str(data.get()),
         _ => serde_json::from_slice(body),
     };
-    object.map_err(|_| not_understood())
+    value.map_err(|_| not_understood())
 }
 
 impl Envelope<'_> {
@@ -179,10 +186,16 @@ fn check_status(answer: &Response<Bytes>, about_user: bool) -> Result<(), MagicE
     })
 }
 
-/// Whole seconds. (The form with a date is left out: no source shows Magic sending either.)
+/// Whole seconds, or a date (RFC 9110, section 10.2.3), which counts from the answer's own `Date`:
+/// the clocks need not agree.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let date = |name| httpdate::parse_http_date(text(name)?).ok();
+    let wait = match text(RETRY_AFTER)?.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => date(RETRY_AFTER)?.duration_since(date(DATE)?).unwrap_or_default(),
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 const fn not_understood() -> MagicError {
@@ -259,6 +272,31 @@ mod tests {
             let person = read(200, body).expect(body);
             assert_eq!(person.email.as_ref().map(Email::as_str), Some("Ada@example.com"));
             assert_eq!(person.oauth_provider.as_deref(), Some("google"));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date_and_never_longer_than_an_hour() {
+        const DATE_SENT: &str = "Wed, 21 Oct 2026 07:28:00 GMT";
+        for (value, date, expected) in [
+            ("0", None, Some(0)),
+            (" 7 ", None, Some(7)),
+            ("99999999999", None, Some(3600)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(DATE_SENT), Some(30)),
+            ("Wed, 21 Oct 2026 07:27:00 GMT", Some(DATE_SENT), Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(DATE_SENT), Some(3600)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", None, None),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some("now"), None),
+            ("-1", None, None),
+            ("1.5", None, None),
+            ("soon", Some(DATE_SENT), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, value.parse().expect("a header"));
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().expect("a header"));
+            }
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_secs), "{value}");
         }
     }
 

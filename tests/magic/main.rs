@@ -4,6 +4,8 @@
 //! calls     what is sent, what the answers mean, retries and limits
 //! cache     how few calls there are, what is said while Magic fails
 //! sessions  sign-ins that look people up, what handlers get
+//! stores    profiles in every store
+//! measures  what operators count
 //! sdks      Magic's own SDKs against the same stub
 //! network   TLS with a private CA, a proxy in between, the stub as a server
 //! ```
@@ -17,7 +19,9 @@
 
 mod cache;
 mod calls;
+mod measures;
 mod network;
 mod sdks;
 mod sessions;
+mod stores;
 mod support;

@@ -1,5 +1,7 @@
 //! The built-in transport: TLS with a private CA, a proxy in between, the stub as a server.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +15,9 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto::ring};
 use tower_didt::magic::{AdminApi, Magic, MagicConfigError, MagicError, Transport};
 use tower_didt::testing::{self, Fault};
+use tower_didt_test_support::child::{Run, Running};
 use tower_didt_test_support::directory::Directory;
+use tower_didt_test_support::redis::free_port;
 
 use super::support::{APP, KEY, NOW, ada, stub};
 
@@ -166,7 +170,7 @@ async fn ask_in_child(tls: &Tls, environment: &[(&str, String)]) -> std::process
     let folder = Directory::new();
     let roots = folder.0.join("roots.pem");
     std::fs::write(&roots, &tls.authority).expect("written");
-    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    let mut child = Command::new(std::env::current_exe().expect("this program"));
     child.args(["--exact", "network::asks_with_this_environment", "--ignored", "--nocapture"]);
     for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
         child.env_remove(name).env_remove(name.to_lowercase());
@@ -228,4 +232,47 @@ async fn a_proxy_that_cannot_be_used_is_an_error_at_the_start() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("UnsupportedProxy"), "{proxy}: {said}");
     }
+}
+
+/// tinyproxy, which allows tunnels to this port only; `None` where it is not installed.
+fn tinyproxy(folder: &Directory, to: u16) -> Option<(u16, Running)> {
+    let port = free_port();
+    let config = folder.0.join("tinyproxy.conf");
+    let text = format!(
+        "Port {port}\nListen 127.0.0.1\nTimeout 10\nConnectPort {to}\nBasicAuth ada secret\n"
+    );
+    std::fs::write(&config, text).expect("written");
+    let mut command = Command::new("tinyproxy");
+    command.arg("-d").arg("-c").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(child) = command.run() else {
+        let _ = writeln!(std::io::stderr(), "NOT RUN: a real proxy: tinyproxy is not installed");
+        return None;
+    };
+    for _ in 0..500 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Some((port, child));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("tinyproxy does not listen");
+}
+
+#[tokio::test]
+async fn a_real_proxy_makes_the_tunnel_or_says_why_not() {
+    let stub = stub();
+    let (tls, forbidden) = (serve_tls(stub.clone()).await, serve_tls(stub.clone()).await);
+    let folder = Directory::new();
+    let Some((port, _child)) = tinyproxy(&folder, tls.port) else { return };
+    let through = |user: &str| [("HTTPS_PROXY", format!("http://{user}@127.0.0.1:{port}"))];
+    let output = ask_in_child(&tls, &through("ada:secret")).await;
+    assert!(String::from_utf8_lossy(&output.stdout).contains("asked: Ada@example.com"));
+    assert_eq!(stub.calls(), 1);
+    // Neither refusal of the proxy is an answer of Magic's, and none goes round it.
+    for (tls, user) in [(&tls, "ada:wrong"), (&forbidden, "ada:secret")] {
+        let output = ask_in_child(tls, &through(user)).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("Unavailable"), "{said}");
+        assert!(!said.contains("secret") && !said.contains(KEY), "{said}");
+    }
+    assert_eq!(stub.calls(), 1);
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use http::HeaderName;
+use tower_didt::magic::{AdminApi, SecretKey};
 use tower_didt::testing::Wallet;
 
-use super::examination::Examination;
+use super::examination::{Examination, SecretKeyOf};
 use super::session::Tokens;
 use super::wire::{Connector, Roots, Url};
 use crate::arguments;
@@ -59,6 +60,15 @@ pub(crate) struct Doctor {
     /// Trust the certificates in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+
+    /// The file with Magic's secret key that the gateway has: check that it works, and with
+    /// --audience that it is that application's
+    #[arg(long, value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+
+    /// Where Magic's Admin API is, if not at Magic: for tests
+    #[arg(long, value_name = "URL", requires = "secret_key_file")]
+    api_url: Option<String>,
 
     /// Print one JSON object per examination, one per line, instead of the list
     #[arg(long)]
@@ -131,6 +141,7 @@ impl Doctor {
         if identity.is_empty() {
             identity = IDENTITY.map(str::to_owned).to_vec();
         }
+        let secret_key = self.secret_key()?;
         let mut tokens = self.session.tokens()?;
         let mut examinations = Vec::with_capacity(count);
         // Where one kind has fewer routes, its last one stands in for the rest.
@@ -138,7 +149,7 @@ impl Doctor {
             self.guarded.iter().chain(std::iter::repeat(self.guarded.last().unwrap_or(first)));
         let mut public = self.public.iter().chain(self.public.last().into_iter().cycle());
         for guarded in guarded.take(count) {
-            examinations.push(Examination::new(
+            let mut examination = Examination::new(
                 guarded.clone(),
                 public.next().cloned(),
                 self.auth.clone(),
@@ -146,10 +157,29 @@ impl Doctor {
                 tokens.clone(),
                 Arc::clone(&connector),
                 self.renewal_wait,
-            ));
+            );
+            // It is the same at all routes.
+            if examinations.is_empty() {
+                examination.secret_key.clone_from(&secret_key);
+            }
+            examinations.push(examination);
             tokens = tokens.after_use();
         }
         Ok(examinations)
+    }
+}
+
+impl Doctor {
+    fn secret_key(&self) -> Result<Option<SecretKeyOf>, String> {
+        let Some(file) = &self.secret_key_file else { return Ok(None) };
+        let key =
+            SecretKey::from_file(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let api = AdminApi::new(key).map_err(|error| error.to_string())?;
+        let api = match &self.api_url {
+            Some(url) => api.with_url(url).map_err(|error| format!("--api-url: {error}"))?,
+            None => api,
+        };
+        Ok(Some(SecretKeyOf { api, audience: self.session.audience.clone() }))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::OnceCell;
 use tower_didt::Address;
+use tower_didt::magic::AdminApi;
 
 use super::finding::Inconclusive;
 use super::seen::Seen;
@@ -23,11 +24,20 @@ pub(super) struct Examination {
     connector: Arc<Connector>,
     /// How long to wait for a renewed session cookie.
     pub(super) renewal_wait: Duration,
+    /// Whether this one works, if there is one to try.
+    pub(super) secret_key: Option<SecretKeyOf>,
     counter: AtomicU64,
     secrets: Mutex<Vec<String>>,
     signed_in: OnceCell<Result<Answer, Inconclusive>>,
     session: OnceCell<Result<Session, Inconclusive>>,
     signed_out: OnceCell<Result<Answer, Inconclusive>>,
+}
+
+/// A secret key of Magic's, and the application that it should be of.
+#[derive(Clone)]
+pub(super) struct SecretKeyOf {
+    pub(super) api: AdminApi,
+    pub(super) audience: Option<String>,
 }
 
 /// How far a request came.
@@ -59,6 +69,7 @@ impl Examination {
             tokens,
             connector,
             renewal_wait,
+            secret_key: None,
             counter: AtomicU64::new(0),
             secrets: Mutex::default(),
             signed_in: OnceCell::new(),

@@ -25,7 +25,7 @@ pub(crate) use self::arguments::Doctor;
 use self::examination::Examination;
 use self::finding::Inconclusive;
 use self::probe::{Finding, Probe};
-use self::probes::PROBES;
+use self::probes::{PROBES, secret_key};
 use self::report::Report;
 use crate::output::invalid;
 
@@ -58,7 +58,8 @@ impl Doctor {
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         for (number, examination) in examinations.iter().enumerate() {
             let mut findings = Vec::with_capacity(PROBES.len());
-            for probe in PROBES {
+            let of_key = examination.secret_key.as_ref().map(|_| &secret_key::PROBE);
+            for probe in PROBES.iter().chain(of_key) {
                 findings.push(look(probe, examination).await);
             }
             let report = Report::new(examination, findings);

@@ -3,38 +3,82 @@
 //!
 //! Every event has the fields `event` and, where it is known, `issuer`, `session` (the handle,
 //! from which no cookie can be made), `client` (the address of whoever asked). Never a token, a
-//! cookie or a session id.
+//! cookie or a session id; the e-mail address only with `log.personal`.
 
 use std::net::IpAddr;
 
-use tower_didt::{Issuer, SessionHandle};
+use tower_didt::magic::Email;
+use tower_didt::{Issuer, Session, SessionHandle};
 use tracing::field::{DisplayValue, display};
 use tracing::info;
+
+use super::config::Log;
 
 /// The target of all of these events.
 pub(crate) const TARGET: &str = "didt::audit";
 
-/// An issuer signed in. No session where none was made: the token was used before, or the store
-/// keeps none.
-pub(crate) fn login(issuer: Issuer, session: Option<SessionHandle>, client: Option<IpAddr>) {
+/// Writes events down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Audit {
+    /// Whether they name e-mail addresses.
+    personal: bool,
+}
+
+/// Whom an event is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Party {
+    pub(crate) issuer: Issuer,
+    pub(crate) session: Option<SessionHandle>,
+    /// Only where it is to be written down. It has no control characters.
+    pub(crate) email: Option<Email>,
+}
+
+impl Audit {
+    pub(crate) const fn new(log: &Log) -> Self {
+        Self { personal: log.personal }
+    }
+
+    pub(crate) fn party(self, session: &Session) -> Party {
+        let user = if self.personal { session.magic_user() } else { None };
+        Party {
+            issuer: session.issuer(),
+            session: session.handle(),
+            email: user.and_then(|user| user.email().cloned()),
+        }
+    }
+}
+
+/// Somebody signed in. No session where none was made: the store keeps none.
+pub(crate) fn login(who: &Party, client: Option<IpAddr>) {
     info!(
         target: TARGET,
         event = "login",
-        %issuer,
-        session = shown(session),
+        issuer = %who.issuer,
+        email = shown(who.email.as_ref()),
+        session = shown(who.session),
         client = shown(client),
         "signed in",
     );
 }
 
 /// A request was refused. `reason` is [`Rejection::name`](tower_didt::Rejection::name) or a word of
-/// our own; `at` is the kind of the gateway that asked, or which endpoint of ours it was.
-pub(crate) fn refusal(reason: &str, client: Option<IpAddr>, at: &str, asked: &Asked) {
+/// our own; `at` is the kind of the gateway that asked, or which endpoint of ours it was; `who` asked
+/// is not always known.
+pub(crate) fn refusal(
+    reason: &str,
+    who: Option<&Party>,
+    client: Option<IpAddr>,
+    at: &str,
+    asked: &Asked,
+) {
     let Asked { method, host, path, rule } = asked;
     info!(
         target: TARGET,
         event = "refusal",
         reason,
+        issuer = shown(who.map(|who| who.issuer)),
+        email = shown(who.and_then(|who| who.email.as_ref())),
+        session = shown(who.and_then(|who| who.session)),
         client = shown(client),
         at,
         method = shown(method.as_ref()),
@@ -42,6 +86,37 @@ pub(crate) fn refusal(reason: &str, client: Option<IpAddr>, at: &str, asked: &As
         path = shown(path.as_ref()),
         rule = shown(rule.as_ref()),
         "refused",
+    );
+}
+
+/// Somebody ended a session of theirs, which need not be the one that asked, or all of them.
+pub(crate) fn sign_out(
+    who: &Party,
+    ended: Option<SessionHandle>,
+    everywhere: bool,
+    client: Option<IpAddr>,
+) {
+    info!(
+        target: TARGET,
+        event = "sign_out",
+        issuer = %who.issuer,
+        email = shown(who.email.as_ref()),
+        session = shown(ended),
+        everywhere,
+        client = shown(client),
+        "signed out",
+    );
+}
+
+/// An administrator ended a session of an issuer or, without one, all of them.
+pub(crate) fn revoked(issuer: Issuer, session: Option<SessionHandle>) {
+    info!(
+        target: TARGET,
+        event = "revoked",
+        %issuer,
+        session = shown(session),
+        everywhere = session.is_none(),
+        "revoked by an administrator",
     );
 }
 
@@ -69,36 +144,6 @@ impl Asked {
         });
         Self { method, host, path, rule: None }
     }
-}
-
-/// An issuer ended a session, or all of them.
-pub(crate) fn sign_out(
-    issuer: Issuer,
-    session: Option<SessionHandle>,
-    everywhere: bool,
-    client: Option<IpAddr>,
-) {
-    info!(
-        target: TARGET,
-        event = "sign_out",
-        %issuer,
-        session = shown(session),
-        everywhere,
-        client = shown(client),
-        "signed out",
-    );
-}
-
-/// An administrator ended a session of an issuer or, without one, all of them.
-pub(crate) fn revoked(issuer: Issuer, session: Option<SessionHandle>) {
-    info!(
-        target: TARGET,
-        event = "revoked",
-        %issuer,
-        session = shown(session),
-        everywhere = session.is_none(),
-        "revoked by an administrator",
-    );
 }
 
 /// A field that is omitted if it has no value.

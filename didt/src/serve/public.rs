@@ -11,6 +11,7 @@ use tower_didt::page::SignInPage;
 use tower_didt::{Clock, DidAuth};
 
 use super::assertion::{InvalidKey, Signer};
+use super::audit::Audit;
 use super::check::Checks;
 use super::config::Config;
 use super::cors::{self, Cors};
@@ -50,7 +51,7 @@ pub(crate) fn router(
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))
 }
 
-/// Finds out where a request comes from, for the audit log.
+/// Finds out where a request comes from, and hands over what writes that down.
 async fn introduce_client(
     State(config): State<Arc<Config>>,
     mut request: Request,
@@ -60,5 +61,6 @@ async fn introduce_client(
     let client = peer
         .map_or(Client(None), |peer| Client::new(peer, request.headers(), &config.trusted_proxies));
     request.extensions_mut().insert(client);
+    request.extensions_mut().insert(Audit::new(&config.log));
     next.run(request).await
 }

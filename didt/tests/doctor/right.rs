@@ -61,3 +61,47 @@ fn a_right_gateway_passes_everything_over_tls() {
     assert!(complaint.contains("certificate"), "{complaint}");
     assert_all_passed(&report);
 }
+
+#[test]
+fn a_secret_key_is_tried_where_there_is_one() {
+    use tower_didt::testing::{self, Magic};
+    use tower_didt_test_support::directory::Directory;
+
+    let (folder, echo) = (Directory::new(), Process::echo());
+    let gateway = Gateway::start(Fault::None, &echo);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let stub = Magic::new("sk_test_N33DL3", AUDIENCE);
+    let server = runtime.block_on(stub.serve()).expect("a port");
+    let key = folder.0.join("magic.key");
+    std::fs::write(&key, "sk_test_N33DL3\n").expect("written");
+    let key = key.to_str().expect("text");
+    let examine = |audience: &str| {
+        let url = server.url();
+        let of_key = ["--secret-key-file", key, "--api-url", &url];
+        let args = [&["--seed", "alice", "--audience", audience], &of_key[..]].concat();
+        let report = examine_with(&gateway.url, &args);
+        assert!(!report.text.contains("N33DL3"), "{}", report.text);
+        report
+    };
+    let report = examine(AUDIENCE);
+    assert!(report.with("passed").contains(&"secret-key"), "{}", report.text);
+    assert!(report.text.contains(AUDIENCE) && report.code == 0, "{}", report.text);
+
+    stub.fail_always(Some(testing::Fault::Reset));
+    assert!(examine(AUDIENCE).with("unknown").contains(&"secret-key"));
+    stub.fail_always(None);
+    stub.change_key("sk_test_other");
+    assert_eq!(examine(AUDIENCE).with("failed"), ["secret-key"]);
+    let other = Magic::new("sk_test_N33DL3", "did:magic:another");
+    let server_of_other = runtime.block_on(other.serve()).expect("a port");
+    let url = server_of_other.url();
+    let args =
+        ["--seed", "alice", "--audience", AUDIENCE, "--secret-key-file", key, "--api-url", &url];
+    let report = examine_with(&gateway.url, &args);
+    assert_eq!(report.with("failed"), ["secret-key"], "{}", report.text);
+    assert!(report.found("secret-key").contains("did:magic:another"));
+}

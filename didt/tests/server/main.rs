@@ -17,6 +17,7 @@ mod healthcheck;
 mod http;
 mod logs;
 mod networks;
+mod people;
 mod refusals;
 mod reload;
 mod signals;

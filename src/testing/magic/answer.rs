@@ -37,7 +37,7 @@ pub(super) fn invalid(place: &str, field: &str) -> Response<String> {
     json_response(StatusCode::UNPROCESSABLE_ENTITY, &body)
 }
 
-fn json_response(status: StatusCode, body: &Value) -> Response<String> {
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response<String> {
     let mut answer = Response::new(body.to_string());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,7 +1,10 @@
 //! Which of Magic's APIs the stub is.
 
+use serde::Deserialize;
+
 /// The two generations of Magic's API.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Generation {
     /// `https://api.toaster.magic.link`: bare objects.
     #[default]

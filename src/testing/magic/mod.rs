@@ -5,6 +5,7 @@
 //! ```
 
 mod answer;
+mod control;
 mod fault;
 mod generation;
 mod server;
@@ -38,8 +39,8 @@ const MAX_BODY_LEN: usize = 64 * 1024;
 
 /// A stub of Magic's Admin API: a `tower::Service`, made from the sources of Magic's SDKs.
 ///
-/// It has the calls that look a user up, name the client id and sign a user out, of both
-/// generations of the API; faults to order; and it remembers what it was asked. For other
+/// It has the calls that look a user up name the client id and
+/// sign a user out, of both generations of the API; faults to order; and it remembers what it was asked. For other
 /// processes, [`serve`](Self::serve) puts it behind a port of this machine.
 ///
 /// Clones are the same stub.
@@ -153,6 +154,20 @@ impl Magic {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`answer`](Self::answer), with endpoints that order faults.
+    async fn answer_other_processes<B>(self, request: Request<B>) -> io::Result<Response<String>>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let body = collect(body).await?;
+        match self.control(&head, &body) {
+            Some(answer) => Ok(answer),
+            None => self.answer_to(head, body).await,
+        }
+    }
+
     async fn answer<B>(self, request: Request<B>) -> io::Result<Response<String>>
     where
         B: Body,
@@ -160,6 +175,14 @@ impl Magic {
     {
         let (head, body) = request.into_parts();
         let body = collect(body).await?;
+        self.answer_to(head, body).await
+    }
+
+    async fn answer_to(
+        self,
+        head: http::request::Parts,
+        body: Vec<u8>,
+    ) -> io::Result<Response<String>> {
         let fault = self.lock().take(&head, &body);
         let Some(fault) = fault else {
             return Ok(self.lock().answer(&head, &body));

@@ -1,4 +1,4 @@
-//! The stub behind a port of this machine, for other processes.
+//! The stub behind a port of this machine, for other processes; with endpoints of its own (`control`).
 
 use std::net::SocketAddr;
 use std::{fmt, io};
@@ -21,7 +21,9 @@ pub struct MagicServer {
 }
 
 impl Magic {
-    /// Answers HTTP/1.1 on a free port of the loopback interface.
+    /// Answers HTTP/1.1 on a free port of the loopback interface: Magic's calls, and for tests in
+    /// other languages its own below `/stub`, which add users and order faults
+    /// (`docs/who-is-signed-in.md` lists them). They ask for no key: keep the port to tests.
     ///
     /// # Errors
     ///
@@ -52,7 +54,7 @@ async fn accept(stub: Magic, listener: TcpListener) {
         }
         let Ok((stream, _)) = listener.accept().await else { return };
         let stub = stub.clone();
-        let service = service_fn(move |request| stub.clone().answer(request));
+        let service = service_fn(move |request| stub.clone().answer_other_processes(request));
         // A fault that was ordered ends its connection; that is no news to anybody.
         connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }

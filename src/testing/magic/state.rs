@@ -6,6 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{failure, invalid, success};
@@ -19,7 +20,8 @@ const MAX_SEEN: usize = 1000;
 const MAX_SIGNED_OUT: usize = 1000;
 
 /// How the stub reports an unknown user. Magic's documentation does not say what Magic does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnknownUser {
     /// 404 with an `error_code`.
     #[default]
@@ -31,7 +33,8 @@ pub enum UnknownUser {
 }
 
 /// Which `Content-Type` the stub accepts of a `POST`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContentType {
     /// Any, or none.
     #[default]
@@ -66,7 +69,7 @@ pub(super) struct State {
     queue: VecDeque<Fault>,
     pub(super) standing: Option<Fault>,
     pub(super) calls: usize,
-    calls_about: HashMap<Issuer, usize>,
+    pub(super) calls_about: HashMap<Issuer, usize>,
     pub(super) signed_out: Vec<Issuer>,
     seen: VecDeque<SeenRequest>,
 }
@@ -200,7 +203,7 @@ impl State {
 }
 
 /// A parameter of the query, percent-encoded or not.
-fn parameter(uri: &Uri, name: &str) -> Option<String> {
+pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     let value = uri
         .query()?
         .split('&')

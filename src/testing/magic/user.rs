@@ -25,6 +25,16 @@ impl TestUser {
         Self { issuer, fields, wallets: Vec::new() }
     }
 
+    /// A user as the API has it: an object with an `issuer`, whose fields are kept as they are.
+    #[must_use]
+    pub fn from_json(user: Map<String, Value>) -> Option<Self> {
+        let issuer: Issuer = user.get("issuer")?.as_str()?.parse().ok()?;
+        let wallets = user.get("wallets").and_then(Value::as_array).cloned().unwrap_or_default();
+        let fields = user.into_iter().filter(|(name, _)| name != "wallets");
+        let blank = Self { wallets, ..Self::new(issuer) };
+        Some(fields.fold(blank, |user, (name, value)| user.field(&name, value)))
+    }
+
     /// Sets the e-mail address.
     #[must_use]
     pub fn email(self, email: &str) -> Self {

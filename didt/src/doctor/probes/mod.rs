@@ -12,6 +12,7 @@ mod hosts;
 mod identity;
 mod paths;
 mod private;
+pub(super) mod secret_key;
 mod sign_in;
 mod sign_in_page;
 mod sign_out;

@@ -7,7 +7,7 @@ use http::header::{ACCEPT, AUTHORIZATION, HOST};
 use http::{StatusCode, Uri};
 use tower_didt::Session;
 
-use super::super::audit::{self, Asked};
+use super::super::audit::{self, Asked, Audit};
 use super::super::peer::Client;
 use super::{PLAIN_CHALLENGE, describe, unauthorized};
 
@@ -15,6 +15,7 @@ use super::{PLAIN_CHALLENGE, describe, unauthorized};
 /// living session stays, but where rules ask for a session that is new.
 pub(super) async fn login(
     Extension(client): Extension<Client>,
+    Extension(audit): Extension<Audit>,
     uri: Uri,
     headers: HeaderMap,
     session: Session,
@@ -30,10 +31,11 @@ pub(super) async fn login(
                          error_description=\"The token was used before\"";
         let host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
         let asked = Asked::raw(b"POST", host, uri.path().as_bytes());
-        audit::refusal("token_used", client.0, "auth", &asked);
+        let who = audit.party(&session);
+        audit::refusal("token_used", Some(&who), client.0, "auth", &asked);
         return unauthorized("invalid_token", challenge);
     }
-    audit::login(session.issuer(), session.handle(), client.0);
+    audit::login(&audit.party(&session), client.0);
     if wants_json(&headers) {
         return Json(describe(&session)).into_response();
     }

@@ -87,7 +87,7 @@ async fn watch(request: Request, next: Next) -> Response {
     {
         let host = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
         let asked = Asked::raw(method.as_str().as_bytes(), host, uri.path().as_bytes());
-        audit::refusal(rejection.name(), client.0, "auth", &asked);
+        audit::refusal(rejection.name(), None, client.0, "auth", &asked);
     }
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tower_didt::{Session, SessionHandle};
 
-use super::super::audit;
+use super::super::audit::{self, Audit};
 use super::super::page::Page;
 use super::super::peer::Client;
 use super::{StoreFault, describe, describe_listed, error};
@@ -39,6 +39,7 @@ pub(super) async fn list(
 /// alike.
 pub(super) async fn end(
     Extension(client): Extension<Client>,
+    Extension(audit): Extension<Audit>,
     Path(handle): Path<String>,
     session: Session,
 ) -> Result<Response, StoreFault> {
@@ -48,6 +49,6 @@ pub(super) async fn end(
     if !session.revoke(handle).await? {
         return Ok(error(StatusCode::NOT_FOUND, "not_found"));
     }
-    audit::sign_out(session.issuer(), Some(handle), false, client.0);
+    audit::sign_out(&audit.party(&session), Some(handle), false, client.0);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

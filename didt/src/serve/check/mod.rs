@@ -40,7 +40,7 @@ use tower_didt::{Clock, DidAuth, Rejection, Session};
 use self::denial::Denial;
 use self::question::{Kind, Original, Question};
 use super::assertion::Signer;
-use super::audit::{self, Asked};
+use super::audit::{self, Asked, Audit};
 use super::config::Config;
 use super::cors::Cors;
 use super::peer::Peer;
@@ -95,14 +95,17 @@ impl Checks {
             let Original { method, scheme, host, uri, .. } = original;
             [method, scheme, host, uri].map(Bytes::clone)
         });
-        let mut response = self.consider(question).await.unwrap_or_else(|denial| {
+        let mut caller = None;
+        let mut response = self.consider(question, &mut caller).await.unwrap_or_else(|denial| {
             if let Some(mistake) = denial.mistake() {
                 tracing::warn!(gateway = kind.name(), "{mistake}");
             }
             denial.response()
         });
         if let Some(reason) = reason(&response) {
-            audit::refusal(reason, client, kind.name(), &self.asked(told, place));
+            let audit = Audit::new(&self.config.log);
+            let who = caller.as_ref().map(|caller| audit.party(caller));
+            audit::refusal(reason, who.as_ref(), client, kind.name(), &self.asked(told, place));
         }
         if response.status() == StatusCode::OK && !kind.forbids_storing() {
             response.headers_mut().remove(SET_COOKIE);
@@ -141,7 +144,12 @@ impl Checks {
         client.filter(|client| !self.config.trusted_proxies.contain(Peer::Ip(*client)))
     }
 
-    async fn consider(&self, question: Question) -> Result<Response<Bytes>, Denial> {
+    /// Answers, and says who the caller is as soon as that is known.
+    async fn consider(
+        &self,
+        question: Question,
+        caller: &mut Option<Session>,
+    ) -> Result<Response<Bytes>, Denial> {
         if !self.config.trusted_proxies.contain(question.peer) {
             return Err(Denial::UntrustedProxy);
         }
@@ -155,7 +163,7 @@ impl Checks {
             return self.pass(None);
         }
         let request = original.request(&target)?;
-        self.ask_layer(request, rule).await
+        self.ask_layer(request, rule, caller).await
     }
 
     /// Who is calling, and does the rule admit them?
@@ -163,6 +171,7 @@ impl Checks {
         &self,
         request: Request<()>,
         rule: &Rule,
+        caller: &mut Option<Session>,
     ) -> Result<Response<Bytes>, Denial> {
         // No check signs anybody in: a gateway may drop the cookie, and the token would be used up.
         let layer = self.auth.layer().without_sign_in();
@@ -182,6 +191,7 @@ impl Checks {
             let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
             return Ok(Response::from_parts(head, body));
         };
+        caller.clone_from(session);
         let cookie = head.headers.get(SET_COOKIE);
         if let Err(denial) = admit::admit(rule, session.as_ref(), self.clock.now()) {
             let page = match denial {

@@ -1,15 +1,18 @@
 //! `didt check-config`: what `didt serve` would do with its settings.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use tower_didt::magic::MagicError;
 
 use super::arguments::FileArgs;
 use super::dashboard;
 use crate::output::{invalid, say};
-use crate::serve::config::{Changes, Loaded};
+use crate::serve::config::{Changes, Config, Loaded};
+use crate::serve::people;
 use crate::serve::policy::{Overlap, Policy, Rule, Target};
 use crate::serve::run;
 
@@ -32,6 +35,10 @@ pub(crate) struct CheckConfig {
     /// Tell what a reload would change where NEW takes the place of OLD
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["file", "config"])]
     diff: Option<Vec<PathBuf>>,
+    /// Also ask Magic whether `magic.secret_key_file` works, and which application it is of. One
+    /// call, with the settings' own time limit
+    #[arg(long, conflicts_with_all = ["without_files", "diff"])]
+    online: bool,
 }
 
 const HELP: &str = "\
@@ -40,12 +47,13 @@ Examples:
   didt check-config gateway.toml --set store.kind=memory
   didt check-config --without-files gateway.toml
   didt check-config --diff /etc/didt/didt.toml new.toml
+  didt check-config --online gateway.toml
   DIDT__AUDIENCES=did:magic:my-app DIDT__ADMIT=any_key didt check-config
 
 Exit codes:
   0  the settings are valid
-  1  writing failed
-  2  a setting is invalid, and the line on standard error says which; or the command line is wrong";
+  1  writing failed; or with --online, Magic does not answer
+  2  a setting is invalid, with --online also a secret key that Magic refuses, and the line on standard error says which; or the command line is wrong";
 
 impl CheckConfig {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
@@ -61,10 +69,21 @@ impl CheckConfig {
         } else if let Err(error) = run::check(&loaded.config) {
             return Ok(invalid(error));
         }
+        let application = match self.application(&loaded.config) {
+            Ok(application) => application,
+            Err(Failed::Invalid(wrong)) => return Ok(invalid(wrong)),
+            Err(Failed::NoAnswer(why)) => {
+                say(why);
+                return Ok(ExitCode::FAILURE);
+            }
+        };
         let mut out = io::stdout().lock();
         write_settings(&mut out, &loaded)?;
         write_rules(&mut out, &loaded.config.policy)?;
         dashboard::write(&mut out, &loaded.config)?;
+        if let Some(id) = application {
+            writeln!(out, "\nmagic.secret_key_file works: it is of the application {id}")?;
+        }
         out.flush()?;
         warn_of_overlaps(&loaded.config.policy);
         Ok(ExitCode::SUCCESS)
@@ -83,6 +102,43 @@ impl CheckConfig {
         }
         out.flush()?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Why it could not be found out which application the secret key is of.
+enum Failed {
+    Invalid(String),
+    NoAnswer(String),
+}
+
+impl CheckConfig {
+    /// The application of the secret key, if it is asked for and there is a key.
+    fn application(&self, config: &Config) -> Result<Option<String>, Failed> {
+        let Some(settings) = config.magic.as_ref().filter(|_| self.online) else {
+            if self.online {
+                say("there is no magic.secret_key_file to check");
+            }
+            return Ok(None);
+        };
+        let setup = |error: &dyn fmt::Display| Failed::Invalid(format!("magic: {error}"));
+        let magic = people::client(settings).map_err(|error| setup(&error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| setup(&error))?;
+        let id = runtime.block_on(magic.client_id()).map_err(|error| {
+            let text = format!("magic.secret_key_file: {error}");
+            match error {
+                MagicError::Unavailable(_) | MagicError::RateLimited { .. } => {
+                    Failed::NoAnswer(text)
+                }
+                _ => Failed::Invalid(text),
+            }
+        })?;
+        match &config.audiences {
+            Some(audiences) if !audiences.accept(&id) => Err(Failed::Invalid(format!(
+                "audiences: magic.secret_key_file is of the application {id}, whose tokens are not accepted"
+            ))),
+            _ => Ok(Some(id)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `didt explain`: which rule applies to a request, and why.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use super::arguments::ConfigArgs;
 use crate::output::{invalid, write_line};
-use crate::serve::policy::{Access, Hit, Miss, NotCanonical, Policy, Rule, Target};
+use crate::serve::policy::{Access, Hit, Miss, NotCanonical, Parties, Policy, Rule, Target};
 
 /// Show which rule applies to a request, and why
 ///
@@ -39,13 +40,13 @@ pub(crate) struct Explain {
 const HELP: &str = r#"JSON:
   {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
    "rule":"api","number":1,"access":"fresh","fresh_seconds":600,"admit":"listed",
-   "issuers":["did:ethr:0x…"]}
+   "issuers":["did:ethr:0x…"],"emails":["*@example.com"]}
   {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
    "rule":null,"message":"…"}   (the client's address decides, and --from does not say it)
   {"canonical":false,"part":"path","error":"dot_segment","message":"…"}
   number counts the rules from 1 and is null for the default; access is one of public, optional,
   required, fresh; fresh_seconds is null but for fresh. admit is any_key, known or listed, and null where
-  nobody is asked for; issuers is null unless they are listed.
+  nobody is asked for; issuers and emails are null unless people are listed.
 
 Examples:
   didt explain --config gateway.toml GET https://app.example.com/api/me
@@ -146,7 +147,8 @@ const UNKNOWN: &str =
 
 fn write_answer(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
     writeln!(out, "asks for   {}", rule.asks_for())?;
-    issuers(rule).iter().flatten().try_for_each(|issuer| writeln!(out, "issuer     {issuer}"))
+    issuers(rule).iter().flatten().try_for_each(|issuer| writeln!(out, "issuer     {issuer}"))?;
+    emails(rule).iter().flatten().try_for_each(|email| writeln!(out, "e-mail     {email}"))
 }
 
 const fn other(miss: Miss) -> &'static str {
@@ -177,12 +179,23 @@ const fn scheme(target: &Target) -> &'static str {
     if target.https { "https" } else { "http" }
 }
 
-/// In one order, whatever the order of the file.
 fn issuers(rule: &Rule) -> Option<Vec<String>> {
-    let listed = rule.access.asks_for_somebody().then(|| rule.admit.listed())?;
-    let mut issuers: Vec<_> = listed?.iter().map(ToString::to_string).collect();
-    issuers.sort();
-    Some(issuers)
+    listed(rule).map(|listed| sorted(&listed.issuers))
+}
+
+fn emails(rule: &Rule) -> Option<Vec<String>> {
+    listed(rule).map(|listed| sorted(&listed.emails))
+}
+
+fn listed(rule: &Rule) -> Option<&Parties> {
+    rule.access.asks_for_somebody().then(|| rule.admit.listed())?
+}
+
+/// In one order, whatever the order of the file.
+fn sorted<T: ToString>(items: &HashSet<T>) -> Vec<String> {
+    let mut items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.sort();
+    items
 }
 
 #[derive(Serialize)]
@@ -198,6 +211,7 @@ struct Explained<'a> {
     fresh_seconds: Option<u64>,
     admit: Option<&'static str>,
     issuers: Option<Vec<String>>,
+    emails: Option<Vec<String>>,
 }
 
 impl<'a> Explained<'a> {
@@ -218,6 +232,7 @@ impl<'a> Explained<'a> {
             },
             admit: rule.access.asks_for_somebody().then(|| rule.admit.name()),
             issuers: issuers(rule),
+            emails: emails(rule),
         }
     }
 }

@@ -90,6 +90,7 @@ pub(crate) const KEYS: &[&str] = &[
     "limits.shutdown_timeout",
     "log.format",
     "log.level",
+    "log.personal",
 ];
 
 /// What begins the name of an environment variable that is a setting.

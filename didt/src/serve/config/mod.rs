@@ -406,6 +406,8 @@ impl Default for Limits {
 pub(crate) struct Log {
     pub(crate) format: LogFormat,
     pub(crate) level: LogLevel,
+    /// Whether audit events name e-mail addresses.
+    pub(crate) personal: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

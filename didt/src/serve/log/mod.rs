@@ -97,7 +97,7 @@ mod tests {
     fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let log = Log { format, level };
+        let log = Log { format, level, personal: false };
         let (subscriber, _) = subscriber(&log, move || writer.clone());
         tracing::subscriber::with_default(subscriber, act);
         let bytes = lines.0.lock().expect("no panic inside").clone();
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn audit_events_are_logged_at_every_level_and_others_as_asked_for() {
         let act = || {
-            audit::refusal("missing_credentials", None, "nginx", &audit::Asked::default());
+            audit::refusal("missing_credentials", None, None, "nginx", &audit::Asked::default());
             tracing::info!("ours");
             tracing::debug!("details");
             tracing::info!(target: "h2::codec", "a frame");
@@ -132,10 +132,11 @@ mod tests {
         let issuer = Wallet::from_seed("alice").issuer();
         let handle = SessionHandle::from_bytes([7; 32]);
         let client = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
+        let who = audit::Party { issuer, session: Some(handle), email: None };
         let text = logged(LogFormat::Json, LogLevel::Error, || {
-            audit::login(issuer, Some(handle), Some(client));
-            audit::refusal("expired", Some(client), "envoy", &audit::Asked::default());
-            audit::sign_out(issuer, None, true, None);
+            audit::login(&who, Some(client));
+            audit::refusal("expired", None, Some(client), "envoy", &audit::Asked::default());
+            audit::sign_out(&who, None, true, None);
             audit::revoked(issuer, Some(handle));
         });
         let events: Vec<serde_json::Value> = text
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn a_word_of_a_client_makes_no_line_of_its_own() {
         let text = logged(LogFormat::Text, LogLevel::Info, || {
-            audit::refusal("a\nb\u{1b}[31m", None, "nginx", &audit::Asked::default());
+            audit::refusal("a\nb\u{1b}[31m", None, None, "nginx", &audit::Asked::default());
         });
         assert_eq!(text.lines().count(), 1, "{text:?}");
         assert!(!text.contains('\u{1b}'), "{text:?}");

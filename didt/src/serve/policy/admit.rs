@@ -4,11 +4,10 @@
 //! token must name appears on every page that signs people in. So a policy says whom it admits, and
 //! there is no default that could silently let everyone in.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use tower_didt::{Issuer, Session};
+use tower_didt::Session;
 
 use super::Parties;
 
@@ -102,11 +101,11 @@ impl Admit {
         }
     }
 
-    /// The issuers that are listed; `None` where any is admitted.
-    pub(crate) fn listed(&self) -> Option<&HashSet<Issuer>> {
+    /// Who is listed; `None` where nobody has to be.
+    pub(crate) fn listed(&self) -> Option<&Parties> {
         match self {
             Self::AnyKey | Self::Known => None,
-            Self::Listed(list) => Some(&list.issuers),
+            Self::Listed(list) => Some(list),
         }
     }
 }
@@ -222,6 +221,8 @@ impl fmt::Display for AdmitFault {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use tower_didt::testing::Wallet;
 
     use super::*;
@@ -238,7 +239,7 @@ mod tests {
     #[test]
     fn nothing_said_admits_nobody_unnoticed() {
         assert_eq!(Admit::new(Said::default(), &Said::default()), Err(AdmitFault::Unsaid));
-        assert_eq!(Admit::nobody().listed().map(HashSet::len), Some(0));
+        assert_eq!(Admit::nobody().listed().map(|listed| listed.issuers.len()), Some(0));
         let sentences = AdmitFault::Unsaid.to_string();
         assert_eq!(sentences.matches(". ").count(), 1, "two sentences: {sentences}");
     }

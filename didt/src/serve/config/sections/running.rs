@@ -46,5 +46,6 @@ pub(in crate::serve::config) fn log(settings: &mut Settings<'_>) -> Result<Log, 
             ("debug", LogLevel::Debug),
         ],
     )?;
-    Ok(Log { format, level })
+    let personal = settings.flag_or("log.personal", false)?;
+    Ok(Log { format, level, personal })
 }
