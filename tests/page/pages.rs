@@ -167,6 +167,8 @@ async fn people_go_back_to_listed_origins_and_to_hosts_below_the_cookies_domain(
         ("https://wiki.example.org/c", "https://wiki.example.org/c"),
         ("https://example.org.evil.example/", "/start"),
         ("http://wiki.example.org/", "/start"),
+        ("https://wiki.example.org:8443/", "/start"),
+        ("https://wikiexample.org/", "/start"),
     ] {
         let headers = and(BROWSER, &[("cookie", cookie.to_str().unwrap())]);
         let on = ask(&app, "GET", &format!("/auth/sign-in?rd={rd}"), &headers).await;
@@ -284,6 +286,18 @@ async fn a_sign_out_that_the_store_was_not_told_of_is_not_called_one() {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{accept}");
         assert!(answer.headers.get("set-cookie").is_none(), "the session is alive");
     }
+}
+
+#[tokio::test]
+async fn a_rejection_that_takes_cookies_away_does_so_through_the_page_too() {
+    let app = app(&auth());
+    let token = format!("Bearer {}", Wallet::from_seed("alice").token(AUDIENCE).mint());
+    let four = "__Host-didt=1; __Host-didt=2; __Host-didt=3; __Host-didt=4";
+    let sent = and(SCRIPT, &[("authorization", &token), ("cookie", four)]);
+    let answer = ask(&app, "POST", "/auth/sign-in", &sent).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let cleared = answer.header("set-cookie");
+    assert!(cleared.contains("Max-Age=0"), "the next sign-in would fail too: {cleared:?}");
 }
 
 #[tokio::test]
