@@ -150,3 +150,21 @@ impl Asked {
 fn shown<T: std::fmt::Display>(value: Option<T>) -> Option<DisplayValue<T>> {
     value.map(display)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clients_text_is_shortened_and_has_no_query() {
+        let long = [b"/".as_slice(), &[b'a'; 5000], b"?secret"].concat();
+        let asked = Asked::raw(&[b'M'; 5000], &[b'h'; 5000], &long);
+        for text in [&asked.method, &asked.host, &asked.path].into_iter().flatten() {
+            assert_eq!(text.len(), 256, "{text}");
+        }
+        assert_eq!(Asked::raw(b"GET", b"a", b"/x?secret").path.as_deref(), Some("/x"));
+        // Escaped, a byte takes four at most.
+        let escaped = Asked::raw(b"", &[0xff; 5000], b"").host;
+        assert_eq!(escaped.map_or(0, |host| host.len()), 4 * 256);
+    }
+}

@@ -377,6 +377,16 @@ async fn pages_of_trusted_origins_and_no_others_get_cors() {
         assert_eq!(denied.status, StatusCode::UNAUTHORIZED, "{denied:?}");
         assert_eq!(denied.header("access-control-allow-origin"), expected, "{origin}");
     }
+    // What passes is the application's to answer, and with it who may read the answer.
+    let question = get("/check/traefik")
+        .header("x-forwarded-method", "GET")
+        .header("x-forwarded-proto", "https")
+        .header("x-forwarded-host", "api.example.com")
+        .header("x-forwarded-uri", "/public/x")
+        .header("origin", page);
+    let passed = gateway.send(PROXY, empty(question)).await;
+    assert_eq!(passed.status, StatusCode::OK, "{passed:?}");
+    assert_eq!(passed.header("access-control-allow-origin"), None);
     let none = Gateway::new(config()).send(PROXY, preflight("/auth/login", page)).await;
     assert_eq!(none.header("access-control-allow-origin"), None);
     assert_eq!(none.header("vary"), None);

@@ -477,6 +477,17 @@ async fn envoys_questions_over_grpc_get_the_same_answers() {
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
 }
 
+/// A head has 64 KiB at most where Envoy is set up as its sample is, and bodies are not asked for.
+#[tokio::test]
+async fn a_question_over_grpc_has_a_bound() {
+    let gateway = Gateway::new(config());
+    let large = |length| grpc::answer(&gateway, Some(PROXY), "/public/x", vec![b'a'; length]);
+    assert_eq!(large(200 * 1024).await.headers().get("grpc-status"), None, "in the trailers: 0");
+    let refused = large(260 * 1024).await;
+    let status = refused.headers().get("grpc-status").and_then(|status| status.to_str().ok());
+    assert!(status.is_some_and(|status| status != "0"), "{refused:?}");
+}
+
 /// A gRPC call, in its bytes on the wire.
 mod grpc {
     use envoy_types::ext_authz::v3::pb::{
@@ -506,20 +517,28 @@ mod grpc {
         }
     }
 
-    pub(super) async fn check(
+    /// The answer to a question with this body.
+    pub(super) async fn answer(
         gateway: &Gateway,
         peer: Option<Peer>,
         path: &str,
-        headers: &[(&str, &str)],
-    ) -> Checked {
-        let http = HttpRequest {
+        raw_body: Vec<u8>,
+    ) -> http::Response<Body> {
+        ask(gateway, peer, HttpRequest { raw_body, ..about(path, &[]) }).await
+    }
+
+    fn about(path: &str, headers: &[(&str, &str)]) -> HttpRequest {
+        HttpRequest {
             method: "GET".to_owned(),
             scheme: "https".to_owned(),
             host: "app.example.com".to_owned(),
             path: path.to_owned(),
             headers: headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             ..HttpRequest::default()
-        };
+        }
+    }
+
+    async fn ask(gateway: &Gateway, peer: Option<Peer>, http: HttpRequest) -> http::Response<Body> {
         let request = Request { http: Some(http), ..Request::default() };
         let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
         let message = CheckRequest { attributes: Some(attributes) }.encode_to_vec();
@@ -538,6 +557,16 @@ mod grpc {
             request.extensions_mut().insert(peer);
         }
         let Ok(answer) = tower::ServiceExt::oneshot(gateway.router.clone(), request).await;
+        answer
+    }
+
+    pub(super) async fn check(
+        gateway: &Gateway,
+        peer: Option<Peer>,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Checked {
+        let answer = ask(gateway, peer, about(path, headers)).await;
         assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
         let body = http_body_util::BodyExt::collect(answer.into_body()).await.expect("a body");
         let bytes = body.to_bytes();

@@ -95,6 +95,19 @@ async fn whom_magic_knows_passes_with_their_e_mail_address() {
     assert_eq!(stub.calls(), 1);
 }
 
+/// Upstreams read headers as ASCII, as Latin-1 or as UTF-8: only in ASCII do they read the same address.
+#[tokio::test]
+async fn an_address_beyond_ascii_is_told_to_nobody() {
+    let stub = stub();
+    stub.add_user(TestUser::new(alice().issuer()).email("älice@example.com"));
+    let gateway = gateway(&stub, true, Vec::new());
+    let cookie = gateway.sign_in(&alice()).await;
+    let answer = check(&gateway, &cookie, "/").await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.header("x-auth-email"), Some(""));
+    assert_eq!(check(&gateway, &cookie, "/staff").await.status, StatusCode::FORBIDDEN);
+}
+
 #[tokio::test]
 async fn a_made_up_key_is_refused_at_sign_in_and_with_a_token() {
     let stub = stub();
