@@ -1,9 +1,11 @@
 //! The private listener: what is there is not on the public one, and the other way round.
 
+use std::io::Read;
+
 use tower_didt::testing::Wallet;
 
-use crate::didt::{Didt, Directory, LISTEN, TOP, command, file};
-use crate::http::{ask, get};
+use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually, file};
+use crate::http::{ask, connect, get};
 
 const SECRET: &str = "an-administrators-secret-of-some-length";
 
@@ -21,6 +23,22 @@ fn private_routes_are_private_and_public_ones_public() {
     assert!(text.contains("didt_build_info{"), "{text}");
     assert!(text.contains("process_start_time_seconds "), "{text}");
     assert!(text.contains("didt_connections{listener=\"private\"} 1"), "{text}");
+}
+
+/// However many connections the public listener may have.
+#[test]
+fn the_private_listener_has_128_connections_and_those_idle_for_longest_give_way() {
+    let limits = "[limits]\nconnections = 1000\nheader_timeout = \"1h\"\n";
+    let (_didt, _, private) = Didt::start(&format!("{TOP}{LISTEN}{limits}"));
+    let mut idle: Vec<_> = (0..150).map(|_| connect(private)).collect();
+    for stream in &mut idle {
+        stream.set_nonblocking(true).expect("a socket");
+    }
+    eventually("as many are closed as are too many", || {
+        let closed = idle.iter_mut().filter_map(|stream| stream.read(&mut [0; 1]).ok());
+        closed.filter(|length| *length == 0).count() >= 150 - 128
+    });
+    assert_eq!(get(private, "/healthz").status, 200, "there is room for one who asks");
 }
 
 #[test]

@@ -122,6 +122,25 @@ fn a_reload_takes_effect_and_loses_no_session() {
     didt.line_with("DEBUG");
 }
 
+/// A signal that comes while the settings are being read is a reload of its own: what was written before
+/// it takes effect.
+#[test]
+fn a_signal_that_comes_while_settings_are_read_is_not_lost() {
+    let server = Reloaded::start(Directory::new(), &format!("{TOP}{LISTEN}"));
+    for round in 0..20 {
+        // The longer the first, the longer it is being read.
+        let rules: String =
+            (0..300).map(|n| rule(&format!("r{n}"), &format!("/{round}/{n}"), PUBLIC)).collect();
+        std::fs::write(server.policy(), format!("{TOP}{LISTEN}{rules}")).expect("a file");
+        server.didt.signal("HUP");
+        std::thread::sleep(std::time::Duration::from_millis(round % 5));
+        let last = rule("last", &format!("/last/{round}"), PUBLIC);
+        std::fs::write(server.policy(), format!("{TOP}{LISTEN}{last}")).expect("a file");
+        server.didt.signal("HUP");
+        eventually("the last word counts", || server.check(&format!("/last/{round}"), "") == 200);
+    }
+}
+
 /// A used token is used after a reload as well: what is remembered survives.
 #[test]
 fn a_used_token_makes_no_session_after_a_reload() {
