@@ -44,7 +44,7 @@ pub use self::magic::{
     ContentType, Fault, Generation, Magic, MagicServer, SeenRequest, TestUser, UnknownUser,
 };
 #[cfg(feature = "layer")]
-pub use self::sign_in::sign_in;
+pub use self::sign_in::{session, sign_in};
 #[cfg(feature = "layer")]
 pub use self::signed_in::{SignedIn, signed_in};
 pub use self::wallet::{TokenBuilder, Wallet};

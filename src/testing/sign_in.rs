@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Wallet;
-use crate::middleware::{DidAuth, Rejection};
+use crate::middleware::{AuthBody, DidAuth, Rejection, Session};
 
 /// Signs a wallet in, and returns the `Cookie` header of its new session.
 ///
@@ -44,6 +44,45 @@ use crate::middleware::{DidAuth, Rejection};
 ///
 /// If the layer does not let the wallet in, or sets no cookie.
 pub async fn sign_in(auth: &DidAuth, wallet: &Wallet) -> HeaderValue {
+    let response = enter(auth, wallet).await;
+    // The session's comes first, then the one that ends the challenge.
+    pair(response.headers().get(SET_COOKIE).expect("a session cookie"))
+}
+
+/// Signs a wallet in, and returns its new session: to call a handler as a function, without a
+/// router.
+///
+/// The session is a real one, in `auth`'s store: its data is what the hook attached, it can be
+/// changed and ended, and with [`with_magic`](DidAuth) its profile is what Magic's stand-in said.
+/// Where sessions live in their cookies, its data cannot be changed: no response is to come.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use tower_didt::testing::{Wallet, session};
+/// use tower_didt::{DidAuth, Refusal, Session, Verifier};
+///
+/// async fn hello(session: Session) -> String {
+///     format!("hello, {}", session.require_data::<String>().unwrap())
+/// }
+///
+/// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+///     .with_on_login(|_| async { Ok::<_, Refusal>("Alice") });
+/// let alice = session(&auth, &Wallet::from_seed("alice")).await;
+/// assert_eq!(hello(alice).await, "hello, Alice");
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// If the layer does not let the wallet in.
+pub async fn session(auth: &DidAuth, wallet: &Wallet) -> Session {
+    let response = enter(auth, wallet).await;
+    response.extensions().get::<Session>().expect("a request that passed has a session").clone()
+}
+
+/// The response to a request that signs a wallet in.
+async fn enter(auth: &DidAuth, wallet: &Wallet) -> Response<AuthBody<()>> {
     let (audience, now) = auth.expects();
     let audience = audience.expect("an audience, for which the token can be made");
     let challenge = auth.challenge().expect("the operating system has random numbers");
@@ -57,8 +96,7 @@ pub async fn sign_in(auth: &DidAuth, wallet: &Wallet) -> HeaderValue {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
         panic!("{wallet:?} was not signed in: {rejection}");
     }
-    // The session's comes first, then the one that ends the challenge.
-    pair(response.headers().get(SET_COOKIE).expect("a session cookie"))
+    response
 }
 
 /// `name=value` of a `Set-Cookie`.
@@ -67,7 +105,7 @@ fn pair(set_cookie: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(pair).expect("a part of a header")
 }
 
-/// Whatever the layer lets pass is fine.
+/// Whatever the layer lets pass is fine. The response says whose session it was.
 #[derive(Clone)]
 struct Inner;
 
@@ -80,7 +118,11 @@ impl Service<Request<()>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(())))
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let mut response = Response::new(());
+        if let Some(session) = request.extensions().get::<Session>() {
+            response.extensions_mut().insert(session.clone());
+        }
+        ready(Ok(response))
     }
 }
