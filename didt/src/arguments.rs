@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use clap::Args;
-use tower_didt::{Clock, SystemClock, Timestamp};
+use tower_didt::token::InvalidAudience;
+use tower_didt::{Audiences, Clock, SystemClock, Timestamp};
 
 /// The most that is ever read of one token or one line: 64 MiB.
 pub(crate) const MAX_INPUT: u64 = 64 * 1024 * 1024;
@@ -40,6 +41,11 @@ pub(crate) fn read_token(argument: OsString) -> io::Result<Vec<u8>> {
         token.pop_if(|byte| *byte == b'\r');
     }
     Ok(token)
+}
+
+/// Reads an audience given on the command line.
+pub(crate) fn audience(text: &str) -> Result<String, InvalidAudience> {
+    Audiences::from(text).check().map(|()| text.to_owned())
 }
 
 /// Reads a time given on the command line.

@@ -197,6 +197,12 @@ mod verify {
             &["verify", "--audience", AUD, &token, &token],
             &["verify", "--batch", "--audience", AUD, &token],
             &["verify", "--batch", "--audience", ""],
+            &["verify", "--audience", " ", &token],
+            &["verify", "--audience", "pk_live_1", &token],
+            &["verify", "--audience", AUD, "--audience", "sk_live_n33dl3", &token],
+            &["mint", "--seed", "alice", "--audience", ""],
+            &["mint", "--seed", "alice", "--audience", "pk_test_1"],
+            &["doctor", "http://127.0.0.1:1/", "--seed", "alice", "--audience", "sk_live_n33dl3"],
             &["inspect"],
             &["inspect", "--at", "x", &token],
             &["mint", "--seed", "alice"],
@@ -583,11 +589,13 @@ mod inspect {
         let written_anew = STANDARD.encode(envelope);
         let milliseconds = sound.clone().set("iat", NOW * 1000).mint();
         let (sound, audience) = (sound.set("ext", NOW + 9000).mint(), ["--audience", AUD]);
-        let rows: [(&str, &[&str], &str); 7] = [
+        let rows: [(&str, &[&str], &str); 9] = [
             (&written_anew, &[], "was the claim edited, or parsed and written again?"),
             (&milliseconds, &[], "iat is in milliseconds"),
             (&sound, &["--audience", "did:magic:x"], "belong to two applications"),
             (&sound, &["--audience", "pk_live_1"], "not one of the API keys"),
+            (&sound, &["--audience", "SK_live_1"], "not one of the API keys"),
+            (&sound, &["--audience", "did:magic:a "], "without blanks around it"),
             (&sound, &["--at", "1700009001"], "ask for a token right before it is sent"),
             (&sound, &["--at", "1699999000"], "is one of them wrong?"),
             (&sound, &["--at", "1700000901"], "a DidAuth refuses it unless configured otherwise"),

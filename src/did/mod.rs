@@ -24,7 +24,7 @@ mod time;
 mod token;
 mod verifier;
 
-pub use self::audiences::Audiences;
+pub use self::audiences::{Audiences, InvalidAudience};
 pub use self::claim::Claim;
 pub use self::clock::{Clock, SystemClock};
 pub use self::error::{Field, Malformed, SignatureFault, SignatureOf, TokenError};

@@ -46,8 +46,9 @@ impl Verifier {
     /// or several of them.
     ///
     /// A verifier needs an audience: otherwise, another application could use the tokens that it
-    /// received here. An empty or blank audience matches no token, not even one with the same
-    /// `aud`.
+    /// received here. What cannot be a client id (a blank text, a key of Magic's API) matches no
+    /// token, not even one with the same `aud`; [`Audiences::check`] finds it beforehand, and a
+    /// `DidAuth` logs it with the feature `tracing`.
     ///
     /// ```
     /// use tower_didt::Verifier;

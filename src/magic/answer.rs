@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::email::Email;
 use super::error::{MagicError, NotUnderstood, Unavailable};
 use super::user::{Person, UserWallet};
-use crate::did::Issuer;
+use crate::did::{Audiences, Issuer};
 
 /// The longest wait that is believed of a `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -206,6 +206,7 @@ fn is_client_id(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= MAX_CLIENT_ID_LEN
         && id.bytes().all(|byte| byte.is_ascii_graphic())
+        && Audiences::from(id).check().is_ok()
 }
 
 fn phone_number(value: &Value) -> Option<Box<str>> {

@@ -61,3 +61,22 @@ fn each_request_is_one_line_as_documented() {
         .collect();
     assert_eq!(decisions, documented);
 }
+
+#[test]
+fn an_audience_that_cannot_be_a_client_id_is_said_once_and_keeps_its_secret() {
+    let buffer = Buffer::default();
+    let writer = buffer.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for audience in ["did:magic:my-app", "", "sk_live_n33dl3"] {
+            let auth = DidAuth::new(Verifier::new(audience));
+            drop((auth.layer(), auth.clone().layer()));
+        }
+    });
+    let written = buffer.0.lock().expect("nobody panicked").clone();
+    let written = String::from_utf8(written).expect("text");
+    assert_eq!(written.lines().count(), 2, "{written}");
+    assert!(written.contains("must not be empty"), "{written}");
+    assert!(written.contains("a secret API key") && !written.contains("n33dl3"), "{written}");
+}

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use http::HeaderName;
 use tower_didt::magic::{AdminApi, SecretKey};
 use tower_didt::testing::Wallet;
@@ -96,7 +95,7 @@ struct SignIn {
         long,
         value_name = "AUD",
         requires = "seed",
-        value_parser = NonEmptyStringValueParser::new()
+        value_parser = crate::arguments::audience
     )]
     audience: Option<String>,
 }

@@ -113,6 +113,9 @@ impl FromStr for TrustedProxy {
             return Ok(Self::Unix);
         }
         if let Ok(address) = text.parse::<IpAddr>() {
+            if address.is_unspecified() {
+                return Err(InvalidProxy::Nobody(address));
+            }
             return Ok(Self::Net(IpNet::from(address.to_canonical())));
         }
         let net = text.parse().map_err(|_| InvalidProxy::Unknown(text.to_owned()))?;
@@ -129,6 +132,8 @@ pub(crate) enum InvalidProxy {
     Everybody(IpNet),
     /// An address with a prefix, where a network was meant, or the address only.
     HostBits(IpNet),
+    /// What a listener binds to, and no peer has. Meant for everybody, most likely.
+    Nobody(IpAddr),
     /// IPv4 in IPv6's spelling, which no peer has.
     Mapped(IpNet),
 }
@@ -151,6 +156,10 @@ impl fmt::Display for InvalidProxy {
                  for the address only",
                 net.trunc(),
                 net.addr()
+            ),
+            Self::Nobody(address) => write!(
+                f,
+                "\"{address}\" is no peer's address; list your gateways, such as \"10.1.2.3\""
             ),
             Self::Mapped(net) => write!(f, "\"{net}\" is IPv4; write it that way, \"10.0.0.0/8\""),
         }

@@ -26,7 +26,7 @@ pub(crate) struct Mint {
     seed: String,
 
     /// The audience of the tokens: a Magic client id
-    #[arg(long, value_name = "AUD")]
+    #[arg(long, value_name = "AUD", value_parser = arguments::audience)]
     audience: String,
 
     /// How many tokens; each has its own `tid`

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use tower_didt::{Audiences, Verifier};
 
 use crate::arguments::{self, At};
@@ -17,7 +16,7 @@ pub(crate) struct Rules {
         long = "audience",
         value_name = "AUD",
         required_unless_present = "batch",
-        value_parser = NonEmptyStringValueParser::new()
+        value_parser = arguments::audience
     )]
     pub(crate) audiences: Vec<String>,
 

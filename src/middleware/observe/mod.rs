@@ -9,9 +9,18 @@ mod store;
 use std::sync::Arc;
 
 use super::{Rejection, Session};
-use crate::did::{TokenError, VerifiedClaim};
+use crate::did::{Audiences, TokenError, VerifiedClaim};
 use crate::session::{SessionStore, StoreError};
 use crate::stopwatch::Stopwatch;
+
+/// A layer was configured. Says so once if no token can have its audience.
+pub(super) fn configured(audiences: &Audiences) {
+    #[cfg(feature = "tracing")]
+    if let Err(fault) = audiences.check() {
+        tracing::error!(%fault, "tokens are refused: the audience cannot be a client id");
+    }
+    let _ = audiences;
+}
 
 /// Runs the part of a decision that is made at once, in its own span.
 pub(super) fn deciding<T>(decide: impl FnOnce() -> T) -> T {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use tower_didt::token::Claim;
-use tower_didt::{Timestamp, TokenError};
+use tower_didt::token::InvalidAudience::Blank;
+use tower_didt::token::{Claim, InvalidAudience};
+use tower_didt::{Audiences, Timestamp, TokenError};
 
 /// What the layer of this crate allows where nothing else is configured.
 const MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
@@ -61,8 +62,11 @@ pub(super) fn on_token(
             TokenError::IncorrectSigner { .. } => hints.push(
                 "the proof is for other bytes: was the claim edited, or parsed and written again?",
             ),
-            TokenError::AudienceMismatch { .. } if audiences.iter().any(|aud| is_key(aud)) => {
+            TokenError::AudienceMismatch { .. } if has_fault(audiences, |fault| fault != Blank) => {
                 hints.push("an audience is the client id, did:magic:…, not one of the API keys");
+            }
+            TokenError::AudienceMismatch { .. } if has_fault(audiences, |fault| fault == Blank) => {
+                hints.push("an audience is the client id, did:magic:…, without blanks around it");
             }
             TokenError::AudienceMismatch { .. } if !audiences.is_empty() => hints
                 .push("the page's publishable key and this client id belong to two applications"),
@@ -87,8 +91,10 @@ fn has_prefix(text: &[u8], prefix: &[u8]) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-fn is_key(audience: &str) -> bool {
-    audience.starts_with("pk_") || audience.starts_with("sk_")
+/// Whether one of the audiences cannot be a client id, for a reason like this.
+fn has_fault(audiences: &[String], like: impl Fn(InvalidAudience) -> bool) -> bool {
+    let faults = audiences.iter().filter_map(|one| Audiences::from(one.as_str()).check().err());
+    faults.into_iter().any(like)
 }
 
 /// Whether this is the begin of a token: JSON that ends too early.

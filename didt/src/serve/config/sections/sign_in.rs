@@ -135,7 +135,7 @@ fn publishable_key(text: &str) -> Result<String, &'static str> {
 
 /// The page's own judgement, setting by setting, so that the server cannot fail on these later.
 fn check(settings: &Settings<'_>, sign_in: &SignIn, prefix: &str) -> Result<(), Invalid> {
-    let auth = DidAuth::new(Verifier::new(""));
+    let auth = DidAuth::new(Verifier::new("unused"));
     sign_in.build(&auth, prefix).map(drop).map_err(|(key, error)| settings.invalid(key, error))
 }
 
