@@ -437,6 +437,11 @@ name = "admin"
 paths = ["/admin/**"]
 fresh = "10m"
 addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
+
+[[rules]]
+name = "api"
+paths = ["/api/**"]
+foreign_credentials = "pass"
 "#;
 
     fn explain(args: &[&str]) -> Output {
@@ -476,6 +481,7 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
             "request    GET https://example.com/\n\
              not        1 assets: another host\n\
              not        2 admin: another path\n\
+             not        3 api: another path\n\
              rule       default: no rule matches\n\
              asks for   a session or a token (required) of any key (any_key)\n"
         );
@@ -523,6 +529,16 @@ addresses = ["0xDE709F2102306220921060314715629080E2FB77"]
         let bad = folder
             .file("bad.toml", format!("{AUDIENCES}{}", rules.replace("10.0.0.0/8", "10.1.0.0/8")));
         assert!(complaint(&didt(&["check-config", &bad])).contains("10.0.0.0/8 for the network"));
+    }
+
+    #[test]
+    fn a_rule_that_leaves_credentials_to_the_application_says_so() {
+        let output = explain(&["GET", "https://example.com/api/me"]);
+        let expected = "leaves     Authorization to the application, unless it is a DID token\n";
+        assert!(text(&output.stdout).ends_with(expected), "{}", text(&output.stdout));
+        assert_eq!(value(&["GET", "https://example.com/api/me"], 0)["foreign_credentials"], "pass");
+        let admin = value(&["GET", "https://example.com/admin/x"], 0);
+        assert_eq!(admin.get("foreign_credentials"), None);
     }
 
     #[test]

@@ -5,8 +5,13 @@
 //! from which no cookie can be made), `client` (the address of whoever asked). Never a token, a
 //! cookie or a session id; the e-mail address only with `log.personal`.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
+use axum::extract::FromRequestParts;
+use http::HeaderValue;
+use http::header::HOST;
+use http::request::Parts;
 use tower_didt::magic::Email;
 use tower_didt::{Issuer, Session, SessionHandle};
 use tracing::field::{DisplayValue, display};
@@ -49,7 +54,8 @@ impl Audit {
 }
 
 /// Somebody signed in. No session where none was made: the store keeps none.
-pub(crate) fn login(who: &Party, client: Option<IpAddr>) {
+pub(crate) fn login(who: &Party, client: Option<IpAddr>, asked: &Asked) {
+    let Asked { method, host, path, .. } = asked;
     info!(
         target: TARGET,
         event = "login",
@@ -57,6 +63,9 @@ pub(crate) fn login(who: &Party, client: Option<IpAddr>) {
         email = shown(who.email.as_ref()),
         session = shown(who.session),
         client = shown(client),
+        method = shown(method.as_ref()),
+        host = shown(host.as_ref()),
+        path = shown(path.as_ref()),
         "signed in",
     );
 }
@@ -95,7 +104,9 @@ pub(crate) fn sign_out(
     ended: Option<SessionHandle>,
     everywhere: bool,
     client: Option<IpAddr>,
+    asked: &Asked,
 ) {
+    let Asked { method, host, path, .. } = asked;
     info!(
         target: TARGET,
         event = "sign_out",
@@ -104,18 +115,31 @@ pub(crate) fn sign_out(
         session = shown(ended),
         everywhere,
         client = shown(client),
+        method = shown(method.as_ref()),
+        host = shown(host.as_ref()),
+        path = shown(path.as_ref()),
         "signed out",
     );
 }
 
 /// An administrator ended a session of an issuer or, without one, all of them.
-pub(crate) fn revoked(issuer: Issuer, session: Option<SessionHandle>) {
+pub(crate) fn revoked(
+    issuer: Issuer,
+    session: Option<SessionHandle>,
+    client: Option<IpAddr>,
+    asked: &Asked,
+) {
+    let Asked { method, host, path, .. } = asked;
     info!(
         target: TARGET,
         event = "revoked",
         %issuer,
         session = shown(session),
         everywhere = session.is_none(),
+        client = shown(client),
+        method = shown(method.as_ref()),
+        host = shown(host.as_ref()),
+        path = shown(path.as_ref()),
         "revoked by an administrator",
     );
 }
@@ -123,14 +147,14 @@ pub(crate) fn revoked(issuer: Issuer, session: Option<SessionHandle>) {
 /// The most of a client's text that a line may hold, in bytes before escaping.
 const MAX_SHOWN: usize = 256;
 
-/// What a refused request was for, as far as it is known.
+/// What a request was for, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) method: Option<String>,
     pub(crate) host: Option<String>,
     /// Without the query, which may hold secrets.
     pub(crate) path: Option<String>,
-    /// The name of the rule that decided.
+    /// The name of the rule that decided; none at endpoints of our own, which no rule is for.
     pub(crate) rule: Option<String>,
 }
 
@@ -143,6 +167,19 @@ impl Asked {
             Some(start.escape_ascii().to_string())
         });
         Self { method, host, path, rule: None }
+    }
+}
+
+/// A request to an endpoint of our own.
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let Parts { method, uri, headers, .. } = parts;
+        // HTTP/2 has the host in `:authority`.
+        let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = headers.get(HOST).map(HeaderValue::as_bytes).or(authority).unwrap_or_default();
+        Ok(Self::raw(method.as_str().as_bytes(), host, uri.path().as_bytes()))
     }
 }
 

@@ -21,7 +21,8 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
 
 /// What a page may read beyond what needs no permission: why it was refused, and when to try again.
-const EXPOSED: HeaderValue = HeaderValue::from_static("www-authenticate, retry-after");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("www-authenticate, retry-after, x-auth-reason");
 
 /// For how many seconds a browser may remember a preflight: the settings may change meanwhile.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

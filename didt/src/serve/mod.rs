@@ -15,6 +15,7 @@ pub(crate) mod check;
 pub(crate) mod commands;
 pub(crate) mod config;
 mod cors;
+mod denial_reason;
 mod did_auth;
 mod log;
 mod measures;

@@ -38,6 +38,7 @@ pub(crate) fn router(
         cors: cors.clone(),
         config: Arc::clone(config),
         auth: auth.clone(),
+        auth_with_foreign: auth.clone().with_foreign_bearers(),
         signer: signer.clone(),
         clock,
     });

@@ -204,6 +204,103 @@ pub(crate) fn people_can_use_another_account(gateway: &Gateway) {
     assert!(page.body.contains("Use another account"), "{page:?}");
 }
 
+/// Where a rule leaves them to it, and on public routes, the application gets credentials of its own.
+/// A DID token stays at the gateway, wherever it was sent.
+pub(crate) fn the_applications_own_credentials(gateway: &Gateway) {
+    const PUBLIC: &str = "[[rules]]\nname = \"public\"";
+    let own = "[[rules]]\nname = \"own\"\npaths = [\"/own\"]\nforeign_credentials = \"pass\"\n\n\
+               [[rules]]\nname = \"own-optional\"\npaths = [\"/own/optional\"]\n\
+               access = \"optional\"\nforeign_credentials = \"pass\"\n\n";
+    let change = ("didt.toml", PUBLIC, &*format!("{own}{PUBLIC}"));
+    let site = Site::with(gateway, Store::Memory, &[change]);
+    let cookie = site.sign_in("alice");
+    let ask = |target, authorization: &str, cookie: &str| {
+        let headers = [("Authorization", authorization), ("Cookie", cookie)];
+        site.get(target, &headers[..if cookie.is_empty() { 1 } else { 2 }])
+    };
+    let seen = |reply: &Reply| {
+        let received = passed(&site, reply);
+        let values = received.values("authorization").into_iter();
+        values.map(ToString::to_string).filter(|value| !value.is_empty()).collect::<Vec<_>>()
+    };
+    let nothing: [&str; 0] = [];
+    for foreign in ["Bearer an-api-key", "Basic eDp5", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "Key 1"]
+    {
+        for (target, cookie) in
+            [("/public/", ""), ("/public/", &*cookie), ("/own", &*cookie), ("/own/optional", "")]
+        {
+            let reply = ask(target, foreign, cookie);
+            assert_eq!(seen(&reply), [foreign], "{target}");
+            let received = passed(&site, &reply);
+            if target == "/own" {
+                is_session_of("alice", &received);
+            } else {
+                is_nobody(&received);
+            }
+        }
+        refused(&site, &ask("/own", foreign, ""), 401);
+        // Without the option it is judged, or stays here.
+        let reply = ask("/orders", foreign, &cookie);
+        if foreign.starts_with("Bearer") {
+            refused(&site, &reply, 401);
+        } else {
+            assert_eq!(seen(&reply), nothing, "{foreign}");
+        }
+    }
+    let ours = bearer("alice");
+    for target in ["/public/", "/own", "/own/optional", "/orders"] {
+        assert_eq!(seen(&ask(target, &ours, "")), nothing, "{target}");
+        assert_eq!(seen(&ask(target, &ours, &cookie)), nothing, "{target}");
+    }
+    let another = Wallet::from_seed("alice").token("did:magic:another").mint();
+    let another = format!("Bearer {another}");
+    refused(&site, &ask("/own", &another, &cookie), 401);
+    assert_eq!(seen(&ask("/public/", &another, "")), nothing);
+}
+
+/// Pages of a trusted origin may read why they were refused; others may not. What passes is answered
+/// by the application only.
+pub(crate) fn denials_to_other_origins(gateway: &Gateway) {
+    const PROXIES: &str = "trusted_proxies = ";
+    let page = "https://app.example.com";
+    let trusted = format!("trusted_origins = [{page:?}]\n{PROXIES}");
+    let site = Site::with(gateway, Store::Memory, &[("didt.toml", PROXIES, &trusted)]);
+    let cookie = site.sign_in("alice");
+    let allowed = "access-control-allow-origin";
+    for (origin, expected) in [(page, Some(page)), ("https://evil.example", None)] {
+        let from =
+            [("Origin", origin), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Site", "cross-site")];
+        let dead = [&from[..], &[("Cookie", "__Host-didt=0123456789abcdef")]].concat();
+        let live = [&from[..], &[("Cookie", &*cookie)]].concat();
+        let mut denials =
+            vec![(site.get("/orders", &from), 401), (site.get("/orders", &dead), 401)];
+        if expected.is_none() {
+            denials.push((site.request("POST", "/orders", &live), 403));
+        }
+        for (reply, status) in denials {
+            assert_eq!(reply.status, status, "{reply:?}");
+            assert_eq!(reply.header(allowed), expected, "{reply:?}");
+            let credentials = expected.map(|_| "true");
+            assert_eq!(reply.header("access-control-allow-credentials"), credentials);
+            let varies = reply.header("vary").is_some_and(|vary| vary.contains("origin"));
+            assert!(varies, "no cache gives one page's answer to another: {reply:?}");
+        }
+        if expected.is_some() {
+            let reply = site.request("POST", "/orders", &live);
+            is_session_of("alice", &passed(&site, &reply));
+            assert_eq!(reply.header(allowed), None, "the application's to say: {reply:?}");
+        }
+        let preflight = [
+            ("Origin", origin),
+            ("Access-Control-Request-Method", "POST"),
+            ("Access-Control-Request-Headers", "authorization"),
+        ];
+        let reply = site.request("OPTIONS", "/auth/login", &preflight);
+        assert_eq!(reply.header(allowed), expected, "{reply:?}");
+        assert_eq!(reply.status == 204, expected.is_some(), "{reply:?}");
+    }
+}
+
 /// What clients say of themselves is refused or replaced, however it is spelled.
 pub(crate) fn spoofed_identities(gateway: &Gateway) {
     let site = Site::start(gateway);
@@ -725,7 +822,8 @@ macro_rules! tests {
         behaviour::tests!($gateway:
             signing_in_and_out, a_token_alone_passes, strangers, people_are_sent_to_sign_in, people_are_sent_over_http2,
             people_can_use_another_account, spoofed_identities,
-            claims_of_clients, many_fields,
+            claims_of_clients, many_fields, the_applications_own_credentials,
+            denials_to_other_origins,
             connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
             other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };

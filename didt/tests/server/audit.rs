@@ -70,9 +70,11 @@ fn logins_refusals_and_sign_outs_leave_a_line_each() {
     assert_eq!(rows, expected);
     let events = events(&didt);
     let asked = |event: &Value| ["method", "host", "path", "rule"].map(|name| text(event, name));
+    assert_eq!(asked(&events[0]), ["POST", "example.com", "/auth/login", ""], "signed in");
     assert_eq!(asked(&events[1]), ["POST", "example.com", "/auth/login", ""]);
     assert_eq!(asked(&events[2]), ["GET", "example.com", "/private", "default"], "no query");
     assert_eq!(asked(&events[4]), ["GET", "example.com", "/auth/session", ""]);
+    assert_eq!(asked(&events[5]), ["POST", "example.com", "/auth/logout", ""]);
     let (login, sign_out) = (&events[0], &events[5]);
     assert_eq!(login["issuer"], wallet.issuer().to_string());
     assert_eq!(login["session"], sign_out["session"], "one session, by its handle");

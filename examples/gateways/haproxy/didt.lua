@@ -20,6 +20,12 @@ local IDENTITY = {
     "x-auth-assertion",
 }
 
+-- What a denial says to programs and to pages of other origins.
+local OF_DENIALS = {
+    origin = "access-control-allow-origin", exposed = "access-control-expose-headers",
+    vary = "vary", reason = "x-auth-reason",
+}
+
 -- The only words that a client's Connection may have. HTTP lets it name any header, which is
 -- then removed on the way: a credential before didt, or didt's answer before the application.
 local CONNECTION = {
@@ -141,6 +147,13 @@ local function allow(txn, headers, answer)
     for name, value in pairs(identity) do
         txn.http:req_set_header(name, value)
     end
+    -- Credentials of ours stay here. The application's own come back from didt, where the rule is
+    -- public or says foreign_credentials = "pass".
+    txn.http:req_del_header("authorization")
+    local own = one(answer.headers["authorization"])
+    if own and own ~= "" then
+        txn.http:req_set_header("authorization", own)
+    end
     if headers["cookie"] then
         remove_session_cookie(txn, headers["cookie"])
     end
@@ -164,6 +177,13 @@ core.register_action("didt", { "http-req" }, function(txn, didt)
     local cookie = one(answer.headers["set-cookie"])
     if cookie then
         txn:set_var("txn.didt_cookie", cookie)
+    end
+    -- On denials, for pages of trusted_origins; what passes is answered by the application.
+    for variable, name in pairs(OF_DENIALS) do
+        local value = one(answer.headers[name])
+        if value then
+            txn:set_var("txn.didt_" .. variable, value)
+        end
     end
     if answer.status == 200 then
         allow(txn, headers, answer)

@@ -3,11 +3,12 @@
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderMap};
-use http::header::{ACCEPT, AUTHORIZATION, HOST};
-use http::{StatusCode, Uri};
-use tower_didt::Session;
+use http::StatusCode;
+use http::header::{ACCEPT, AUTHORIZATION};
+use tower_didt::{Rejection, Session};
 
 use super::super::audit::{self, Asked, Audit};
+use super::super::denial_reason;
 use super::super::peer::Client;
 use super::{PLAIN_CHALLENGE, describe, unauthorized};
 
@@ -16,7 +17,7 @@ use super::{PLAIN_CHALLENGE, describe, unauthorized};
 pub(super) async fn login(
     Extension(client): Extension<Client>,
     Extension(audit): Extension<Audit>,
-    uri: Uri,
+    asked: Asked,
     headers: HeaderMap,
     session: Session,
 ) -> Response {
@@ -29,13 +30,13 @@ pub(super) async fn login(
     if session.handle().is_none() {
         let challenge = "Bearer realm=\"magic\", error=\"invalid_token\", \
                          error_description=\"The token was used before\"";
-        let host = headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
-        let asked = Asked::raw(b"POST", host, uri.path().as_bytes());
         let who = audit.party(&session);
         audit::refusal("token_used", Some(&who), client.0, "auth", &asked);
-        return unauthorized("invalid_token", challenge);
+        let mut answer = unauthorized("invalid_token", challenge);
+        denial_reason::write(answer.headers_mut(), denial_reason::of(&Rejection::TokenUsed));
+        return answer;
     }
-    audit::login(&audit.party(&session), client.0);
+    audit::login(&audit.party(&session), client.0, &asked);
     if wants_json(&headers) {
         return Json(describe(&session)).into_response();
     }

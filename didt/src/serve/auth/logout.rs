@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tower_didt::Session;
 use tower_didt::magic::Magic;
 
-use super::super::audit::{self, Audit};
+use super::super::audit::{self, Asked, Audit};
 use super::super::peer::Client;
 use super::{PLAIN_CHALLENGE, StoreFault, unauthorized};
 
@@ -33,6 +33,7 @@ pub(super) async fn logout(
     State(magic): State<Option<Magic>>,
     Extension(client): Extension<Client>,
     Extension(audit): Extension<Audit>,
+    asked: Asked,
     Query(extent): Query<Extent>,
     session: Option<Session>,
 ) -> Result<Response, StoreFault> {
@@ -48,7 +49,7 @@ pub(super) async fn logout(
     } else {
         session.sign_out().await?;
     }
-    audit::sign_out(&audit.party(&session), session.handle(), everywhere, client.0);
+    audit::sign_out(&audit.party(&session), session.handle(), everywhere, client.0, &asked);
     // The own session first, and whatever becomes of Magic's: it may have ended by itself.
     // A key that is nobody's has no session there.
     if let Some(magic) = magic

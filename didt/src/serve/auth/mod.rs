@@ -21,11 +21,11 @@ mod sessions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use http::header::{CACHE_CONTROL, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_didt::magic::Magic;
@@ -34,6 +34,7 @@ use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
 
 use super::assertion::Signer;
 use super::audit::{self, Asked};
+use super::denial_reason;
 use super::peer::Client;
 
 /// Where `renews`, who signs in again gets a new session, which rules may ask for. Else the one
@@ -79,16 +80,16 @@ pub(crate) fn router(
 /// Writes refusals down, and keeps answers about one visitor out of caches.
 async fn watch(request: Request, next: Next) -> Response {
     let client = client(&request);
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let host = request.headers().get(HOST).cloned();
-    let mut response = next.run(request).await;
+    let (mut parts, body) = request.into_parts();
+    let Ok(asked) = Asked::from_request_parts(&mut parts, &()).await;
+    let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(rejection) = response.extensions().get::<Rejection>()
         && !matches!(rejection, Rejection::MissingCredentials)
     {
-        let host = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-        let asked = Asked::raw(method.as_str().as_bytes(), host, uri.path().as_bytes());
         audit::refusal(rejection.name(), None, client.0, "auth", &asked);
     }
+    let reason = response.extensions().get().and_then(denial_reason::of);
+    denial_reason::write(response.headers_mut(), reason);
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);
     response

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tower_didt::{Session, SessionHandle};
 
-use super::super::audit::{self, Audit};
+use super::super::audit::{self, Asked, Audit};
 use super::super::page::Page;
 use super::super::peer::Client;
 use super::{StoreFault, describe, describe_listed, error};
@@ -40,6 +40,7 @@ pub(super) async fn list(
 pub(super) async fn end(
     Extension(client): Extension<Client>,
     Extension(audit): Extension<Audit>,
+    asked: Asked,
     Path(handle): Path<String>,
     session: Session,
 ) -> Result<Response, StoreFault> {
@@ -49,6 +50,6 @@ pub(super) async fn end(
     if !session.revoke(handle).await? {
         return Ok(error(StatusCode::NOT_FOUND, "not_found"));
     }
-    audit::sign_out(&audit.party(&session), Some(handle), false, client.0);
+    audit::sign_out(&audit.party(&session), Some(handle), false, client.0, &asked);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

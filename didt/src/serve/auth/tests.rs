@@ -68,9 +68,11 @@ async fn signing_in_takes_a_good_token_that_was_not_used() {
     let challenge = again.header("www-authenticate").expect("a challenge");
     assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
     assert_eq!(again.cookie(), None);
+    assert_eq!(again.header("x-auth-reason"), Some("token_used"));
 
     let bad = gateway.send(PROXY, empty(login("nonsense"))).await;
     assert_eq!(bad.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(bad.header("x-auth-reason"), None, "whoever tries tokens learns nothing");
     let other = alice().token("did:magic:other").issued_at(gateway.clock.now()).mint();
     assert_eq!(status(&gateway, login(&other)).await, StatusCode::UNAUTHORIZED);
 

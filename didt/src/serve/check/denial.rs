@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::super::denial_reason::FRESH_LOGIN_REQUIRED;
 use super::super::policy::NotCanonical;
 
 /// Why a check says no by itself. The client learns a status; the reason is for logs.
@@ -53,8 +54,16 @@ impl Denial {
             Self::IssuerNotAllowed => "issuer_not_allowed",
             Self::UnknownUser => "unknown_user",
             Self::NotYetKnown => "magic_unavailable",
-            Self::Stale { .. } => "fresh_login_required",
+            Self::Stale { .. } => FRESH_LOGIN_REQUIRED,
             Self::Unsigned => "assertion_unsigned",
+        }
+    }
+
+    /// For the client, where it helps an honest one.
+    pub(super) const fn reason_for_client(self) -> Option<&'static str> {
+        match self {
+            Self::Stale { .. } => Some(FRESH_LOGIN_REQUIRED),
+            _ => None,
         }
     }
 

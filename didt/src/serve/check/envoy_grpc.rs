@@ -12,7 +12,7 @@ use envoy_types::ext_authz::v3::{
     CheckResponseExt, DeniedHttpResponseBuilder, OkHttpResponseBuilder,
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
-use http::header::SET_COOKIE;
+use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tonic::{Request, Response, Status};
 
@@ -111,6 +111,13 @@ fn allowed(headers: &HeaderMap, identity: &IdentityHeaders) -> CheckResponse {
             if look_alike != name.as_str() {
                 ok.remove_header(look_alike);
             }
+        }
+    }
+    match headers.get(AUTHORIZATION).filter(|value| !value.is_empty()) {
+        // The client's own header is what arrives.
+        Some(_) => {}
+        None => {
+            ok.remove_header(AUTHORIZATION.as_str());
         }
     }
     if let Some(cookie) = headers.get(SET_COOKIE) {

@@ -15,6 +15,7 @@
 mod admit;
 mod denial;
 mod envoy_grpc;
+mod foreign;
 mod identity;
 mod question;
 mod screen;
@@ -29,7 +30,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
@@ -43,6 +44,7 @@ use super::assertion::Signer;
 use super::audit::{self, Asked, Audit};
 use super::config::Config;
 use super::cors::Cors;
+use super::denial_reason;
 use super::peer::Peer;
 use super::policy::{Access, Rule, Target};
 
@@ -79,6 +81,8 @@ pub(crate) fn router(checks: &Arc<Checks>) -> Router {
 pub(crate) struct Checks {
     pub(crate) config: Arc<Config>,
     pub(crate) auth: DidAuth,
+    /// The same, for rules that leave foreign bearer tokens to the application.
+    pub(crate) auth_with_foreign: DidAuth,
     pub(crate) signer: Option<Arc<Signer>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cors: Cors,
@@ -112,6 +116,8 @@ impl Checks {
         }
         // What passes is answered by the application, with CORS of its own.
         if response.status() != StatusCode::OK {
+            let word = reason_for_client(&response);
+            denial_reason::write(response.headers_mut(), word);
             self.cors.write(origin, response.headers_mut());
         }
         let refused =
@@ -160,10 +166,33 @@ impl Checks {
         let target = Target::new(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
         let rule = self.config.policy.rule_for(&target, place).ok_or(Denial::ClientUnknown)?;
         if rule.access == Access::Public {
-            return self.pass(None);
+            return self
+                .pass(None)
+                .map(|passed| Self::hand_on(passed, &original, question.kind, rule));
         }
         let request = original.request(&target)?;
-        self.ask_layer(request, rule, caller).await
+        let answer = self.ask_layer(request, rule, caller).await?;
+        Ok(Self::hand_on(answer, &original, question.kind, rule))
+    }
+
+    /// Tells the gateway which `Authorization` the upstream gets, if the request passes. Every 200
+    /// says it, by an empty value if there is none: at some gateways the client's own value would
+    /// take the place of one that is missing. Traefik takes the client's off by itself.
+    fn hand_on(
+        mut response: Response<Bytes>,
+        original: &Original,
+        kind: Kind,
+        rule: &Rule,
+    ) -> Response<Bytes> {
+        if response.status() != StatusCode::OK {
+            return response;
+        }
+        let own = foreign::authorization(&original.headers, rule);
+        if own.is_some() || kind != Kind::Traefik {
+            let value = own.unwrap_or_else(|| HeaderValue::from_static(""));
+            response.headers_mut().insert(AUTHORIZATION, value);
+        }
+        response
     }
 
     /// Who is calling, and does the rule admit them?
@@ -174,7 +203,8 @@ impl Checks {
         caller: &mut Option<Session>,
     ) -> Result<Response<Bytes>, Denial> {
         // No check signs anybody in: a gateway may drop the cookie, and the token would be used up.
-        let layer = self.auth.layer().without_sign_in();
+        let auth = if rule.passes_foreign { &self.auth_with_foreign } else { &self.auth };
+        let layer = auth.layer().without_sign_in();
         let layer = if rule.access == Access::Optional { layer.optional() } else { layer };
         // A path that was checked; were it refused, people would get their 401.
         let layer = match &self.config.sign_in {
@@ -248,6 +278,13 @@ fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     let layer = extensions.get().map(Rejection::name);
     let name = extensions.get().copied().map(Denial::name).or(layer)?;
     (name != Rejection::MissingCredentials.name()).then_some(name)
+}
+
+/// The reason as far as it helps the client.
+fn reason_for_client(response: &Response<Bytes>) -> Option<&'static str> {
+    let extensions = response.extensions();
+    let layer = extensions.get().and_then(denial_reason::of);
+    extensions.get().copied().and_then(Denial::reason_for_client).or(layer)
 }
 
 /// The caller that the layer let pass.

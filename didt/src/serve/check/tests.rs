@@ -8,7 +8,8 @@ use tower_didt_test_support::store::FaultyStore;
 use super::super::config::{Config, IdentityHeaders, SignIn};
 use super::super::peer::Peer;
 use super::super::test_support::{
-    Answer, Gateway, PROXY, alice, bearer, bob, config, empty, get, post, with_cookie,
+    AUDIENCE, Answer, Gateway, PROXY, START, alice, bearer, bob, config, empty, get, post,
+    with_cookie,
 };
 
 const KINDS: [&str; 5] = ["nginx", "haproxy", "caddy", "traefik", "envoy"];
@@ -776,4 +777,85 @@ async fn the_sign_in_page_is_served_beside_the_endpoints_for_programs() {
     let signed_in = with.send(PROXY, empty(bearer(post("/auth/sign-in"), &token))).await;
     assert_eq!(signed_in.status, StatusCode::OK);
     assert!(signed_in.header("set-cookie").is_some());
+}
+
+/// A client learns what is wrong with its token's times or use, and of nothing else.
+#[tokio::test]
+async fn a_denial_says_why_where_that_helps_an_honest_client() {
+    let gateway = Gateway::new(config());
+    let now = START;
+    let wallet = alice();
+    let token = |aud: &str| wallet.token(aud).issued_at(now);
+    let hour = Duration::from_secs(3_600);
+    let rows = [
+        ("expired", token(AUDIENCE).lifespan(Duration::ZERO), Some("expired")),
+        ("old", token(AUDIENCE).issued_at(now.minus(hour)).lifespan(hour * 2), Some("too_old")),
+        ("early", token(AUDIENCE).issued_at(now.plus(hour)), Some("not_yet_valid")),
+        ("another audience", token("did:magic:other"), None),
+    ];
+    gateway.clock.advance(Duration::from_secs(1));
+    for kind in KINDS {
+        for (name, token, expected) in &rows {
+            let request = bearer(question(kind, "GET", "/private"), &token.clone().mint());
+            let answer = gateway.send(PROXY, empty(request)).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{kind}: {name}");
+            assert_eq!(answer.header("x-auth-reason"), *expected, "{kind}: {name}");
+        }
+        for request in [
+            question(kind, "GET", "/private"),
+            question(kind, "GET", "/private").header("cookie", "__Host-didt=0123456789abcdef"),
+            question(kind, "GET", "/private").header("x_auth_issuer", "me"),
+            bearer(question(kind, "GET", "/private"), "nonsense"),
+        ] {
+            let answer = gateway.send(PROXY, empty(request)).await;
+            assert_eq!(answer.header("x-auth-reason"), None, "{kind}");
+        }
+        let machine = bearer(question(kind, "GET", "/fresh"), &gateway.token(&alice()));
+        let stale = gateway.send(PROXY, empty(machine)).await;
+        assert_eq!(stale.header("x-auth-reason"), Some("fresh_login_required"), "{kind}");
+        let passed = bearer(question(kind, "GET", "/private"), &gateway.token(&alice()));
+        let passed = gateway.send(PROXY, empty(passed)).await;
+        assert_eq!((passed.status, passed.header("x-auth-reason")), (StatusCode::OK, None));
+    }
+}
+
+/// What the upstream gets as `Authorization` is on every answer that lets a request pass, empty if it
+/// is nothing: a gateway then cannot keep the client's own value.
+#[tokio::test]
+async fn the_upstream_gets_credentials_of_its_own_and_never_ours() {
+    let gateway = Gateway::new(config());
+    let session = gateway.sign_in(&alice()).await;
+    let ours = format!("Bearer {}", gateway.token(&alice()));
+    let (key, basic) = ("Bearer an-api-key", "Basic eDp5");
+    let rows = [
+        ("/public/x", key, false, Ok(key)),
+        ("/public/x", basic, true, Ok(basic)),
+        ("/public/x", &*ours, false, Ok("")),
+        ("/private", basic, true, Ok("")),
+        ("/private", key, true, Err(401)),
+        ("/private", &*ours, true, Ok("")),
+        ("/own/required", key, true, Ok(key)),
+        ("/own/required", basic, true, Ok(basic)),
+        ("/own/required", key, false, Err(401)),
+        ("/own/required", &*ours, false, Ok("")),
+        ("/own/optional", key, false, Ok(key)),
+        ("/optional", key, false, Err(401)),
+    ];
+    for kind in KINDS {
+        for (path, authorization, signed_in, expected) in rows {
+            let mut request = question(kind, "GET", path).header("authorization", authorization);
+            if signed_in {
+                request = request.header("cookie", session.as_str());
+            }
+            let answer = gateway.send(PROXY, empty(request)).await;
+            let got = match answer.status {
+                StatusCode::OK => Ok(answer.header("authorization")),
+                status => Err(status.as_u16()),
+            };
+            // Traefik takes off what the answer does not have.
+            let none = if kind == "traefik" { None } else { Some("") };
+            let expected = expected.map(|value| if value.is_empty() { none } else { Some(value) });
+            assert_eq!(got, expected, "{kind}: {path} {authorization}");
+        }
+    }
 }

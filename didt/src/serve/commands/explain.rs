@@ -46,7 +46,8 @@ const HELP: &str = r#"JSON:
   {"canonical":false,"part":"path","error":"dot_segment","message":"…"}
   number counts the rules from 1 and is null for the default; access is one of public, optional,
   required, fresh; fresh_seconds is null but for fresh. admit is any_key, known or listed, and null where
-  nobody is asked for; issuers and emails are null unless people are listed.
+  nobody is asked for; issuers and emails are null unless people are listed; "foreign_credentials":"pass"
+  is there where the rule says so.
 
 Examples:
   didt explain --config gateway.toml GET https://app.example.com/api/me
@@ -147,6 +148,9 @@ const UNKNOWN: &str =
 
 fn write_answer(out: &mut impl Write, rule: &Rule) -> io::Result<()> {
     writeln!(out, "asks for   {}", rule.asks_for())?;
+    if rule.passes_foreign {
+        writeln!(out, "leaves     Authorization to the application, unless it is a DID token")?;
+    }
     issuers(rule).iter().flatten().try_for_each(|issuer| writeln!(out, "issuer     {issuer}"))?;
     emails(rule).iter().flatten().try_for_each(|email| writeln!(out, "e-mail     {email}"))
 }
@@ -212,6 +216,8 @@ struct Explained<'a> {
     admit: Option<&'static str>,
     issuers: Option<Vec<String>>,
     emails: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    foreign_credentials: Option<&'static str>,
 }
 
 impl<'a> Explained<'a> {
@@ -233,6 +239,7 @@ impl<'a> Explained<'a> {
             admit: rule.access.asks_for_somebody().then(|| rule.admit.name()),
             issuers: issuers(rule),
             emails: emails(rule),
+            foreign_credentials: rule.passes_foreign.then_some("pass"),
         }
     }
 }

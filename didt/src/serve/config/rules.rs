@@ -42,6 +42,7 @@ struct RuleText {
     issuers: Option<Spanned<Vec<Spanned<String>>>>,
     addresses: Option<Spanned<Vec<Spanned<String>>>>,
     emails: Option<Spanned<Vec<Spanned<String>>>>,
+    foreign_credentials: Option<Spanned<String>>,
 }
 
 pub(super) fn policy(
@@ -248,7 +249,24 @@ fn rule(
     } else {
         Admit::nobody()
     };
-    Ok(Rule { name, access, admit, requests })
+    let passes_foreign = match text.foreign_credentials {
+        None => false,
+        Some(word) => passes_foreign(word.get_ref(), access)
+            .map_err(|fault| faults.at(word.span().start, fault))?,
+    };
+    Ok(Rule { name, access, admit, passes_foreign, requests })
+}
+
+/// What becomes of an `Authorization` that is no DID token.
+fn passes_foreign(word: &str, access: Access) -> Result<bool, String> {
+    match word {
+        "stop" | "pass" if access == Access::Public => {
+            Err("foreign_credentials: public rules always leave them to the application".to_owned())
+        }
+        "stop" => Ok(false),
+        "pass" => Ok(true),
+        _ => Err(format!("foreign_credentials: {word:?} is none of \"stop\", \"pass\"")),
+    }
 }
 
 /// Names appear in logs, metrics and headers.

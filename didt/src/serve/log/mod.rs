@@ -134,10 +134,11 @@ mod tests {
         let client = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
         let who = audit::Party { issuer, session: Some(handle), email: None };
         let text = logged(LogFormat::Json, LogLevel::Error, || {
-            audit::login(&who, Some(client));
+            let asked = audit::Asked::raw(b"POST", b"example.com", b"/auth/login?secret");
+            audit::login(&who, Some(client), &asked);
             audit::refusal("expired", None, Some(client), "envoy", &audit::Asked::default());
-            audit::sign_out(&who, None, true, None);
-            audit::revoked(issuer, Some(handle));
+            audit::sign_out(&who, None, true, None, &asked);
+            audit::revoked(issuer, Some(handle), Some(client), &asked);
         });
         let events: Vec<serde_json::Value> = text
             .lines()
@@ -146,6 +147,11 @@ mod tests {
         let [login, refusal, sign_out, revoked] = events.as_slice() else {
             panic!("four events, {events:?}");
         };
+        for event in [login, sign_out, revoked] {
+            assert_eq!(event["method"], "POST");
+            assert_eq!(event["host"], "example.com");
+            assert_eq!(event["path"], "/auth/login", "without the query");
+        }
         let issuer = issuer.to_string();
         assert_eq!(login["target"], audit::TARGET);
         assert_eq!(login["event"], "login");

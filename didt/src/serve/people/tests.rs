@@ -45,6 +45,7 @@ fn rule(name: &str, access: Access, admit: Admit) -> Rule {
         name: name.to_owned(),
         access,
         admit,
+        passes_foreign: false,
         requests: Requests { paths, ..Requests::default() },
     }
 }

@@ -13,6 +13,7 @@ fn policy_with_public(path: &str) -> Policy {
         name: "public".to_owned(),
         access: Access::Public,
         admit: Admit::AnyKey,
+        passes_foreign: false,
         requests: requests(path),
     };
     Policy::new(vec![public], Rule::otherwise(Access::Required, Admit::AnyKey))
@@ -96,6 +97,7 @@ fn another_spelling_does_not_fall_through_to_a_laxer_rule() {
         name: "admin".to_owned(),
         access: Access::Fresh(std::time::Duration::from_secs(60)),
         admit: Admit::AnyKey,
+        passes_foreign: false,
         requests: requests("/@admin"),
     };
     let policy = Policy::new(vec![admin], Rule::otherwise(Access::Public, Admit::nobody()));
@@ -113,6 +115,7 @@ fn the_first_rule_that_matches_applies() {
         name: name.to_owned(),
         access,
         admit: Admit::AnyKey,
+        passes_foreign: false,
         requests: requests(path),
     };
     let policy = Policy::new(

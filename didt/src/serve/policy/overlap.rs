@@ -135,6 +135,7 @@ mod tests {
         Rule {
             name: name.to_owned(),
             access,
+            passes_foreign: false,
             admit: if list.is_empty() {
                 Admit::AnyKey
             } else {

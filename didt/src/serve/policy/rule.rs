@@ -15,6 +15,8 @@ pub(crate) struct Rule {
     pub(crate) access: Access,
     /// Which signed-in callers pass, if `access` requires sign-in; otherwise without effect.
     pub(crate) admit: Admit,
+    /// Leaves an `Authorization` that is no DID token to the application. Public rules always do.
+    pub(crate) passes_foreign: bool,
     /// Which requests it is about. Defaults to all.
     pub(crate) requests: Requests,
 }
@@ -22,7 +24,8 @@ pub(crate) struct Rule {
 impl Rule {
     /// What applies where no rule does, under the name `default`.
     pub(crate) fn otherwise(access: Access, admit: Admit) -> Self {
-        Self { name: Self::OTHERWISE.to_owned(), access, admit, requests: Requests::default() }
+        let (name, requests) = (Self::OTHERWISE.to_owned(), Requests::default());
+        Self { name, access, admit, passes_foreign: false, requests }
     }
 
     /// The name of the rule that applies where no other does.
@@ -30,6 +33,11 @@ impl Rule {
 
     pub(crate) fn matches(&self, target: &Target, client: Option<IpAddr>) -> bool {
         self.requests.hit(target, client).is_ok()
+    }
+
+    /// Whether the application gets an `Authorization` that is no DID token.
+    pub(crate) fn leaves_foreign(&self) -> bool {
+        self.passes_foreign || self.access == Access::Public
     }
 
     /// A phrase for people: what the rule asks for, and of whom.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
@@ -15,9 +15,10 @@ use tower_didt::store::{IssuerCursor, PageRequest};
 use tower_didt::{DidAuth, Issuer, SessionHandle, SessionRecord, StoreError, Timestamp};
 
 use super::bearer::{Guard, administrators_only};
-use crate::serve::audit;
+use crate::serve::audit::{self, Asked};
 use crate::serve::config::Secret;
 use crate::serve::page;
+use crate::serve::peer::Peer;
 
 pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
     Router::new()
@@ -174,6 +175,8 @@ fn cursor_of(text: Option<String>) -> Result<Option<IssuerCursor>, Failure> {
 
 async fn revoke(
     State(auth): State<DidAuth>,
+    peer: Option<Extension<Peer>>,
+    asked: Asked,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(Which { issuer, session }) = query?;
@@ -182,7 +185,12 @@ async fn revoke(
         None => auth.sign_out_everywhere(issuer).await.map(|()| true)?,
     };
     if revoked {
-        audit::revoked(issuer, session);
+        // Nothing stands in front of this listener: who connects is who asks.
+        let client = match peer {
+            Some(Extension(Peer::Ip(address))) => Some(address),
+            Some(Extension(Peer::Unix)) | None => None,
+        };
+        audit::revoked(issuer, session, client, &asked);
     }
     Ok(uncached(Json(Revoked { issuer, session, revoked })))
 }

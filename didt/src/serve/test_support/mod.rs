@@ -41,13 +41,15 @@ pub(crate) fn bob() -> Wallet {
     Wallet::from_seed("bob")
 }
 
-/// The rules: `/public/**`, `/optional`, `/fresh` (10 minutes), `/alice` (nobody else), and the
+/// The rules: `/public/**`, `/optional`, `/own/…` (foreign credentials are the application's),
+/// `/fresh` (10 minutes), `/alice` (nobody else), and the
 /// rest requires a session or a token.
 pub(crate) fn config() -> Config {
     let rule = |name: &str, path: &str, access| Rule {
         name: name.to_owned(),
         access,
         admit: Admit::AnyKey,
+        passes_foreign: false,
         requests: Requests {
             hosts: None,
             methods: None,
@@ -58,6 +60,8 @@ pub(crate) fn config() -> Config {
     let rules = vec![
         rule("public", "/public/**", Access::Public),
         rule("optional", "/optional", Access::Optional),
+        Rule { passes_foreign: true, ..rule("own", "/own/required", Access::Required) },
+        Rule { passes_foreign: true, ..rule("own-optional", "/own/optional", Access::Optional) },
         rule("fresh", "/fresh", Access::Fresh(Duration::from_secs(600))),
         Rule {
             admit: Admit::Listed(Arc::new(HashSet::from([alice().issuer()]).into())),

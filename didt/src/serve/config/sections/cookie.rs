@@ -45,7 +45,14 @@ pub(in crate::serve::config) fn cookie(
 fn takes_cookies(domain: &str) -> Result<(), String> {
     let plain = domain.trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
     let address = plain.trim_matches(['[', ']']).parse::<IpAddr>();
-    if address.is_ok() {
+    // `127.1` and `10.0.0.0x7f` are addresses to a browser too (URL Standard).
+    let last = plain.rsplit('.').next().unwrap_or_default();
+    let digits = last.strip_prefix("0x").unwrap_or(last);
+    let is_number = !last.is_empty()
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || last != digits && byte.is_ascii_hexdigit());
+    if address.is_ok() || is_number {
         return Err("is an address, for which no browser keeps a cookie of several hosts; leave \
                     cookie.domain out"
             .to_owned());
@@ -74,6 +81,9 @@ mod tests {
             "co.uk.",
             "s3.amazonaws.com",
             "192.168.1.10",
+            "127.1",
+            "example.7",
+            "10.0.0.0x7f",
             "[::1]",
             "::1",
             "com.ck",

@@ -117,6 +117,21 @@ fn rules_that_make_no_sense_are_refused() {
             "name = \"a\"\npaths = [\"/\"]\nfresh = \"1m\"\naccess = \"optional\"",
             "access = \"optional\" does not",
         ),
+        (
+            "unknown word about credentials",
+            "name = \"a\"\npaths = [\"/\"]\nforeign_credentials = \"allow\"",
+            "foreign_credentials: \"allow\" is none of \"stop\", \"pass\"",
+        ),
+        (
+            "credentials and public",
+            "name = \"a\"\npaths = [\"/\"]\naccess = \"public\"\nforeign_credentials = \"pass\"",
+            "public rules always leave them",
+        ),
+        (
+            "credentials and a switch",
+            "name = \"a\"\npaths = [\"/\"]\nforeign_credentials = true",
+            "invalid type",
+        ),
         ("fresh for no time", "name = \"a\"\npaths = [\"/\"]\nfresh = \"0s\"", "out of bounds"),
         (
             "fresh for longer than life",
