@@ -1,4 +1,4 @@
-//! axum: one route for members, one for everybody, one to sign out.
+//! axum: a route to sign in at, one for members, one for everybody, one to sign out.
 //!
 //! ```text
 //! cargo run --example axum [ADDRESS]
@@ -15,10 +15,14 @@ const CLIENT_ID: &str = "did:magic:my-app";
 
 fn app() -> Router {
     let auth = DidAuth::new(Verifier::new(CLIENT_ID));
+    // Succeeds only with a session: a token that was used before is a 401.
+    let sign_in =
+        Router::new().route("/sign-in", post(me)).route_layer(auth.layer().session_only());
     Router::new()
         .route("/me", get(me))
         .route("/sign-out", post(sign_out))
         .route_layer(auth.layer())
+        .merge(sign_in)
         .merge(Router::new().route("/", get(home)).route_layer(auth.layer().optional()))
 }
 
@@ -43,6 +47,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // plain HTTP from this machine only.
     println!("listening on {url}");
     let token = Wallet::from_seed("alice").token(CLIENT_ID).mint();
-    println!("curl -sS -i -H 'Authorization: Bearer {token}' {url}/me");
+    println!("curl -sS -i -X POST -H 'Authorization: Bearer {token}' {url}/sign-in");
     Ok(axum::serve(listener, app()).await?)
 }

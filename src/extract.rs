@@ -126,7 +126,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for MagicUser {
 }
 
 /// What is attached to the session, read as `T`: by the
-/// [`on_login` hook](crate::DidAuth::with_on_login), or by a later [change](Session::modify_data).
+/// [hook](crate::DidAuth::with_on_sign_in), or by a later [change](Session::modify_data).
 ///
 /// As an extractor it answers 401 without a session, as [`Session`] does, and 500 if the data has
 /// another form: the [rejection](Rejection::UnreadableData) names the type, and quotes nothing of the

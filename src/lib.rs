@@ -20,7 +20,7 @@
 //!
 //! A session therefore identifies *someone*, who is not yet one of your users: anyone can make a
 //! key and sign a token with it. Look the issuer up before you show anything that is not public, in
-//! the handler or with [`DidAuth::with_on_login`].
+//! the handler or with [`DidAuth::with_on_sign_in`] and [`DidAuth::with_on_token`].
 //!
 //! # What a token proves
 //!
@@ -40,7 +40,7 @@
 //!                                    │ verified claim                    │
 //!                                bound login (where configured)          │
 //!                                    │                                   │
-//!                                on-login hook                           │
+//!                                the application's hooks                 │
 //!                                    │                                   │
 //!                                store.mint (once per token) ─ Set-Cookie┤
 //!   rejection ◄─ any failure                                             ▼
@@ -53,8 +53,8 @@
 //!    the cap on age, and (with [`Replay::SingleUse`]) not used before or (with
 //!    [`Replay::NewestOnly`]) not superseded; where it may sign in, no page of a foreign origin
 //!    caused it. And either the cookie beside it is that of a living session of the token's
-//!    issuer, or, with [`BoundLogin`], it was made for this browser's challenge, and the on-login
-//!    hook, where there is one, agrees. No other cookie beside it matters.
+//!    issuer, or, with [`BoundLogin`], it was made for this browser's challenge, and the
+//!    application's hooks, where there are any, agree. No other cookie beside it matters.
 //! 2. It carries no token but the cookie of a living session; and, for unsafe methods and
 //!    WebSocket upgrades, no page of a foreign origin caused it.
 //! 3. The layer is [optional][`DidLayer::optional`], and it carries no token and no cookie of a
@@ -196,8 +196,9 @@ pub mod token {
     //! Tokens in detail: their contents, their faults and their limits.
 
     pub use crate::did::{
-        Claim, ClaimDigest, DEFAULT_LEEWAY, DidToken, Field, IssuerKey, MAX_TOKEN_LEN, Malformed,
-        OutOfRange, ParseIssuerError, SignatureFault, SignatureOf, SignedClaim,
+        Claim, ClaimDigest, DEFAULT_LEEWAY, DidToken, Field, InvalidAudience, IssuerKey,
+        MAX_TOKEN_LEN, Malformed, OutOfRange, ParseIssuerError, SignatureFault, SignatureOf,
+        SignedClaim,
     };
 }
 
@@ -259,9 +260,9 @@ pub mod layer {
     //! The layer's service, future, body and answers: types that rarely have to be named.
 
     pub use crate::middleware::{
-        Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService, GuardFuture, GuardLayer,
-        GuardService, GuardedLayer, ParseOriginError, Rejected, ResponseFuture, UnreadableData,
-        forbid_storing, is_navigation,
+        AcceptedToken, Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService,
+        GuardFuture, GuardLayer, GuardService, GuardedLayer, ParseOriginError, Rejected,
+        ResponseFuture, UnreadableData, forbid_storing, is_navigation,
     };
 }
 
@@ -275,6 +276,8 @@ struct Readme;
 mod guides {
     #[doc = include_str!("../docs/bound-login.md")]
     struct BoundLogin;
+    #[doc = include_str!("../docs/local-development.md")]
+    struct LocalDevelopment;
     #[doc = include_str!("../docs/migrating.md")]
     struct Migrating;
     #[doc = include_str!("../docs/mobile-client.md")]

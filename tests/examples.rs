@@ -238,6 +238,64 @@ fn demo_sets_one_cookie_for_a_token_presented_100_times_in_parallel() {
     assert_eq!(output.matches("set-cookie: ").count(), 1);
 }
 
+/// What the program reads of its environment is in its help.
+#[test]
+fn demo_help_names_every_variable_that_it_reads() {
+    let output = Command::new(executable("demo")).arg("--help").output().expect("runs");
+    let help = String::from_utf8(output.stdout).expect("text");
+    let source = include_str!("../examples/demo/main.rs");
+    let read: Vec<_> =
+        source.split("setting(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(read.len() >= 4, "{read:?}");
+    for name in read {
+        assert!(help.contains(name), "{name} is not in the help: {help}");
+    }
+}
+
+// ---- all -------------------------------------------------------------------------
+
+/// A page believes the answer of the route where it signs in. Only a layer that takes no used token
+/// there, or a store that takes none anywhere, makes that right.
+#[test]
+fn every_route_to_sign_in_at_answers_with_a_session_or_401() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut found) = (vec![root.join("docs"), root.join("examples")], 0);
+    let mut files = vec![root.join("README.md")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    for file in files {
+        let name = file.to_string_lossy().into_owned();
+        if !name.ends_with(".md") && !name.ends_with(".rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("text");
+        let signs_in = |line: &&str| {
+            let path = line.split(".route(\"").nth(1).and_then(|rest| rest.split('"').next());
+            path.is_some_and(|path| path.ends_with("/sign-in") || path.ends_with("/login"))
+        };
+        let routes = text.lines().filter(signs_in).count();
+        found += routes;
+        let right = text.contains("session_only()") || text.contains("Replay::SingleUse");
+        assert!(routes == 0 || right, "{name}: a used token is a success here");
+    }
+    assert!(found >= 6, "only {found} routes were found: has their spelling changed?");
+}
+
+/// Without `--locked`, cargo builds with dependencies that nobody has tested together.
+#[test]
+fn every_install_line_builds_with_the_locked_dependencies() {
+    let output = Command::new("git").args(["grep", "-h", "cargo install"]).output();
+    let Some(output) = output.ok().filter(|output| output.status.success()) else { return };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines: Vec<_> = text.lines().filter(|line| !line.contains("--locked")).collect();
+    // This test's own line, and no other.
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
 // ---- axum ------------------------------------------------------------------------
 
 #[test]
@@ -248,6 +306,8 @@ fn axum_printed_line_signs_in_and_signing_out_ends_it() {
     assert!(signed_in.body.starts_with("you are did:ethr:0x"), "{}", signed_in.body);
     let cookie = signed_in.cookie().header();
     assert_eq!(server.curl(&["-H", &cookie], "/me").body, signed_in.body);
+    let again = server.paste();
+    assert_eq!(again.status, 401, "a token that was used before signs nobody in: {}", again.body);
     let signed_out = server.curl(&["-H", &cookie, "-X", "POST"], "/sign-out");
     assert_eq!(signed_out.status, 200);
     assert_eq!(signed_out.cookie().attribute("Max-Age"), Some("0"));

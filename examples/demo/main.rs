@@ -43,10 +43,19 @@ const GRACE: Duration = Duration::from_secs(3);
 
 const USAGE: &str = "usage: demo [--port N]    (0: any free port)";
 
+/// What else `--help` says.
+const ENVIRONMENT: &str = "
+environment:
+  MAGIC_CLIENT_ID        the audience of tokens, from Magic's dashboard [default: did:magic:demo]
+  MAGIC_PUBLISHABLE_KEY  pk_live_…: the sign-in page has Magic's login in place of a stand-in
+  MAGIC_PROVIDERS        with the key, OAuth providers on that page: google,github
+  MAGIC_LINKS            with the key, set to anything: links by e-mail in place of codes";
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Some(args) = Args::parse(std::env::args().skip(1))? else {
         say(USAGE);
+        say(ENVIRONMENT);
         return Ok(());
     };
     let setting = |name| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -47,14 +47,16 @@ pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Result<Router, Box<dyn 
     let sign_in = page::sign_in(auth, demo.magic.as_ref())?;
     let members = Router::new()
         .route("/me", get(me))
-        // Any route signs in where a token comes along. A page posts it, so that
-        // the browser keeps neither the request nor its answer.
-        .route("/sign-in", post(me))
         .route("/sessions", get(sessions))
         .route("/sessions/{handle}/sign-out", post(sign_out_other))
         .route("/sign-out", post(sign_out))
         .route("/sign-out-everywhere", post(sign_out_everywhere))
         .route_layer(auth.layer().redirecting_to("/auth/sign-in")?);
+    // Any route signs in where a token comes along; this one succeeds with a session only, never with
+    // a token that was used before. A page posts it, so that the browser keeps neither the request
+    // nor its answer.
+    let signing_in =
+        Router::new().route("/sign-in", post(me)).route_layer(auth.layer().session_only());
     let visitors = Router::new()
         .route("/", get(home))
         .route("/session", get(session_or_none))
@@ -66,7 +68,7 @@ pub(crate) fn router(demo: Arc<Demo>, auth: &DidAuth) -> Result<Router, Box<dyn 
         .route("/stand-in/token", post(stand_in_token))
         .route("/challenge", post(async move || challenges.challenge()))
         .merge(page::router());
-    Ok(members.merge(visitors).merge(everybody).with_state(demo))
+    Ok(members.merge(signing_in).merge(visitors).merge(everybody).with_state(demo))
 }
 
 async fn home(

@@ -17,8 +17,10 @@ use super::longest_age::LongestAge;
 use super::people::People;
 use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
+use super::token_hook::{self, TokenHook};
 use super::{
-    Answer, ConfigError, DidLayer, Login, Refusal, Rejected, Replay, SessionCookie, observe,
+    AcceptedToken, Answer, ConfigError, DidLayer, Login, Refusal, Rejected, Replay, SessionCookie,
+    observe,
 };
 #[cfg(feature = "testing")]
 use crate::did::Timestamp;
@@ -61,7 +63,7 @@ const DEFAULT_MAX_TOKEN_AGE: Duration = Duration::from_secs(900);
 /// let auth = DidAuth::new(Verifier::new(["did:magic:web", "did:magic:mobile"]))
 ///     .with_cookie(SessionCookie::named("shop")?)
 ///     .with_lifetimes(lifetimes)
-///     .with_on_login(|login: Login| async move {
+///     .with_on_sign_in(|login: Login| async move {
 ///         if login.issuer().to_string().ends_with("00") {
 ///             return Err(Refusal::forbidden());
 ///         }
@@ -79,6 +81,7 @@ impl DidAuth {
     /// [`with_max_token_age`](Self::with_max_token_age).
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
+        observe::configured(verifier.audiences());
         let max_age = verifier.max_age().unwrap_or(DEFAULT_MAX_TOKEN_AGE);
         let gate = Gate {
             verifier: verifier.with_max_age(max_age),
@@ -95,7 +98,10 @@ impl DidAuth {
             origins: TrustedOrigins::default(),
             bound_login: BoundLogin::off(),
             people: People::default(),
-            hook: None,
+            on_login: None,
+            on_sign_in: None,
+            on_token: None,
+            token_answer_time: token_hook::DEFAULT_ANSWER_TIME,
             responder: Responder {
                 realm: DEFAULT_REALM.into(),
                 retry_after: DEFAULT_RETRY_AFTER,
@@ -227,15 +233,17 @@ impl DidAuth {
         Ok(self.change(|gate| gate.origins = origins))
     }
 
-    /// Asks the application about every accepted token, and so about every sign-in: to look the
-    /// user up by issuer, to refuse, or to attach data that handlers read back with
+    /// Asks the application when a session is about to begin, once per sign-in: to look the user up
+    /// by issuer, to refuse, or to attach data that handlers read back with
     /// [`Session::data`](super::Session::data). Defaults to admitting everyone.
     ///
-    /// It runs for each request with a valid token, unless the cookie beside it is that of a living
-    /// session of the token's issuer, and not for requests with the cookie only. A client that
-    /// sends a token with every request, such as a machine, makes it run every time: keep it
-    /// quick, or cache what it looks up. Work that is due once per session belongs in the handler
-    /// of the sign-in route ([`session_only`](DidLayer::session_only)).
+    /// It does not run for requests with the cookie, nor for a token that only authenticates its own
+    /// request: one that was used before, or on a layer [`without_sign_in`]. **To keep people out
+    /// there too, refuse them in [`with_on_token`](Self::with_on_token)**, which is asked first.
+    /// Where the same token arrives several times at once, it may run for each, and one of them
+    /// gets the session.
+    ///
+    /// Called before anything is minted: a refusal or failure uses no token up.
     ///
     /// An `async` closure that captures its state cannot be a hook, since the hook's future must
     /// not borrow from it: clone the state in a plain closure, and move the clone into an `async`
@@ -248,7 +256,7 @@ impl DidAuth {
     /// #     users.get(&issuer).copied().ok_or_else(Refusal::forbidden)
     /// # }
     /// let users: Arc<HashMap<Issuer, u64>> = Arc::default();
-    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_login(
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_sign_in(
     ///     move |login: Login| {
     ///         let users = Arc::clone(&users);
     ///         async move { find(&users, login.issuer()).await }
@@ -256,9 +264,78 @@ impl DidAuth {
     /// );
     /// ```
     ///
-    /// Called before anything is minted: a refusal or failure uses no token up.
-    /// A token that is presented again asks again, so a user who was banned
-    /// since does not get past it.
+    /// [`without_sign_in`]: DidLayer::without_sign_in
+    #[must_use]
+    pub fn with_on_sign_in<F, Fut, D>(self, hook: F) -> Self
+    where
+        F: Fn(Login) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<D, Refusal>> + Send + 'static,
+        D: Serialize,
+    {
+        let hook = LoginHook::new(hook);
+        self.change(|gate| gate.on_sign_in = Some(hook))
+    }
+
+    /// Asks the application about every accepted token, and remembers the answer for a while: to
+    /// refuse people, or to attach data for the requests that a token authenticates by itself.
+    /// Defaults to admitting everyone.
+    ///
+    /// It runs for each request with a valid token, also for one that was used before, unless the
+    /// cookie beside it is that of a living session of the token's issuer. An answer that admits
+    /// holds for this token for 30 seconds
+    /// ([`with_token_answer_time`](Self::with_token_answer_time)), in at most 4 MiB of memory, so
+    /// that a machine that sends its token with every request does not cost a look-up each. A
+    /// refusal is not kept: the next request asks again. Requests with the cookie ask nobody.
+    ///
+    /// Its data goes into sessions too, unless [`with_on_sign_in`](Self::with_on_sign_in) attaches
+    /// its own. Called before anything is minted: a refusal or failure uses no token up.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use std::sync::Arc;
+    /// use tower_didt::layer::AcceptedToken;
+    /// use tower_didt::{DidAuth, Issuer, Refusal, Verifier};
+    ///
+    /// let banned: Arc<HashSet<Issuer>> = Arc::default();
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_token(
+    ///     move |token: AcceptedToken| {
+    ///         let banned = Arc::clone(&banned);
+    ///         async move {
+    ///             match banned.contains(&token.issuer()) {
+    ///                 true => Err(Refusal::forbidden()),
+    ///                 false => Ok(()),
+    ///             }
+    ///         }
+    ///     },
+    /// );
+    /// ```
+    #[must_use]
+    pub fn with_on_token<F, Fut, D>(self, hook: F) -> Self
+    where
+        F: Fn(AcceptedToken) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<D, Refusal>> + Send + 'static,
+        D: Serialize,
+    {
+        let hook = TokenHook::new(hook);
+        self.change(|gate| gate.on_token = Some(hook))
+    }
+
+    /// How long an answer of [`with_on_token`](Self::with_on_token) holds for its token. Defaults to
+    /// 30 seconds; with zero, the application is asked each time.
+    #[must_use]
+    pub fn with_token_answer_time(self, time: Duration) -> Self {
+        self.change(|gate| gate.token_answer_time = time)
+    }
+
+    /// Asks the application about every accepted token, each time, whether a session begins or
+    /// not.
+    ///
+    /// It is `with_on_token` without a memory, but sees the request. Its data goes into sessions
+    /// too.
+    #[deprecated(
+        note = "it runs for every request with a token, not once per sign-in: use `with_on_sign_in` \
+                for what is due once per session, and `with_on_token` to refuse people"
+    )]
     #[must_use]
     pub fn with_on_login<F, Fut, D>(self, hook: F) -> Self
     where
@@ -267,7 +344,7 @@ impl DidAuth {
         D: Serialize,
     {
         let hook = LoginHook::new(hook);
-        self.change(|gate| gate.hook = Some(hook))
+        self.change(|gate| gate.on_login = Some(hook))
     }
 
     /// Looks up everyone who signs in or sends a token at Magic: issuers that Magic does not
@@ -276,7 +353,7 @@ impl DidAuth {
     ///
     /// The profile is kept with the session. Handlers get it as a
     /// [`MagicUser`](crate::magic::MagicUser) in the request's extensions, under axum as an
-    /// extractor, and the [on-login hook](Self::with_on_login) by [`Login::magic_user`]. A
+    /// extractor, and the [hooks](Self::with_on_sign_in) by [`Login::magic_user`]. A
     /// session's profile is renewed in the background when it is an hour old; the requests of a
     /// session never wait for Magic.
     ///
@@ -302,7 +379,10 @@ impl DidAuth {
     #[must_use]
     pub fn with_magic(self, magic: impl Into<super::MagicSignIn>) -> Self {
         let people = People(Some(magic.into()));
-        self.change(|gate| gate.people = people)
+        self.change(|gate| {
+            gate.people = people;
+            gate.on_token = gate.on_token.take().map(TokenHook::fresh);
+        })
     }
 
     /// Whether signing in takes a token that was made for this very browser. Defaults to no.
@@ -325,7 +405,7 @@ impl DidAuth {
     ///
     /// The handler sees why, the head of the request, and the answer that would be sent, which it
     /// changes or replaces. It writes *every* answer of the layer: to rejected requests, for
-    /// refusals of [hooks](Self::with_on_login), and for failures of extractors and stores in
+    /// refusals of [hooks](Self::with_on_sign_in), and for failures of extractors and stores in
     /// handlers ([`Rejection::into_answer`](super::Rejection::into_answer)). Afterwards the layer
     /// adds `WWW-Authenticate` to a `401` that has none (RFC 9110 section 11.6.1), and [forbids
     /// caches to store](super::forbid_storing) the answer.

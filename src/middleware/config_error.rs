@@ -10,7 +10,8 @@ use super::ParseOriginError;
 pub enum ConfigError {
     /// An empty cookie name, or one with characters that a cookie's name must not have.
     InvalidCookieName,
-    /// A cookie's domain that is not a host name of two or more labels.
+    /// A cookie's domain that is not a host name of two or more labels, or is an address or (with
+    /// the feature `public-suffix`) a public suffix.
     InvalidCookieDomain,
     /// A trusted origin that is neither an origin nor a pattern of origins.
     InvalidOrigin(ParseOriginError),
@@ -28,7 +29,8 @@ impl fmt::Display for ConfigError {
                 "a cookie's name must be made of ASCII letters, digits and !#$%&'*+-.^_`|~"
             }
             Self::InvalidCookieDomain => {
-                "a cookie's domain must be a host name of two or more labels, in lower case"
+                "a cookie's domain must be a host name of two or more labels, in lower case, and not \
+                 an address or a public suffix"
             }
             Self::InvalidSignInPage => {
                 "a sign-in page must be a path such as /auth/sign-in or a whole https URL, in \

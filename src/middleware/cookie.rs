@@ -6,6 +6,7 @@ use cookie::{Cookie, time};
 use http::HeaderValue;
 
 use super::ConfigError;
+use super::domain::{is_ipv4, is_public_suffix};
 use crate::did::Timestamp;
 use crate::session::{SessionRecord, Ticket};
 
@@ -79,7 +80,7 @@ impl SessionCookie {
     ///
     /// As [`named`](Self::named); and [`InvalidCookieDomain`](ConfigError::InvalidCookieDomain)
     /// if `domain` is not a host name of two or more labels, in lower case and
-    /// without a dot in front.
+    /// without a dot in front; or, with the feature `public-suffix`, if it is a public suffix.
     pub fn for_sub_domains(name: &str, domain: &str) -> Result<Self, ConfigError> {
         check_name(name)?;
         check_domain(domain)?;
@@ -212,7 +213,8 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
     valid.then_some(()).ok_or(ConfigError::InvalidCookieName)
 }
 
-/// Two labels or more: browsers accept no cookie for a whole top-level domain.
+/// Two labels or more: browsers accept no cookie for a whole top-level domain, nor for an address or
+/// any public suffix (RFC 6265bis section 5.7).
 fn check_domain(domain: &str) -> Result<(), ConfigError> {
     let is_label = |label: &str| {
         let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
@@ -221,7 +223,10 @@ fn check_domain(domain: &str) -> Result<(), ConfigError> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let valid = domain.contains('.') && domain.split('.').all(is_label);
+    let valid = domain.contains('.')
+        && domain.split('.').all(is_label)
+        && !is_ipv4(domain)
+        && !is_public_suffix(domain);
     valid.then_some(()).ok_or(ConfigError::InvalidCookieDomain)
 }
 

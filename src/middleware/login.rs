@@ -14,7 +14,7 @@ use super::people::Person;
 use crate::did::{Issuer, VerifiedClaim};
 use crate::session::SessionData;
 
-/// Someone presents a valid token: the facts for the application's hook.
+/// Someone signs in with a valid token: the facts for the application's hook.
 ///
 /// Look the user up by [`issuer`](Self::issuer) and by nothing else.
 ///
@@ -25,7 +25,7 @@ use crate::session::SessionData;
 ///
 /// // In place of a table; a database works alike, and is awaited.
 /// let users: Arc<HashMap<Issuer, u64>> = Arc::default();
-/// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_login(
+/// let auth = DidAuth::new(Verifier::new("did:magic:my-app")).with_on_sign_in(
 ///     move |login: Login| {
 ///         let user = users.get(&login.issuer()).copied();
 ///         // `Session::data` reads it back; without a user, 403.
@@ -33,6 +33,7 @@ use crate::session::SessionData;
 ///     },
 /// );
 /// ```
+#[derive(Clone)]
 pub struct Login {
     claim: VerifiedClaim,
     request: Parts,
@@ -102,7 +103,8 @@ impl fmt::Debug for Login {
     }
 }
 
-type Asked = Pin<Box<dyn Future<Output = Result<SessionData, LoginError>> + Send>>;
+/// The application's answer, on its way.
+pub(super) type Asking = Pin<Box<dyn Future<Output = Result<SessionData, LoginError>> + Send>>;
 
 /// Why a hook did not let someone in.
 pub(super) enum LoginError {
@@ -113,7 +115,7 @@ pub(super) enum LoginError {
 
 /// The application's hook.
 #[derive(Clone)]
-pub(super) struct LoginHook(Arc<dyn Fn(Login) -> Asked + Send + Sync>);
+pub(super) struct LoginHook(Arc<dyn Fn(Login) -> Asking + Send + Sync>);
 
 impl LoginHook {
     pub(super) fn new<F, Fut, D>(hook: F) -> Self
@@ -122,18 +124,22 @@ impl LoginHook {
         Fut: Future<Output = Result<D, Refusal>> + Send + 'static,
         D: Serialize,
     {
-        Self(Arc::new(move |login| {
-            let answer = hook(login);
-            Box::pin(async move {
-                let data = answer.await.map_err(LoginError::Refused)?;
-                SessionData::new(&data).map_err(LoginError::Data)
-            })
-        }))
+        Self(Arc::new(move |login| asking(hook(login))))
     }
 
-    pub(super) fn call(&self, login: Login) -> Asked {
+    pub(super) fn call(&self, login: Login) -> Asking {
         (self.0)(login)
     }
+}
+
+/// The answer as a store keeps it.
+pub(super) fn asking<D: Serialize>(
+    answer: impl Future<Output = Result<D, Refusal>> + Send + 'static,
+) -> Asking {
+    Box::pin(async move {
+        let data = answer.await.map_err(LoginError::Refused)?;
+        SessionData::new(&data).map_err(LoginError::Data)
+    })
 }
 
 impl fmt::Debug for LoginHook {

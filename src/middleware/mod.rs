@@ -23,6 +23,7 @@ mod credentials;
 mod cross_origin;
 mod data_error;
 mod decision;
+mod domain;
 mod future;
 mod gate;
 mod guard;
@@ -51,6 +52,7 @@ mod responder;
 mod service;
 mod session;
 mod session_data;
+mod token_hook;
 
 pub use self::answer::Answer;
 pub use self::auth::DidAuth;
@@ -77,6 +79,7 @@ pub use self::rejection::Rejection;
 pub use self::replay::Replay;
 pub use self::service::DidService;
 pub use self::session::Session;
+pub use self::token_hook::AcceptedToken;
 
 #[cfg(feature = "sign-in-page")]
 pub(crate) use self::cross_origin::TrustedOrigins;

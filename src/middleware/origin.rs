@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use super::domain::{is_ipv4, is_public_suffix};
+
 /// The longest scheme that is read, in bytes; browsers' own have up to 20 (`safari-web-extension`).
 const MAX_SCHEME_LEN: usize = 64;
 
@@ -86,7 +88,8 @@ impl fmt::Display for Origin {
 /// or more in place of the `*`, with the scheme and port as given.
 ///
 /// The domain must have two labels or more. Choose one under which nobody else can have a host:
-/// this library has no list of public suffixes, and `https://*.github.io` would be anyone's pages.
+/// `https://*.github.io` would be anyone's pages. With the feature `public-suffix` such a domain is
+/// refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TrustedOrigin {
     /// Without `*.`, where it is a pattern.
@@ -131,7 +134,10 @@ impl FromStr for TrustedOrigin {
             return text.parse::<Origin>().map(Self::from);
         };
         let (host, port) = split_authority(&scheme, domain)?;
-        let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+        let is_address = host.starts_with('[') || is_ipv4(&host);
+        if is_public_suffix(&host) {
+            return Err(ParseOriginError(Fault::PublicSuffix));
+        }
         if is_address || !host.trim_end_matches('.').contains('.') {
             return Err(ParseOriginError(Fault::Wildcard));
         }
@@ -159,6 +165,7 @@ enum Fault {
     Host,
     Port,
     Wildcard,
+    PublicSuffix,
 }
 
 impl fmt::Display for ParseOriginError {
@@ -175,6 +182,10 @@ impl fmt::Display for ParseOriginError {
             Fault::Port => "an origin's port must be a number from 1 to 65535",
             Fault::Wildcard => {
                 "* may only stand before a domain of two labels or more: https://*.example.com"
+            }
+            Fault::PublicSuffix => {
+                "anyone can have a host under this domain (publicsuffix.org): put a label of yours \
+                 before it, https://*.your-name.github.io"
             }
         })
     }
@@ -251,6 +262,25 @@ fn canonical_host(host: &str) -> Result<String, ParseOriginError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "public-suffix")]
+    #[test]
+    fn a_pattern_for_anybodys_hosts_is_refused() {
+        for bad in [
+            "https://*.github.io",
+            "https://*.co.uk",
+            "app://*.vercel.app",
+            "https://*.GitHub.io:8443",
+        ] {
+            let refused = bad.parse::<TrustedOrigin>().expect_err(bad);
+            assert!(refused.to_string().contains("publicsuffix.org"), "{bad}: {refused}");
+        }
+        for good in
+            ["https://*.me.github.io", "https://me.github.io", "https://*.preview.example.com"]
+        {
+            assert!(good.parse::<TrustedOrigin>().is_ok(), "{good}");
+        }
+    }
 
     #[test]
     fn an_origin_has_one_canonical_form() {
@@ -346,6 +376,8 @@ mod tests {
             "https://*",
             "https://*.com",
             "https://*.com.",
+            "https://*.127.1",
+            "https://*.0.0x7f",
             "https://*.localhost",
             "https://*.127.0.0.1",
             "https://*.[::1]",

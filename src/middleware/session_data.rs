@@ -14,7 +14,7 @@ use crate::session::{DataUpdate, SessionData, SessionRecord};
 const MAX_MODIFY_TRIES: usize = 16;
 
 impl Session {
-    /// What the `on_login` hook attached, or what it was [changed to](Self::modify_data) since.
+    /// What the [hook](super::DidAuth::with_on_sign_in) attached, or what it was [changed to](Self::modify_data) since.
     /// `None` if nothing is attached.
     ///
     /// ```

@@ -121,6 +121,25 @@ test("all of it works with the keyboard alone, and the focus does not get lost",
   await page.waitForFunction(() => document.querySelector("#sign-out-everywhere").disabled && document.activeElement.id === "sign-in");
 });
 
+// What is wider than the screen is cut off, or has people scroll sideways.
+for (const width of [320, 360, 375, 414, 768]) {
+  test(`nothing is wider than a screen of ${width} px`, async () => {
+    const context = await newContext(browser, { viewport: { width, height: 740 } });
+    const { page } = await open(context, demo.url);
+    const wider = () =>
+      page.evaluate(() => {
+        const beyond = [...document.body.querySelectorAll("*")].filter((element) => element.scrollWidth > innerWidth);
+        return [document.documentElement.scrollWidth - innerWidth, beyond.map((element) => element.outerHTML.slice(0, 80))];
+      });
+    assert.deepEqual(await wider(), [0, []], "signed out");
+    await signIn(page);
+    await click(page, "Call the guarded API", "knows you");
+    await click(page, "Replay the token", "Refused");
+    assert.deepEqual(await wider(), [0, []], "signed in");
+    await context.close();
+  });
+}
+
 const LOOKS = ["light", "dark"].flatMap((colorScheme) => [360, 1280].map((width) => [colorScheme, width]));
 
 for (const [colorScheme, width] of LOOKS) {

@@ -24,7 +24,7 @@ const LAUNCH = { executablePath: process.env.CHROMIUM, args: FLAGS, headless: tr
 const CONTEXT = { ignoreHTTPSErrors: true };
 
 // With a profile folder of its own, fresh each time.
-export const startBrowser = () => chromium.launch(LAUNCH);
+export const startBrowser = (...flags) => chromium.launch({ ...LAUNCH, args: [...FLAGS, ...flags] });
 
 // With a profile folder that outlives the browser.
 export const startBrowserWith = (folder) => chromium.launchPersistentContext(folder, { ...LAUNCH, ...CONTEXT });

@@ -1,6 +1,7 @@
 //! The layer seen from outside: requests in, responses out, time standing still.
 
 #![expect(clippy::expect_used, reason = "a test that panics is a test that fails")]
+#![expect(deprecated, reason = "the hook of an earlier version works as it did")]
 
 mod support;
 
@@ -11,6 +12,7 @@ mod data;
 mod faults;
 mod guards;
 mod hook;
+mod hooks_apart;
 mod log_line;
 mod measures;
 mod no_store;
@@ -26,4 +28,5 @@ mod sessions;
 mod several_cookies;
 mod signed_in;
 mod tower_contract;
+mod two_lifetimes;
 mod without_sign_in;

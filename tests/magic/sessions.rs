@@ -351,7 +351,7 @@ async fn a_failing_api_is_not_asked_with_every_request_of_an_old_session() {
 async fn the_hook_sees_the_person_and_its_own_data_stays_apart() {
     let stub = stub();
     let site = site_with(&stub, MagicSignIn::new, |auth| {
-        auth.with_on_login(|login: Login| async move {
+        auth.with_on_sign_in(|login: Login| async move {
             let email = login.magic_user().and_then(MagicUser::email).map(ToString::to_string);
             let email = email.ok_or_else(Refusal::forbidden)?;
             Ok::<_, Refusal>(format!("row of {email}"))
@@ -380,7 +380,7 @@ async fn sessions_from_before_magic_was_configured_stay_readable() {
     let clock = FixedClock::at(NOW);
     let before = DidAuth::new(Verifier::new(APP))
         .with_clock(clock.clone())
-        .with_on_login(|_| async { Ok::<_, Refusal>(42) });
+        .with_on_sign_in(|_| async { Ok::<_, Refusal>(42) });
     let site = Site { app: app(&before), auth: before.clone(), clock: clock.clone() };
     let cookie = site.sign_in("ada").await;
     // Without `with_magic` the extractor is a mistake in the program.

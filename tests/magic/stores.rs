@@ -34,7 +34,7 @@ fn auth(stub: &testing::Magic, store: Arc<dyn SessionStore>, clock: &FixedClock)
     DidAuth::new(Verifier::new(APP))
         .with_store(store)
         .with_clock(clock.clone())
-        .with_on_login(|_| async { Ok::<_, Refusal>("row 7") })
+        .with_on_sign_in(|_| async { Ok::<_, Refusal>("row 7") })
         .with_magic(Magic::over(api))
 }
 

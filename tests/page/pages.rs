@@ -240,8 +240,8 @@ async fn a_rejection_has_a_word_for_the_page_and_says_no_more() {
     let good = || bearer(alice.token(AUDIENCE).mint());
     let single = auth().with_replay(tower_didt::Replay::SingleUse);
     let used = good();
-    let refusing = auth().with_on_login(async |_| Err::<(), _>(Refusal::forbidden()));
-    let down = auth().with_on_login(async |_| Err::<(), _>(Refusal::unavailable()));
+    let refusing = auth().with_on_sign_in(async |_| Err::<(), _>(Refusal::forbidden()));
+    let down = auth().with_on_sign_in(async |_| Err::<(), _>(Refusal::unavailable()));
     let bound = auth().with_bound_login(BoundLogin::required());
     let single_app = app(&single);
     let used_by_default = good();

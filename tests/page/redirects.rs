@@ -149,7 +149,7 @@ async fn a_handler_that_needs_a_session_sends_people_too_and_a_shown_session_nob
 /// The store knows nothing of them: they may well be signed in.
 #[tokio::test]
 async fn nobody_is_sent_away_while_the_store_is_down_or_by_a_hook_that_refuses() {
-    let refusing = auth().with_on_login(async |_| Err::<(), _>(Refusal::unavailable()));
+    let refusing = auth().with_on_sign_in(async |_| Err::<(), _>(Refusal::unavailable()));
     let app = app(&refusing);
     let token =
         tower_didt::testing::Wallet::from_seed("alice").token(crate::support::AUDIENCE).mint();

@@ -20,17 +20,20 @@ pub struct Service {
 pub fn router(client_id: &str, administrator: Issuer, users: Users) -> Router {
     let table = users.clone();
     let auth = DidAuth::new(Verifier::new(client_id))
-        .with_on_login(move |login: Login| admit(table.clone(), login));
+        .with_on_sign_in(move |login: Login| admit(table.clone(), login));
+    // Succeeds only with a session: a token that was used before is a 401.
+    let sign_in =
+        Router::new().route("/sign-in", post(profile)).route_layer(auth.layer().session_only());
     Router::new()
-        .route("/sign-in", post(profile))
         .route("/profile", get(profile).put(rename))
         .route("/sign-out", post(sign_out))
         .route("/users/{issuer}/ban", post(ban))
         .route_layer(auth.layer())
+        .merge(sign_in)
         .with_state(Service { users, auth, administrator })
 }
 
-/// The hook: called whenever a token signs in, before there is a session.
+/// The hook: called once per sign-in, before there is a session.
 async fn admit(users: Users, login: Login) -> Result<(), Refusal> {
     match users.sign_in(login.issuer()).await {
         Ok(user) if user.banned => Err(Refusal::forbidden()),

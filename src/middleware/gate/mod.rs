@@ -6,6 +6,7 @@ mod sign_in;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 
@@ -22,6 +23,7 @@ use super::people::People;
 use super::proof_cache::ProofCache;
 use super::responder::Responder;
 use super::session::Identity;
+use super::token_hook::TokenHook;
 use super::{Rejection, Replay, Session, SessionCookie};
 use crate::did::{Clock, DidToken, Issuer, Verifier};
 use crate::session::{
@@ -47,7 +49,13 @@ pub(crate) struct Gate {
     pub(super) origins: TrustedOrigins,
     pub(super) bound_login: BoundLogin,
     pub(super) people: People,
-    pub(super) hook: Option<LoginHook>,
+    /// Asked about every accepted token, each time.
+    pub(super) on_login: Option<LoginHook>,
+    /// Asked when a session is about to begin.
+    pub(super) on_sign_in: Option<LoginHook>,
+    /// Asked about every accepted token; its answers are kept.
+    pub(super) on_token: Option<TokenHook>,
+    pub(super) token_answer_time: Duration,
     pub(super) responder: Responder,
 }
 

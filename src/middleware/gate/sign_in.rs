@@ -9,6 +9,7 @@ use super::super::bound_login::Presented;
 use super::super::credentials::CookieValue;
 use super::super::decision::{Deciding, Decision};
 use super::super::login::LoginError;
+use super::super::people::Person;
 use super::super::session::Identity;
 use super::super::{BindingFault, Login, Rejection, Replay, Session};
 use super::{Asked, Gate};
@@ -24,7 +25,7 @@ struct Visitor {
     alive: Result<Vec<Arc<SessionRecord>>, Rejection>,
     cookies: Cookies,
     challenge: Result<Presented, BindingFault>,
-    /// The question for the application's hook, if there is one.
+    /// The question for the application's hooks, if they want to know of the request.
     login: Option<Login>,
 }
 
@@ -71,7 +72,8 @@ impl Gate {
         }
         let (loading, cookies) = (self.load_all(cookie, now), Cookies::of(cookie));
         let challenge = self.bound_login.presented(&request.headers, &self.cookie, now);
-        let login = self.hook.as_ref().map(|_| Login::new(claim.clone(), request.clone()));
+        let login = (self.on_login.is_some() || self.on_sign_in.is_some())
+            .then(|| Login::new(claim.clone(), request.clone()));
         let gate = Arc::clone(self);
         Deciding::waiting(async move {
             let alive = gate.alive(loading, now).await;
@@ -82,7 +84,9 @@ impl Gate {
 
     /// Whether a verified token is all that it takes.
     fn asks_nobody(&self) -> bool {
-        self.hook.is_none()
+        self.on_login.is_none()
+            && self.on_sign_in.is_none()
+            && self.on_token.is_none()
             && !self.people.is_asked()
             && self.replay == Replay::Authenticate
             && self.bound_login.is_off()
@@ -171,8 +175,9 @@ impl Gate {
 
         let challenge = self.bound_login.check(&self.verifier, claim.signed(), challenge)?;
         let person = self.people.look_up(claim.issuer(), now).await?;
-        let data = self.ask_application(login.map(|login| login.by(&person))).await?;
-        let data = person.attach_to(data)?;
+        let login = login.map(|login| login.by(&person));
+        let data = self.ask_about_token(&claim, &person, login.as_ref(), now).await?;
+        let data = person.clone().attach_to(data)?;
         self.check_size(&data)?;
         if !asked.signs_in {
             self.check_unused(challenge, now).await?;
@@ -189,7 +194,16 @@ impl Gate {
         }
         self.check_newest(token, now).await?;
         self.end_all_of(&alive, now).await?;
-        let session = self.new_session(&claim, data.clone(), previous.as_deref(), now);
+        // Of a used token no session begins.
+        let attached = match (&self.on_sign_in, login) {
+            (Some(hook), Some(login)) if is_new && self.store.keeps_sessions() => {
+                let data = person.attach_to(hook.call(login).await?)?;
+                self.check_size(&data)?;
+                data
+            }
+            _ => data.clone(),
+        };
+        let session = self.new_session(&claim, attached, previous.as_deref(), now);
         let minted = self.store.mint(session, now).await;
         let decision = self.minted(claim, data, minted, asked, now)?;
         // Where nothing is remembered, the challenge goes with the next request again.
@@ -284,22 +298,38 @@ impl Gate {
         }
     }
 
-    /// What the application wants to attach, or its refusal. Asked before anything
-    /// is minted, so that a refusal uses no token up.
-    async fn ask_application(&self, login: Option<Login>) -> Result<SessionData, Rejection> {
-        match (&self.hook, login) {
-            (Some(hook), Some(login)) => hook.call(login).await.map_err(|error| match error {
-                LoginError::Refused(refusal) => Rejection::Refused(Arc::new(refusal)),
-                LoginError::Data(error) => Rejection::UnusableSessionData(Arc::new(error)),
-            }),
-            _ => Ok(SessionData::NONE),
+    /// What the application wants to attach to whatever a token does, or its refusal. Asked before
+    /// anything is minted, so that a refusal uses no token up.
+    async fn ask_about_token(
+        &self,
+        claim: &VerifiedClaim,
+        person: &Person,
+        login: Option<&Login>,
+        now: Timestamp,
+    ) -> Result<SessionData, Rejection> {
+        let mut data = SessionData::NONE;
+        if let Some(hook) = &self.on_token {
+            data = hook.answer(claim, person, self.token_answer_time, now).await?;
         }
+        if let (Some(hook), Some(login)) = (&self.on_login, login) {
+            data = hook.call(login.clone()).await?;
+        }
+        Ok(data)
     }
 
     /// A used token must be remembered as long as any verifier that shares
     /// the store accepts it.
     fn mark(&self, claim: &VerifiedClaim) -> TokenMark {
         TokenMark::new(claim, self.verifier.end_of(claim.claim(), self.longest_age.get()))
+    }
+}
+
+impl From<LoginError> for Rejection {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused(refusal) => Self::Refused(Arc::new(refusal)),
+            LoginError::Data(error) => Self::UnusableSessionData(Arc::new(error)),
+        }
     }
 }
 
