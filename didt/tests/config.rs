@@ -188,8 +188,8 @@ mod check_config {
                 "FILE:4: log.levl: unknown key; the keys of [log] are format, level",
             ),
             (
-                "[store]\nkind = \"postgres\"\n",
-                "FILE:4: store.kind: \"postgres\" is not one of \"memory\", \"sealed\", \"redis\"",
+                "[store]\nkind = \"mysql\"\n",
+                "FILE:4: store.kind: \"mysql\" is not one of \"memory\", \"sealed\", \"redis\"",
             ),
             (
                 "[store]\nkind = \"sealed\"\nkeys_file = \"/nonexistent\"\n",
@@ -625,6 +625,7 @@ mod reference {
         folder.file("bound-login.key", &random);
         folder.file("session.keys", &random);
         folder.file("redis.url", "redis://app:password@127.0.0.1:6379\n");
+        folder.file("postgres.url", "postgres://app:password@127.0.0.1:5432/sessions\n");
         folder.file("redis-nodes.urls", "redis://:a@127.0.0.1:1\nredis://:a@127.0.0.1:2\n");
         folder.file("tls.crt", &certificate.pem);
         folder.file("tls.key", &certificate.key);
