@@ -273,6 +273,11 @@ impl Server {
 
     /// A session that runs a query and stays until it is dropped, such as one that holds a lock.
     pub fn hold(&self, query: &str) -> Running {
+        self.try_to_hold(query).unwrap_or_else(|| panic!("{query}"))
+    }
+
+    /// The same; `None` if the server does not let it in.
+    pub fn try_to_hold(&self, query: &str) -> Option<Running> {
         let mut psql = command("psql");
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"])
             .args(["-d", "postgres", "-X", "-q"])
@@ -282,11 +287,10 @@ impl Server {
         let mut psql = psql.run().expect("psql");
         // Its input stays open, so that it waits for more.
         let input = psql.stdin.as_mut().expect("piped");
-        writeln!(input, "{query};\n\\echo held").expect("psql listens");
+        writeln!(input, "{query};\n\\echo held").ok()?;
         let output = psql.stdout.as_mut().expect("piped");
         let held = BufReader::new(output).lines().any(|line| line.is_ok_and(|line| line == "held"));
-        assert!(held, "{query}");
-        psql
+        held.then_some(psql)
     }
 
     /// Makes it a standby without a primary: it answers what it knows, and changes nothing.
