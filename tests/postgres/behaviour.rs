@@ -8,11 +8,11 @@ use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{PostgresStore, SessionLimit, StoreError, Timestamp};
 
 use crate::migrated;
-use crate::support::{
-    eventually, in_full, issuer, list, now, opens, session, sign_in, token, unavailable, warm,
-};
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
+use tower_didt_test_support::sessions::{
+    eventually, in_full, issuer, list, now, opens, session, sign_in, token, unavailable, warm,
+};
 
 fn suite(make: impl Fn() -> PostgresStore + 'static) -> StoreSuite {
     StoreSuite::new(move || {

@@ -6,14 +6,14 @@ use tower_didt::store::{Minted, SessionData, SessionStore, TokenState};
 use tower_didt::{PostgresStore, StoreError};
 
 use crate::migrated;
-use crate::proxy::Proxy;
-use crate::support::{
-    Times, eventually, in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token,
-    unavailable, warm,
-};
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::{Server, SmallDisk};
+use tower_didt_test_support::proxy::Proxy;
+use tower_didt_test_support::sessions::{
+    Times, eventually, in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token,
+    unavailable, warm,
+};
 
 /// Robust on a busy machine; the medians are printed.
 const LIMIT: Duration = Duration::from_millis(1_500);

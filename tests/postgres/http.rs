@@ -10,9 +10,9 @@ use tower_didt::testing::Wallet;
 use tower_didt::{BoundLogin, DidAuth, OnceOnly, PostgresStore, Session, Verifier};
 
 use crate::migrated;
-use crate::support::eventually;
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
+use tower_didt_test_support::sessions::eventually;
 
 async fn whoami(session: Session) -> String {
     session.issuer().to_string()

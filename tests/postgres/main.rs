@@ -19,13 +19,7 @@ mod http;
 mod meanwhile;
 mod plans;
 mod pooler;
-#[path = "../redis/proxy.rs"]
-#[allow(dead_code, reason = "shared with the tests of other stores")]
-mod proxy;
 mod runtimes;
-#[path = "../redis/support.rs"]
-#[allow(dead_code, reason = "shared with the tests of other stores")]
-mod support;
 mod two_processes;
 
 use tower_didt::PostgresStore;

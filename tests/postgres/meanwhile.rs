@@ -16,9 +16,9 @@ use tower_didt::testing::Wallet;
 use tower_didt::{DidAuth, PostgresStore, Session, Verifier};
 
 use crate::migrated;
-use crate::support::eventually;
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
+use tower_didt_test_support::sessions::eventually;
 
 /// How long each fault lasts.
 const FAULT: Duration = Duration::from_secs(2);

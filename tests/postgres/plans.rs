@@ -7,9 +7,9 @@ use tower_didt::store::{PageRequest, SessionData, SessionStore};
 use tower_didt::{PostgresStore, SessionLimit};
 
 use crate::migrated;
-use crate::support::{issuer, now, opens, session, sign_in, token};
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
+use tower_didt_test_support::sessions::{issuer, now, opens, session, sign_in, token};
 
 /// Rows of each table.
 const ROWS: u32 = 200_000;

@@ -8,8 +8,10 @@ use tower_didt::store::SessionStore;
 use tower_didt::testing::store_suite::StoreSuite;
 
 use crate::migrated;
-use crate::support::{eventually, in_full, now, opens, opens_at_once, sign_in, unavailable, warm};
 use tower_didt_test_support::postgres::{PgBouncer, Server};
+use tower_didt_test_support::sessions::{
+    eventually, in_full, now, opens, opens_at_once, sign_in, unavailable, warm,
+};
 use tower_didt_test_support::{needs_pgbouncer, needs_postgres};
 
 /// Patient: the suite is about answers, not about time.

@@ -9,7 +9,7 @@ use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
 
 use crate::migrated;
-use crate::support::{now, opens, opens_at_once, sign_in, warm};
+use tower_didt_test_support::sessions::{now, opens, opens_at_once, sign_in, warm};
 
 /// These tests are about answers, not about time.
 const PATIENT: Duration = Duration::from_secs(5);

@@ -8,10 +8,12 @@ use tower_didt::store::{Minted, SessionStore};
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{RedisStore, SessionLimit, StoreError, Timestamp};
 
-use crate::support::{LIFETIME, issuer, list, now, opens, session, sign_in, token, warm};
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::sessions::{
+    LIFETIME, issuer, list, now, opens, session, sign_in, token, warm,
+};
 
 fn suite(make: impl Fn() -> RedisStore + 'static) -> StoreSuite {
     StoreSuite::new(move || {

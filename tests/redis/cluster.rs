@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use tower_didt::RedisStore;
 use tower_didt::store::SessionStore;
 
-use crate::support::{
-    eventually, issuer, now, opens, opens_at_once, session, sign_in, unavailable, warm,
-};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::ClusterOf;
+use tower_didt_test_support::sessions::{
+    eventually, issuer, now, opens, opens_at_once, session, sign_in, unavailable, warm,
+};
 
 /// A user for every node.
 fn users(cluster: &ClusterOf) -> Vec<String> {

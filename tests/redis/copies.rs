@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use tower_didt::RedisStore;
-use tower_didt::store::{DataUpdate, SessionData, SessionStore};
+use tower_didt::store::SessionStore;
 
-use crate::proxy::Proxy;
-use crate::support::{
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::proxy::Proxy;
+use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::sessions::{
     Times, eventually, issuer, list, now, opens, opens_at_once, session, sign_in, unavailable, warm,
 };
-use tower_didt_test_support::needs_redis;
-use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::word;
 
 #[tokio::test]
 async fn a_session_is_asked_for_once() {
@@ -47,28 +48,6 @@ async fn a_session_is_asked_for_once() {
     println!("one that is asked for, on loopback: {:.0?}", begin.elapsed() / 1000);
 }
 
-/// From the call on one machine to the refusal on another.
-async fn time_of_word(a: &RedisStore, b: &RedisStore, everywhere: bool) -> Times {
-    let mut times = Vec::new();
-    for n in 0..250 {
-        let (ticket, record) = sign_in(a, &format!("user {n}")).await;
-        warm(b, &ticket).await;
-        let begin = Instant::now();
-        if everywhere {
-            a.revoke_all(record.issuer, now()).await.expect("an answer");
-        } else {
-            assert!(a.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
-        }
-        assert!(!opens(a, &ticket).await, "refused at once where it was revoked");
-        while opens(b, &ticket).await {
-            assert!(begin.elapsed() < Duration::from_secs(5), "the session never ends");
-            tokio::task::yield_now().await;
-        }
-        times.push(begin.elapsed());
-    }
-    Times::new(times)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_is_heard_of_on_other_machines_within_milliseconds() {
     needs_redis!();
@@ -76,7 +55,7 @@ async fn a_revocation_is_heard_of_on_other_machines_within_milliseconds() {
     let a = RedisStore::connect(server.url()).await.expect("a store");
     let b = RedisStore::connect(server.url()).await.expect("a store");
     for (everywhere, what) in [(false, "revoke"), (true, "revoke_all")] {
-        let times = time_of_word(&a, &b, everywhere).await;
+        let times = word::of_revocations(&a, &b, everywhere).await;
         times.report(&format!("one server, from {what} on A to refusal on B"));
         assert!(times.median() < Duration::from_millis(50));
     }
@@ -89,15 +68,9 @@ async fn a_revocation_is_heard_of_across_a_cluster() {
     let builder = RedisStore::cluster_builder(cluster.urls());
     let a = builder.connect().await.expect("a store");
     let b = builder.connect().await.expect("a store");
-    let times = time_of_word(&a, &b, false).await;
+    let times = word::of_revocations(&a, &b, false).await;
     times.report("cluster, from revoke on A to refusal on B");
     assert!(times.median() < Duration::from_millis(50));
-}
-
-/// The number attached to a session, as a machine sees it.
-async fn number(store: &RedisStore, ticket: &str) -> Option<u32> {
-    let record = store.load(ticket, now()).await.expect("an answer").expect("a session");
-    record.data.read().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,31 +79,7 @@ async fn changed_data_is_read_on_other_machines_within_milliseconds() {
     let server = Server::start();
     let a = RedisStore::connect(server.url()).await.expect("a store");
     let b = RedisStore::connect(server.url()).await.expect("a store");
-    let (ticket, _) = sign_in(&a, "alice").await;
-    let mut times = Vec::new();
-    for n in 0..250 {
-        warm(&a, &ticket).await;
-        warm(&b, &ticket).await;
-        let read = a.load(&ticket, now()).await.expect("an answer").expect("a session");
-        let new = read.data.changed_to(&SessionData::new(&n).expect("JSON"));
-        let begin = Instant::now();
-        let update = a.update_data(&read, new, now()).await.expect("an answer");
-        assert!(matches!(update, DataUpdate::Stored { .. }), "{update:?}");
-        assert_eq!(number(&a, &ticket).await, Some(n), "at once where it was changed");
-        while number(&b, &ticket).await != Some(n) {
-            assert!(begin.elapsed() < Duration::from_secs(5), "it is never read");
-            tokio::task::yield_now().await;
-        }
-        times.push(begin.elapsed());
-        // Who has read the data from before changes nothing, whatever its own copies say.
-        let late = read.data.changed_to(&SessionData::new(&1_000).expect("JSON"));
-        let update = b.update_data(&read, late, now()).await.expect("an answer");
-        let DataUpdate::Conflict { current: Some(current) } = update else {
-            panic!("{update:?}");
-        };
-        assert_eq!(current.data.read::<u32>().expect("a number"), Some(n));
-    }
-    let times = Times::new(times);
+    let times = word::of_changed_data(&a, &b).await;
     times.report("one server, from a change of data on A to reading it on B");
     assert!(times.median() < Duration::from_millis(50));
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use tower_didt::store::{SessionStore, TokenState};
 use tower_didt::{RedisStore, StoreError};
 
-use crate::proxy::Proxy;
-use crate::support::{
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::proxy::Proxy;
+use tower_didt_test_support::redis::Server;
+use tower_didt_test_support::sessions::{
     Times, eventually, issuer, list, now, opens, opens_at_once, session, sign_in, token,
     unavailable, warm,
 };
-use tower_didt_test_support::needs_redis;
-use tower_didt_test_support::redis::Server;
 
 /// Robust on a busy machine; the medians are printed.
 const LIMIT: Duration = Duration::from_secs(1);

@@ -11,9 +11,9 @@ use tower::ServiceExt;
 use tower_didt::testing::Wallet;
 use tower_didt::{BoundLogin, DidAuth, OnceOnly, RedisStore, Replay, Session, Verifier};
 
-use crate::support::eventually;
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::Server;
+use tower_didt_test_support::sessions::eventually;
 
 async fn whoami(session: Session) -> String {
     session.issuer().to_string()

@@ -6,13 +6,13 @@ use tower_didt::store::{Minted, NewSession, SessionStore};
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{Issuer, RedisStore, SealedStore, SealingKeys, StoreError, Timestamp};
 
-use crate::proxy::Proxy;
-use crate::support::{
+use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::proxy::Proxy;
+use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::sessions::{
     LIFETIME, Times, eventually, issuer, now, opens, opens_at_once, session, sign_in, token,
     unavailable, warm,
 };
-use tower_didt_test_support::needs_redis;
-use tower_didt_test_support::redis::{ClusterOf, Server};
 
 fn keys() -> SealingKeys {
     SealingKeys::generate().expect("randomness")

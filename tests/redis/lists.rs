@@ -7,9 +7,9 @@ use std::time::Duration;
 use tower_didt::store::{MAX_ENDED_PER_MINT, Minted, PageRequest, SessionStore};
 use tower_didt::{Issuer, RedisStore, SessionLimit};
 
-use crate::support::{issuer, list, now, opens, session, sign_in, unavailable};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::Server;
+use tower_didt_test_support::sessions::{issuer, list, now, opens, session, sign_in, unavailable};
 
 /// Writes sessions as versions without an index did, numbered from `first` to `last`.
 const OLDER_VERSION: &str = r#"
@@ -29,7 +29,8 @@ fn key(issuer: Issuer, name: &str) -> String {
 }
 
 fn write_as_older_version(server: &Server, issuer: Issuer, first: usize, last: usize) {
-    let (sessions, ends) = (key(issuer, "s"), now().plus(crate::support::LIFETIME).as_secs());
+    let (sessions, ends) =
+        (key(issuer, "s"), now().plus(tower_didt_test_support::sessions::LIFETIME).as_secs());
     let [first, last, ends] = [first.to_string(), last.to_string(), ends.to_string()];
     let issuer = issuer.to_string();
     let answer =

@@ -21,15 +21,12 @@ mod http;
 mod ledger;
 mod lists;
 mod order;
-#[allow(dead_code, reason = "shared with the tests of other stores")]
-mod proxy;
 mod resharding;
 #[cfg(feature = "sealed")]
 mod revoked_tokens;
 mod runtimes;
 mod secrets;
 mod sentinel;
-mod support;
 #[cfg(feature = "redis-tls")]
 mod tls;
 mod two_processes;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tower_didt::RedisStore;
 use tower_didt::store::SessionStore;
 
-use crate::proxy::Proxy;
-use crate::support::{eventually, issuer, now, sign_in};
 use tower_didt_test_support::needs_redis;
+use tower_didt_test_support::proxy::Proxy;
 use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::sessions::{eventually, issuer, now, sign_in};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

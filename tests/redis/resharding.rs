@@ -9,9 +9,11 @@ use tower_didt::RedisStore;
 use tower_didt::redis::RedisStoreBuilder;
 use tower_didt::store::SessionStore;
 
-use crate::support::{eventually, issuer, now, opens, opens_at_once, sign_in, token, warm};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::ClusterOf;
+use tower_didt_test_support::sessions::{
+    eventually, issuer, now, opens, opens_at_once, sign_in, token, warm,
+};
 
 /// The documented bound: `ping_interval + timeout`, and what a busy machine adds. Without the rule
 /// that a test is about, the wait has no end.
@@ -94,7 +96,7 @@ async fn copied(machine: &Machine, ticket: &str) {
 async fn signed_in(machine: &Machine, user: &str) -> (String, Arc<tower_didt::SessionRecord>) {
     let begin = Instant::now();
     loop {
-        match machine.mint(crate::support::session(user), now()).await {
+        match machine.mint(tower_didt_test_support::sessions::session(user), now()).await {
             Ok(tower_didt::store::Minted::Session { ticket, record }) => {
                 return (ticket.expose_secret().to_owned(), record);
             }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tower_didt::store::{Minted, NewSession, SessionStore, TokenMark, TokenState};
 use tower_didt::{RedisStore, SealedStore, SealingKeys, StoreError, Timestamp};
 
-use crate::support::{LIFETIME, issuer, now, sign_in, token};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::Server;
+use tower_didt_test_support::sessions::{LIFETIME, issuer, now, sign_in, token};
 
 fn before(now: Timestamp, seconds: u64) -> Timestamp {
     now.minus(Duration::from_secs(seconds))

@@ -8,7 +8,7 @@ use tower_didt::{RedisStore, StoreError};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
 
-use crate::support::{in_full, now, opens, opens_at_once, sign_in, warm};
+use tower_didt_test_support::sessions::{in_full, now, opens, opens_at_once, sign_in, warm};
 
 /// These tests are about answers, not about time.
 const PATIENT: Duration = Duration::from_secs(5);

@@ -4,11 +4,11 @@ use tower_didt::redis::{RedisConfigError, RedisWarning};
 use tower_didt::store::{SessionStore, TokenState};
 use tower_didt::{RedisStore, SessionLimit};
 
-use crate::support::{
-    in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token, unavailable, warm,
-};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::sessions::{
+    in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token, unavailable, warm,
+};
 
 const SECRET: &str = "hunter2hunter2";
 

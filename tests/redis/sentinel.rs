@@ -10,7 +10,7 @@ use tower_didt::store::{Minted, SessionStore};
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::sentinel::Watched;
 
-use crate::support::{
+use tower_didt_test_support::sessions::{
     eventually, in_full, now, opens, opens_at_once, session, sign_in, unavailable, warm,
 };
 

@@ -4,11 +4,11 @@ use tower_didt::RedisStore;
 use tower_didt::redis::RedisConfigError;
 use tower_didt::store::SessionStore;
 
-use crate::support::{opens, sign_in, warm};
 use tower_didt_test_support::certificate::Certificate;
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{Server, free_port};
+use tower_didt_test_support::sessions::{opens, sign_in, warm};
 
 const SECRET: &str = "hunter2hunter2";
 

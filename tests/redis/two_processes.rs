@@ -1,91 +1,38 @@
 //! One token presented to two processes at the same time.
 
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use tower_didt::store::{Minted, NewSession, SessionStore, TokenMark};
-use tower_didt::testing::Wallet;
-use tower_didt::{Clock, RedisStore, SystemClock, Verifier};
-
-use crate::support::LIFETIME;
+use tower_didt::RedisStore;
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::{ClusterOf, Server};
+use tower_didt_test_support::two_processes::{self, one_of_200_makes_a_session};
 
-const PRESENTATIONS: usize = 100;
+/// Whether the URL is that of a cluster.
+const CLUSTER: &str = "PRESENT_TO_CLUSTER";
 
 /// The other process: run by the tests below, with a token and where Redis is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by other tests, in a process of its own"]
 async fn present() {
-    let Ok(url) = std::env::var("PRESENT_TO") else { return };
-    let token = std::env::var("PRESENT_TOKEN").expect("a token");
-    let builder = match std::env::var("PRESENT_TO_CLUSTER") {
+    let Some(url) = two_processes::store_url() else { return };
+    let builder = match std::env::var(CLUSTER) {
         Ok(_) => RedisStore::cluster_builder([url]),
         Err(_) => RedisStore::builder(url),
     };
-    let store = builder.with_timeout(std::time::Duration::from_secs(10)).connect().await;
-    let store = store.expect("a store");
-    let now = SystemClock.now();
-    let claim = Verifier::new("app").verify(token, now).expect("a good token");
-    let mark = TokenMark::new(&claim, now.plus(std::time::Duration::from_secs(900)));
-    // Both processes begin at the same time, as far as possible.
-    let begin: f64 = std::env::var("PRESENT_AT").expect("a time").parse().expect("a number");
-    let wait = begin - SystemClock.now().as_secs_f64();
-    tokio::time::sleep(std::time::Duration::from_secs_f64(wait.max(0.0))).await;
-    let mints: Vec<_> = (0..PRESENTATIONS)
-        .map(|_| {
-            let (store, session) = (store.clone(), NewSession::new(mark, now.plus(LIFETIME)));
-            tokio::spawn(async move { store.mint(session, SystemClock.now()).await })
-        })
-        .collect();
-    let (mut sessions, mut refused) = (0, 0);
-    for mint in mints {
-        match mint.await.expect("no panic").expect("an answer") {
-            Minted::Session { .. } => sessions += 1,
-            Minted::AlreadyUsed => refused += 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    println!("\nPRESENTED {sessions} {refused}");
-}
-
-fn present_to(url: &str, cluster: bool) {
-    for round in 0..3 {
-        let token = Wallet::from_seed(format!("alice {round}")).token("app").mint();
-        let begin = SystemClock.now().as_secs_f64() + 1.0;
-        let run = || {
-            let mut command = Command::new(std::env::current_exe().expect("this program"));
-            command.args(["--exact", "two_processes::present", "--ignored", "--nocapture"]);
-            command.env("PRESENT_TO", url).env("PRESENT_TOKEN", &token);
-            command.env("PRESENT_AT", begin.to_string()).stdout(Stdio::piped());
-            if cluster {
-                command.env("PRESENT_TO_CLUSTER", "1");
-            }
-            command.spawn().expect("a process")
-        };
-        let processes = [run(), run()];
-        let (mut sessions, mut refused) = (0, 0);
-        for process in processes {
-            let output = process.wait_with_output().expect("an end");
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let line = text.lines().find_map(|line| line.strip_prefix("PRESENTED ")).expect(&text);
-            let mut counts = line.split(' ').map(|count| count.parse::<usize>().expect("a count"));
-            sessions += counts.next().expect("a count");
-            refused += counts.next().expect("a count");
-        }
-        assert_eq!((sessions, refused), (1, 2 * PRESENTATIONS - 1));
-    }
+    let store = builder.with_timeout(Duration::from_secs(10)).connect().await;
+    two_processes::present(store.expect("a store")).await;
 }
 
 #[test]
 fn of_200_presentations_to_two_processes_one_makes_a_session() {
     needs_redis!();
     let server = Server::start();
-    present_to(&server.url(), false);
+    one_of_200_makes_a_session(&server.url(), &[]);
 }
 
 #[test]
 fn of_200_presentations_to_two_processes_on_a_cluster_one_makes_a_session() {
     needs_redis!();
     let cluster = ClusterOf::masters();
-    present_to(&cluster.urls()[1], true);
+    one_of_200_makes_a_session(&cluster.urls()[1], &[(CLUSTER, "1")]);
 }

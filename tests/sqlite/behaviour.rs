@@ -11,8 +11,10 @@ use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{SessionLimit, SqliteStore, StoreError, Timestamp};
 use tower_didt_test_support::directory::Directory;
 
-use crate::support::{issuer, list, now, opens, session, sign_in, token, unavailable};
 use crate::{place, store};
+use tower_didt_test_support::sessions::{
+    issuer, list, now, opens, session, sign_in, token, unavailable,
+};
 
 /// Patient: the suite is about answers, not about time.
 const PATIENT: Duration = Duration::from_secs(10);

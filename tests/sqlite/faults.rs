@@ -7,8 +7,10 @@ use sqlx::{Connection, SqliteConnection};
 use tower_didt::store::{SessionStore, TokenState};
 use tower_didt::{SqliteStore, StoreError};
 
-use crate::support::{Times, issuer, now, opens, session, sign_in, token, unavailable};
 use crate::{place, store};
+use tower_didt_test_support::sessions::{
+    Times, issuer, now, opens, session, sign_in, token, unavailable,
+};
 
 /// How long the store may take to say that it cannot: its timeout, and what a busy machine adds.
 const LIMIT: Duration = Duration::from_millis(1_500);

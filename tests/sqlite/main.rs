@@ -12,9 +12,6 @@
 
 mod behaviour;
 mod faults;
-#[path = "../redis/support.rs"]
-#[allow(dead_code, reason = "shared with the tests of other stores")]
-mod support;
 mod two_processes;
 
 use tower_didt::SqliteStore;

@@ -6,9 +6,13 @@
 //! directory   temporary folders
 //! http        a raw HTTP/1.1 client
 //! postgres    PostgreSQL and PgBouncer
+//! proxy       a network between a store and its server that can be held up and cut
 //! redis       redis-server, alone or as a cluster
 //! sentinel    a master, its replicas, and Redis Sentinels that watch them
+//! sessions    sessions and tokens for tests of stores
 //! store       a store that fails where a test says so
+//! two_processes  one token presented by two processes at the same time
+//! word        how long word of a change takes from one machine to another
 //! ```
 #![allow(
     clippy::expect_used,
@@ -24,6 +28,10 @@ pub mod child;
 pub mod directory;
 pub mod http;
 pub mod postgres;
+pub mod proxy;
 pub mod redis;
 pub mod sentinel;
+pub mod sessions;
 pub mod store;
+pub mod two_processes;
+pub mod word;

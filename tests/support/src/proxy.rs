@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Weather {
     Fine,
     /// Nothing passes; both ends believe that they are connected.
@@ -25,15 +25,18 @@ enum Weather {
 }
 
 /// Passes bytes on, as long as it is told to.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
     target: Arc<AtomicU16>,
     weather: Arc<watch::Sender<Weather>>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
-    pub(crate) async fn before(port: u16) -> Self {
+    /// In front of a server on this port.
+    pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let target = Arc::new(AtomicU16::new(port));
         let target_there = Arc::clone(&target);
@@ -59,42 +62,48 @@ impl Proxy {
         Self { port: own, target, weather, task }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The `redis://` URL of the way through it.
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn postgres_url(&self) -> String {
+    /// The `postgres://` URL of the way through it.
+    pub fn postgres_url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
 
     /// Connections that are made from now on lead to another port.
-    pub(crate) fn lead_to(&self, port: u16) {
+    pub fn lead_to(&self, port: u16) {
         self.target.store(port, Ordering::Relaxed);
     }
 
-    pub(crate) fn hold_up(&self) {
+    /// Holds everything up.
+    pub fn hold_up(&self) {
         self.weather.send_replace(Weather::HeldUp);
     }
 
     /// Holds answers up from when the client says `words`.
-    pub(crate) fn hold_up_answers_after(&self, words: &'static [u8]) {
+    pub fn hold_up_answers_after(&self, words: &'static [u8]) {
         self.weather.send_replace(Weather::AnswersHeldUpAfter(words));
     }
 
     /// Whether answers are held up.
-    pub(crate) fn holds_answers_up(&self) -> bool {
+    pub fn holds_answers_up(&self) -> bool {
         *self.weather.borrow() == Weather::AnswersHeldUp
     }
 
-    pub(crate) fn hold_up_messages(&self) {
+    /// Holds messages about changes up.
+    pub fn hold_up_messages(&self) {
         self.weather.send_replace(Weather::MessagesHeldUp);
     }
 
-    pub(crate) fn cut(&self) {
+    /// Closes connections, new ones too.
+    pub fn cut(&self) {
         self.weather.send_replace(Weather::Cut);
     }
 
-    pub(crate) fn mend(&self) {
+    /// Lets everything pass again.
+    pub fn mend(&self) {
         self.weather.send_replace(Weather::Fine);
     }
 }
@@ -109,7 +118,7 @@ async fn until_cut(mut weather: watch::Receiver<Weather>) {
     let _ = weather.wait_for(|weather| *weather == Weather::Cut).await;
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Side {
     Client,
     Server,

@@ -1,4 +1,4 @@
-//! What the tests have in common.
+//! Sessions and tokens for tests of stores.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,19 +7,22 @@ use tower_didt::store::{Minted, NewSession, PageRequest, SessionStore, TokenMark
 use tower_didt::testing::Wallet;
 use tower_didt::{Clock, Issuer, SessionRecord, StoreError, SystemClock, Timestamp, Verifier};
 
-pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+/// How long the sessions live.
+pub const LIFETIME: Duration = Duration::from_secs(3600);
 
-pub(crate) fn now() -> Timestamp {
+/// What the clock says.
+pub fn now() -> Timestamp {
     SystemClock.now()
 }
 
-pub(crate) fn issuer(seed: &str) -> Issuer {
+/// The issuer of a user's wallet.
+pub fn issuer(seed: &str) -> Issuer {
     Wallet::from_seed(seed).issuer()
 }
 
 /// The mark of a new token of a user's. Dated a second ahead, as a client's clock may be, so
 /// that it is younger than every sign-out everywhere that has returned.
-pub(crate) fn token(seed: &str) -> TokenMark {
+pub fn token(seed: &str) -> TokenMark {
     let (end, now) = (now().plus(Duration::from_secs(900)), now().plus(Duration::from_secs(1)));
     let token = Wallet::from_seed(seed).token("app").issued_at(now).mint();
     let claim = Verifier::new("app").verify(token, now).expect("a good token");
@@ -27,12 +30,12 @@ pub(crate) fn token(seed: &str) -> TokenMark {
 }
 
 /// A session that a new token asks for.
-pub(crate) fn session(seed: &str) -> NewSession {
+pub fn session(seed: &str) -> NewSession {
     NewSession::new(token(seed), now().plus(LIFETIME))
 }
 
 /// A session: the cookie's value and the record.
-pub(crate) async fn sign_in(store: &impl SessionStore, seed: &str) -> (String, Arc<SessionRecord>) {
+pub async fn sign_in(store: &impl SessionStore, seed: &str) -> (String, Arc<SessionRecord>) {
     match store.mint(session(seed), now()).await.expect("an answer") {
         Minted::Session { ticket, record } => (ticket.expose_secret().to_owned(), record),
         other => panic!("{other:?}"),
@@ -40,23 +43,23 @@ pub(crate) async fn sign_in(store: &impl SessionStore, seed: &str) -> (String, A
 }
 
 /// The first page of an issuer's sessions.
-pub(crate) async fn list(store: &impl SessionStore, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
+pub async fn list(store: &impl SessionStore, issuer: Issuer) -> Vec<Arc<SessionRecord>> {
     let page = store.sessions_of(issuer, PageRequest::first(), now()).await;
     page.expect("an answer").sessions
 }
 
 /// Whether a cookie opens a session.
-pub(crate) async fn opens(store: &impl SessionStore, ticket: &str) -> bool {
+pub async fn opens(store: &impl SessionStore, ticket: &str) -> bool {
     store.load(ticket, now()).await.expect("an answer").is_some()
 }
 
 /// Whether a cookie opens a session without anybody being asked.
-pub(crate) fn opens_at_once(store: &impl SessionStore, ticket: &str) -> bool {
+pub fn opens_at_once(store: &impl SessionStore, ticket: &str) -> bool {
     matches!(store.load(ticket, now()).try_now(), Ok(Ok(Some(_))))
 }
 
 /// Loads a session until this process has a copy of it.
-pub(crate) async fn warm(store: &impl SessionStore, ticket: &str) {
+pub async fn warm(store: &impl SessionStore, ticket: &str) {
     eventually(async || {
         let _ = store.load(ticket, now()).await;
         opens_at_once(store, ticket)
@@ -65,7 +68,7 @@ pub(crate) async fn warm(store: &impl SessionStore, ticket: &str) {
 }
 
 /// Waits until something holds, thirty seconds at most; how long it took.
-pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) -> Duration {
+pub async fn eventually(holds: impl AsyncFn() -> bool) -> Duration {
     let begin = Instant::now();
     while !holds().await {
         assert!(begin.elapsed() < Duration::from_secs(30), "it never holds");
@@ -76,7 +79,7 @@ pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) -> Duration {
 
 /// Checks that this is an error of an unreachable store.
 #[track_caller]
-pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> StoreError {
+pub fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> StoreError {
     match answer {
         Err(error @ StoreError::Unavailable(_)) => error,
         other => panic!("expected that the store is unavailable, got {other:?}"),
@@ -84,7 +87,7 @@ pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> 
 }
 
 /// The error and all that it says about its causes.
-pub(crate) fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = format!("{error} {error:?}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -95,23 +98,28 @@ pub(crate) fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Some of many times.
-pub(crate) struct Times(Vec<Duration>);
+#[derive(Debug)]
+pub struct Times(Vec<Duration>);
 
 impl Times {
-    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
+    /// In any order.
+    pub fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self(times)
     }
 
-    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+    /// Not longer than so many of a hundred.
+    pub fn percentile(&self, percent: usize) -> Duration {
         self.0[(self.0.len() * percent / 100).min(self.0.len() - 1)]
     }
 
-    pub(crate) fn median(&self) -> Duration {
+    /// The one in the middle.
+    pub fn median(&self) -> Duration {
         self.percentile(50)
     }
 
-    pub(crate) fn report(&self, what: &str) {
+    /// Prints median, p99 and the longest.
+    pub fn report(&self, what: &str) {
         println!(
             "{what}: median {:.1?}, p99 {:.1?}, longest {:.1?} of {}",
             self.median(),
