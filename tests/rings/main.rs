@@ -67,6 +67,20 @@ fn files_use_each_other_in_no_circle_but_one() {
     assert_eq!(lines(&program.circles(&[])), "", "files that use each other");
 }
 
+/// Code that several crates need is a crate, and not a file that each of them compiles again.
+#[test]
+fn no_file_is_compiled_twice() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let attribute = concat!("#[", "path");
+    let folders = ["src", "tests", "didt", "examples", "benches", "fuzz/src", "fuzz/fuzz_targets"];
+    let found: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| files(&root.join(folder)))
+        .filter(|file| fs::read_to_string(file).expect("readable").contains(attribute))
+        .collect();
+    assert!(found.is_empty(), "these take modules from elsewhere: {found:?}");
+}
+
 #[test]
 fn the_test_sees_a_circle_through_imports_paths_and_macros() {
     let circle = |files: [&str; 3]| {

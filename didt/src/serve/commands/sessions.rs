@@ -23,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// See who is signed in at a running `didt serve`, and sign people out
 ///
 /// Asks the private listener that the settings name (`listen.private`), with the administrators'
-/// secret (`admin.secret_file`). Sealed sessions live in their cookies: they can be ended, and not listed.
+/// secret (`admin.secret_file`). Sessions in memory and in Redis are listed; other stores can end
+/// sessions, and do not list who has them.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Sessions {
@@ -257,7 +258,7 @@ async fn ask<T: DeserializeOwned>(
             Err(Failed::Asking("the server has no administration, or is an older one".to_owned()))
         }
         StatusCode::NOT_IMPLEMENTED => Err(Failed::Asking(
-            "the store does not know: sealed sessions live in their cookies".to_owned(),
+            "this store does not list who is signed in: only memory and Redis do".to_owned(),
         )),
         StatusCode::SERVICE_UNAVAILABLE => {
             Err(Failed::Asking("the store does not answer".to_owned()))
