@@ -11,7 +11,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
@@ -34,7 +34,8 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| {
                 paths = ['/public/**']\n";
     let file = Some(("policy.toml", text));
     let sources = Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read };
-    Loaded::new(&sources).expect("a policy").config.policy
+    let config = Loaded::new(&sources).expect("a policy").config;
+    Arc::into_inner(config).expect("its only owner").policy
 });
 
 /// Method, scheme, host and request target, one a line, of any bytes: what is accepted is the same

@@ -39,7 +39,8 @@ test("a token that is bound to no browser makes one session and opens doors else
   const { page: other } = await open(thief, demo.url);
   const stolen = await token(own);
   assert.equal(await present(own, stolen), 200);
-  assert.equal(await present(other, stolen), 200, "this is what bound login is for");
+  assert.equal(await present(other, stolen, "/me"), 200, "this is what bound login is for");
+  assert.equal(await present(other, stolen), 401, "a route that signs in gives a session or refuses");
   assert.equal(await cookie(thief), undefined, "but no session");
 });
 

@@ -123,12 +123,13 @@ export const token = (page, attachment, email = "ada@example.com") =>
 export const challenge = (page) =>
   page.evaluate(async () => (await (await fetch("/challenge", { method: "POST" })).json()).challenge);
 
-// The status of a request that presents a token.
-export const present = (page, token) =>
-  page.evaluate(async (token) => {
+// The status of a request that presents a token: to sign in, or for another page.
+export const present = (page, token, path = "/sign-in") =>
+  page.evaluate(async ([token, path]) => {
     const headers = { Authorization: `Bearer ${token}` };
-    return (await fetch("/sign-in", { method: "POST", headers })).status;
-  }, token);
+    const method = path === "/sign-in" ? "POST" : "GET";
+    return (await fetch(path, { method, headers })).status;
+  }, [token, path]);
 
 // The status of a request of the page's own.
 export const status = (page, path, method = "GET") =>

@@ -89,3 +89,30 @@ async fn the_sdk_for_python_reads_the_same_users() {
     })
     .await;
 }
+
+/// The guide on migrating shows a server with Magic's SDK beside ours, so the former must work.
+#[tokio::test]
+async fn the_server_that_the_guide_on_migrating_starts_from_signs_in_and_out() {
+    let Some(folder) = sdks() else { return };
+    let stub = stub();
+    stub.add_user(TestUser::new(issuer("ada")).email("ada@example.com"));
+    let server = stub.serve().await.expect("a server");
+    let wallet = Wallet::from_seed("ada");
+    let mut node = Command::new("node");
+    node.arg(script("migrating.mjs")).arg(&folder).args([&server.url(), KEY]);
+    node.arg(wallet.token(APP).mint());
+    node.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/migrating.md"));
+    let output = tokio::task::spawn_blocking(move || node.output()).await;
+    let output = output.expect("no panic").expect("node");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answers: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        answers,
+        json!({
+            "login": { "email": "ada@example.com" },
+            "user": { "issuer": wallet.issuer(), "email": "ada@example.com" },
+            "logout": 204,
+        })
+    );
+    assert_eq!(stub.signed_out(), [wallet.issuer()]);
+}
