@@ -11,6 +11,8 @@ use http::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::email::Email;
 use super::error::{MagicError, NotUnderstood, Unavailable};
@@ -187,13 +189,13 @@ fn check_status(answer: &Response<Bytes>, about_user: bool) -> Result<(), MagicE
 }
 
 /// Whole seconds, or a date (RFC 9110, section 10.2.3), which counts from the answer's own `Date`:
-/// the clocks need not agree.
+/// the clocks need not agree. Dates in the two forms that no sender may use any more say nothing.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let date = |name| httpdate::parse_http_date(text(name)?).ok();
+    let date = |name| OffsetDateTime::parse(text(name)?, &Rfc2822).ok();
     let wait = match text(RETRY_AFTER)?.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => date(RETRY_AFTER)?.duration_since(date(DATE)?).unwrap_or_default(),
+        Err(_) => (date(RETRY_AFTER)? - date(DATE)?).try_into().unwrap_or_default(),
     };
     Some(wait.min(MAX_RETRY_AFTER))
 }
@@ -288,6 +290,9 @@ mod tests {
             ("Fri, 31 Dec 9999 23:59:59 GMT", Some(DATE_SENT), Some(3600)),
             ("Wed, 21 Oct 2026 07:28:30 GMT", None, None),
             ("Wed, 21 Oct 2026 07:28:30 GMT", Some("now"), None),
+            ("Wednesday, 21-Oct-26 07:28:30 GMT", Some(DATE_SENT), None),
+            ("Wed Oct 21 07:28:30 2026", Some(DATE_SENT), None),
+            ("Wed, 31 Feb 2026 07:28:30 GMT", Some(DATE_SENT), None),
             ("-1", None, None),
             ("1.5", None, None),
             ("soon", Some(DATE_SENT), None),
