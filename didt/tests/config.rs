@@ -703,6 +703,7 @@ mod reference {
             "assertion",
             "sign_in",
             "limits",
+            "rates",
             "log",
         ];
         for line in REFERENCE.lines().filter_map(|line| line.strip_prefix("| `")) {

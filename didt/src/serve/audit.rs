@@ -9,9 +9,9 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use http::HeaderValue;
 use http::header::HOST;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 use tower_didt::magic::Email;
 use tower_didt::{Issuer, Session, SessionHandle};
 use tracing::field::{DisplayValue, display};
@@ -141,6 +141,34 @@ pub(crate) fn revoked(
         host = shown(host.as_ref()),
         path = shown(path.as_ref()),
         "revoked by an administrator",
+    );
+}
+
+/// The target of lines about requests, where they are asked for.
+pub(crate) const ACCESS: &str = "didt::access";
+
+/// A gateway asked about a request, and this is the status of the answer. `who` asked is not always known.
+pub(crate) fn access(
+    status: StatusCode,
+    who: Option<&Party>,
+    client: Option<IpAddr>,
+    at: &str,
+    asked: &Asked,
+) {
+    let Asked { method, host, path, rule } = asked;
+    info!(
+        target: ACCESS,
+        event = "access",
+        status = status.as_u16(),
+        issuer = shown(who.map(|who| who.issuer)),
+        email = shown(who.and_then(|who| who.email.as_ref())),
+        client = shown(client),
+        at,
+        method = shown(method.as_ref()),
+        host = shown(host.as_ref()),
+        path = shown(path.as_ref()),
+        rule = shown(rule.as_ref()),
+        "checked",
     );
 }
 

@@ -1,8 +1,10 @@
 //! What is measured, for Prometheus.
 
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -75,6 +77,14 @@ pub(crate) fn describe() {
         "Lines of the log that could not wait for the reader of standard error, by kind."
     );
     describe_gauge!("didt_connections", "Connections that are open, by listener.");
+    describe_counter!(
+        "didt_refusals_total",
+        "Checks that were not answered with 200, by reason and rule."
+    );
+    describe_counter!(
+        "didt_rate_limited_total",
+        "Requests that were refused before their token was looked at, by limit."
+    );
     describe_gauge!(
         "didt_config_generation",
         "Readings of the settings that took effect, the one at the start included."
@@ -95,6 +105,41 @@ pub(crate) fn describe() {
     gauge!("process_start_time_seconds").set(began.as_secs_f64());
 }
 
+/// How many names of rules are labels of a metric; those of further ones, which reloads may bring, are
+/// `other`. Reasons are words of the program.
+const MAX_RULE_LABELS: usize = 256;
+
+static RULE_LABELS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Counts a check that was not answered with 200.
+pub(crate) fn refusal(reason: &'static str, rule: Option<&str>) {
+    let rule = rule.map_or_else(|| "none".to_owned(), rule_label);
+    counter!("didt_refusals_total", "reason" => reason, "rule" => rule).increment(1);
+}
+
+fn rule_label(name: &str) -> String {
+    if RULE_LABELS.read().unwrap_or_else(PoisonError::into_inner).contains(name) {
+        return name.to_owned();
+    }
+    let mut labels = RULE_LABELS.write().unwrap_or_else(PoisonError::into_inner);
+    if labels.len() < MAX_RULE_LABELS {
+        labels.insert(name.to_owned());
+    }
+    if labels.contains(name) { name.to_owned() } else { "other".to_owned() }
+}
+
 /// Something else measures already.
 #[derive(Debug)]
 pub(crate) struct CannotMeasure;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rules_are_labels_within_bounds() {
+        let labels: BTreeSet<_> =
+            (0..2 * MAX_RULE_LABELS).map(|number| rule_label(&format!("r{number}"))).collect();
+        assert!(labels.len() <= MAX_RULE_LABELS + 1 && labels.contains("other"));
+    }
+}

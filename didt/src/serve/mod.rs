@@ -25,8 +25,10 @@ mod people;
 pub(crate) mod policy;
 mod private;
 pub(crate) mod public;
+mod rates;
 pub(crate) mod run;
 mod server;
 mod systemd;
 #[cfg(test)]
 mod test_support;
+mod trace;

@@ -9,6 +9,7 @@ use axum::response::Response;
 use tower_didt::magic::Magic;
 use tower_didt::page::SignInPage;
 use tower_didt::{Clock, DidAuth};
+use tracing::Instrument;
 
 use super::assertion::{InvalidKey, Signer};
 use super::audit::Audit;
@@ -16,7 +17,8 @@ use super::check::Checks;
 use super::config::Config;
 use super::cors::{self, Cors};
 use super::peer::{Client, Peer};
-use super::{auth, check};
+use super::rates::{self, Counted, Meter};
+use super::{auth, check, trace};
 
 /// The endpoints for browsers and clients, and those for gateways.
 ///
@@ -30,11 +32,14 @@ pub(crate) fn router(
     auth: &DidAuth,
     page: Option<SignInPage>,
     magic: Option<Magic>,
+    counted: &Arc<Counted>,
     clock: Arc<dyn Clock>,
 ) -> Result<Router, InvalidKey> {
     let signer = config.assertion.as_ref().map(Signer::new).transpose()?.map(Arc::new);
     let cors = Cors::new(&config.trusted_origins);
+    let meter = Meter::new(config, counted, Arc::clone(&clock));
     let checks = Arc::new(Checks {
+        meter: meter.clone(),
         cors: cors.clone(),
         config: Arc::clone(config),
         auth: auth.clone(),
@@ -47,12 +52,13 @@ pub(crate) fn router(
     let magic = magic.filter(|_| signs_out);
     let prefix = &config.public.prefix;
     let auth = auth::router(auth, prefix, renews, signer.as_ref(), page, magic);
+    let auth = auth.layer(middleware::from_fn_with_state(meter, rates::keep));
     let auth = auth.layer(middleware::from_fn_with_state(cors, cors::share));
     let routes = Router::new().merge(auth).merge(check::router(&checks));
     Ok(routes.layer(middleware::from_fn_with_state(Arc::clone(config), introduce_client)))
 }
 
-/// Finds out where a request comes from, and hands over what writes that down.
+/// Finds out where a request comes from and which trace it belongs to, and hands over what writes that down.
 async fn introduce_client(
     State(config): State<Arc<Config>>,
     mut request: Request,
@@ -63,5 +69,6 @@ async fn introduce_client(
         .map_or(Client(None), |peer| Client::new(peer, request.headers(), &config.trusted_proxies));
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(Audit::new(&config.log));
-    next.run(request).await
+    let span = trace::span(request.headers());
+    next.run(request).instrument(span).await
 }

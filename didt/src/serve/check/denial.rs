@@ -1,7 +1,7 @@
 //! Why a check says no although the layer said nothing: one table.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::super::denial_reason::FRESH_LOGIN_REQUIRED;
@@ -35,6 +35,8 @@ pub(crate) enum Denial {
     NotYetKnown,
     /// The rule asks for a session younger than this many seconds.
     Stale { max_age: u64 },
+    /// Too many tokens of this client were refused: another is looked at in so many seconds.
+    TooMany { seconds: u64 },
     /// The assertion could not be signed.
     Unsigned,
 }
@@ -55,6 +57,7 @@ impl Denial {
             Self::UnknownUser => "unknown_user",
             Self::NotYetKnown => "magic_unavailable",
             Self::Stale { .. } => FRESH_LOGIN_REQUIRED,
+            Self::TooMany { .. } => "rate_limited",
             Self::Unsigned => "assertion_unsigned",
         }
     }
@@ -98,6 +101,7 @@ impl Denial {
             Self::Unsigned | Self::NotYetKnown => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
             }
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::UnknownUser => (StatusCode::FORBIDDEN, "unknown_user"),
             _ => (StatusCode::FORBIDDEN, "forbidden"),
         };
@@ -105,6 +109,9 @@ impl Denial {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Self::TooMany { seconds } = self {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
@@ -148,6 +155,7 @@ mod tests {
             (Denial::UnknownUser, "unknown_user", 403, false, false),
             (Denial::NotYetKnown, "magic_unavailable", 503, false, false),
             (Denial::Stale { max_age: 600 }, "fresh_login_required", 401, true, false),
+            (Denial::TooMany { seconds: 3 }, "rate_limited", 429, false, false),
             (Denial::Unsigned, "assertion_unsigned", 503, false, true),
         ];
         for (denial, name, status, challenge, mistake) in rows {

@@ -15,6 +15,7 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tonic::{Request, Response, Status};
+use tracing::Instrument;
 
 use super::Checks;
 use super::denial::Denial;
@@ -22,6 +23,7 @@ use super::question::{Kind, Original, Question};
 use super::stated::names_no_other_host;
 use crate::serve::config::IdentityHeaders;
 use crate::serve::peer::{Client, Peer};
+use crate::serve::trace;
 
 /// The most that a question may take: heads are limited far below, and bodies are not asked for.
 const MAX_QUESTION_BYTES: usize = 256 * 1024;
@@ -52,8 +54,11 @@ impl Authorization for Service {
             Ok(original) => Client::new(peer, &original.headers, proxies).0,
             Err(_) => None,
         };
+        let span = original
+            .as_ref()
+            .map_or_else(|_| tracing::Span::none(), |original| trace::span(&original.headers));
         let question = Question { kind: Kind::Envoy, peer, client, original };
-        let answer = self.0.check(question).await;
+        let answer = self.0.check(question).instrument(span).await;
         Ok(Response::new(if answer.status() == StatusCode::OK {
             allowed(answer.headers(), &self.0.config.identity)
         } else {

@@ -45,8 +45,11 @@ use super::audit::{self, Asked, Audit};
 use super::config::Config;
 use super::cors::Cors;
 use super::denial_reason;
+use super::measures;
 use super::peer::Peer;
 use super::policy::{Access, Rule, Target};
+use super::rates::{Meter, TooMany};
+use super::trace::{self, TRACEPARENT};
 
 /// The endpoints over HTTP, whatever the question's own method. Their own query takes no part:
 /// Caddy appends the client's to it. A wildcard means at least one character, so Envoy has two
@@ -76,6 +79,13 @@ pub(crate) fn router(checks: &Arc<Checks>) -> Router {
     router.with_state(Arc::clone(checks)).merge(envoy_grpc::router(checks))
 }
 
+/// What is known of a question, for the log.
+#[derive(Debug, Default)]
+struct Known<'a> {
+    rule: Option<&'a Rule>,
+    caller: Option<Session>,
+}
+
 /// Everything that a check needs.
 #[derive(Debug)]
 pub(crate) struct Checks {
@@ -86,30 +96,55 @@ pub(crate) struct Checks {
     pub(crate) signer: Option<Arc<Signer>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cors: Cors,
+    pub(crate) meter: Meter,
 }
 
 impl Checks {
     /// The answer to a gateway's question: exactly 200 lets the request pass.
     pub(crate) async fn check(&self, question: Question) -> Response<Bytes> {
         let (kind, client) = (question.kind, question.client);
-        let place = self.place(client);
         let asked_by = question.original.as_ref().ok();
         let origin = asked_by.and_then(|original| self.cors.allowed(&original.headers));
         let told = asked_by.map(|original| {
             let Original { method, scheme, host, uri, .. } = original;
             [method, scheme, host, uri].map(Bytes::clone)
         });
-        let mut caller = None;
-        let mut response = self.consider(question, &mut caller).await.unwrap_or_else(|denial| {
+        let has_token =
+            asked_by.is_some_and(|original| original.headers.contains_key(AUTHORIZATION));
+        let trace = asked_by.and_then(|original| {
+            let named = trace::trace_id(&original.headers)?;
+            original.headers.get(TRACEPARENT).filter(|_| !named.is_empty()).cloned()
+        });
+        let mut known = Known::default();
+        let considered = self.consider(question, &mut known).await;
+        let mut response = considered.unwrap_or_else(|denial| {
             if let Some(mistake) = denial.mistake() {
                 tracing::warn!(gateway = kind.name(), "{mistake}");
             }
             denial.response()
         });
+        let rule = known.rule.map(|rule| rule.name.as_str());
+        let audit = Audit::new(&self.config.log);
+        let who = known.caller.as_ref().map(|caller| audit.party(caller));
         if let Some(reason) = reason(&response) {
-            let audit = Audit::new(&self.config.log);
-            let who = caller.as_ref().map(|caller| audit.party(caller));
-            audit::refusal(reason, who.as_ref(), client, kind.name(), &self.asked(told, place));
+            measures::refusal(reason, rule);
+            // With that, every visit begins.
+            if reason != Rejection::MissingCredentials.name() {
+                let asked = asked(told.clone(), rule);
+                audit::refusal(reason, who.as_ref(), client, kind.name(), &asked);
+            }
+        }
+        if has_token
+            && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&response.status())
+        {
+            self.meter.refused(client);
+        }
+        if self.config.log.access {
+            let asked = asked(told, rule);
+            audit::access(response.status(), who.as_ref(), client, kind.name(), &asked);
+        }
+        if let Some(trace) = trace {
+            response.headers_mut().insert(TRACEPARENT, trace);
         }
         if response.status() == StatusCode::OK && !kind.forbids_storing() {
             response.headers_mut().remove(SET_COOKIE);
@@ -133,28 +168,16 @@ impl Checks {
         response
     }
 
-    /// For the log: what was asked about, and the rule for it.
-    fn asked(&self, told: Option<[Bytes; 4]>, place: Option<IpAddr>) -> Asked {
-        let Some([method, scheme, host, uri]) = told else { return Asked::default() };
-        match Target::new(&method, &scheme, &host, &uri) {
-            Ok(target) => Asked {
-                rule: self.config.policy.rule_for(&target, place).map(|rule| rule.name.clone()),
-                ..Asked::raw(&method, target.host.as_bytes(), target.path.as_bytes())
-            },
-            Err(_) => Asked::raw(&method, &host, &uri),
-        }
-    }
-
     /// Where the client is. A trusted proxy is nobody's place: it did not say who asked it.
     fn place(&self, client: Option<IpAddr>) -> Option<IpAddr> {
         client.filter(|client| !self.config.trusted_proxies.contain(Peer::Ip(*client)))
     }
 
-    /// Answers, and says who the caller is as soon as that is known.
-    async fn consider(
-        &self,
+    /// Answers, and says which rule decides and who the caller is as soon as that is known.
+    async fn consider<'a>(
+        &'a self,
         question: Question,
-        caller: &mut Option<Session>,
+        known: &mut Known<'a>,
     ) -> Result<Response<Bytes>, Denial> {
         if !self.config.trusted_proxies.contain(question.peer) {
             return Err(Denial::UntrustedProxy);
@@ -165,13 +188,18 @@ impl Checks {
         let Original { method, scheme, host, uri, .. } = &original;
         let target = Target::new(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
         let rule = self.config.policy.rule_for(&target, place).ok_or(Denial::ClientUnknown)?;
+        known.rule = Some(rule);
         if rule.access == Access::Public {
             return self
                 .pass(None)
                 .map(|passed| Self::hand_on(passed, &original, question.kind, rule));
         }
+        if original.headers.contains_key(AUTHORIZATION) {
+            let looked_at = self.meter.looks_at_tokens(question.client);
+            looked_at.map_err(|TooMany(seconds)| Denial::TooMany { seconds })?;
+        }
         let request = original.request(&target)?;
-        let answer = self.ask_layer(request, rule, caller).await?;
+        let answer = self.ask_layer(request, rule, &mut known.caller).await?;
         Ok(Self::hand_on(answer, &original, question.kind, rule))
     }
 
@@ -276,8 +304,17 @@ fn sent_to(denial: Denial, page: &str, target: &str) -> Result<Response<Bytes>, 
 fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     let extensions = response.extensions();
     let layer = extensions.get().map(Rejection::name);
-    let name = extensions.get().copied().map(Denial::name).or(layer)?;
-    (name != Rejection::MissingCredentials.name()).then_some(name)
+    extensions.get().copied().map(Denial::name).or(layer)
+}
+
+/// For the log: what was asked about, and the rule for it.
+fn asked(told: Option<[Bytes; 4]>, rule: Option<&str>) -> Asked {
+    let Some([method, scheme, host, uri]) = told else { return Asked::default() };
+    let asked = match Target::new(&method, &scheme, &host, &uri) {
+        Ok(target) => Asked::raw(&method, target.host.as_bytes(), target.path.as_bytes()),
+        Err(_) => Asked::raw(&method, &host, &uri),
+    };
+    Asked { rule: rule.map(str::to_owned), ..asked }
 }
 
 /// The reason as far as it helps the client.

@@ -88,9 +88,14 @@ pub(crate) const KEYS: &[&str] = &[
     "limits.request_timeout",
     "limits.write_timeout",
     "limits.shutdown_timeout",
+    "rates.sign_ins",
+    "rates.sign_ins_per_issuer",
+    "rates.denials",
+    "rates.exempt_networks",
     "log.format",
     "log.level",
     "log.personal",
+    "log.access",
 ];
 
 /// What begins the name of an environment variable that is a setting.

@@ -23,6 +23,7 @@ mod value;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub(crate) use self::origin::Origin;
 pub(crate) use self::settings::Setting;
 use self::settings::Settings;
 use super::peer::TrustedProxies;
-use super::policy::Policy;
+use super::policy::{Network, Policy};
 
 /// Where settings come from.
 pub(crate) struct Sources<'a> {
@@ -151,6 +152,7 @@ pub(crate) struct Config {
     pub(crate) sign_in: Option<SignIn>,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
+    pub(crate) rates: Rates,
     pub(crate) log: Log,
 }
 
@@ -169,6 +171,7 @@ impl Config {
         let assertion = sections::assertion(settings)?;
         let sign_in = sections::sign_in(settings, &public.prefix)?;
         let limits = sections::limits(settings)?;
+        let rates = sections::rates(settings)?;
         let log = sections::log(settings)?;
         let policy =
             rules::policy(settings, document, sessions.lifetimes.absolute(), magic.is_some())?;
@@ -187,6 +190,7 @@ impl Config {
             sign_in,
             policy,
             limits,
+            rates,
             log,
         })
     }
@@ -402,12 +406,27 @@ impl Default for Limits {
     }
 }
 
+/// How often a client may sign in or be refused, per minute. `None` means any number, the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rates {
+    /// Attempts to sign in, by a client's network.
+    pub(crate) sign_ins: Option<NonZeroU32>,
+    /// Sign-ins of one issuer.
+    pub(crate) sign_ins_per_issuer: Option<NonZeroU32>,
+    /// Tokens that are refused, by a client's network.
+    pub(crate) denials: Option<NonZeroU32>,
+    /// Clients without limits.
+    pub(crate) exempt: Vec<Network>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Log {
     pub(crate) format: LogFormat,
     pub(crate) level: LogLevel,
     /// Whether audit events name e-mail addresses.
     pub(crate) personal: bool,
+    /// Whether each check is logged. Defaults to no.
+    pub(crate) access: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -42,7 +42,7 @@ where
     let lines = fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     let (filter, handle) = reload::Layer::new(wanted(log.level));
     (registry().with(lines.with_filter(filter)), Level(handle))
@@ -62,6 +62,7 @@ fn wanted(level: LogLevel) -> Targets {
         .with_target("didt", level)
         .with_target("tower_didt", level)
         .with_target(audit::TARGET, LevelFilter::INFO)
+        .with_target(audit::ACCESS, LevelFilter::INFO)
         .with_target(queue::TARGET, LevelFilter::WARN)
 }
 
@@ -97,7 +98,7 @@ mod tests {
     fn logged(format: LogFormat, level: LogLevel, act: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let log = Log { format, level, personal: false };
+        let log = Log { format, level, ..Log::default() };
         let (subscriber, _) = subscriber(&log, move || writer.clone());
         tracing::subscriber::with_default(subscriber, act);
         let bytes = lines.0.lock().expect("no panic inside").clone();

@@ -10,6 +10,7 @@ use super::tls_of;
 use crate::serve::config::{Changes, Config, Given, Limits, Loaded, PrivateListener};
 use crate::serve::did_auth::{self, Opened};
 use crate::serve::measures::Measures;
+use crate::serve::rates::Counted;
 use crate::serve::server::{Serving, Stop, Tls};
 use crate::serve::{people, private, public};
 
@@ -33,6 +34,7 @@ pub(super) struct Around {
     pub(super) measures: Measures,
     /// What the public listener hears.
     pub(super) stop: Stop,
+    pub(super) counted: Arc<Counted>,
 }
 
 /// What the listeners serve of a generation.
@@ -191,8 +193,9 @@ impl Parts {
         let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth, prefix)).transpose();
         let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
         let clock = Arc::new(SystemClock);
-        let router = public::router(&loaded.config, &auth, page, magic.clone(), clock)
-            .map_err(StartError::Assertion)?;
+        let router =
+            public::router(&loaded.config, &auth, page, magic.clone(), &around.counted, clock)
+                .map_err(StartError::Assertion)?;
         let served = Served {
             public: Serving::new(router, tls.clone(), config.limits.clone()),
             private: config.private.as_ref().map(|PrivateListener { admin_secret, .. }| {

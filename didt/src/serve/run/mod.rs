@@ -70,7 +70,7 @@ async fn start(
     let mut signals = Signals::new().map_err(StartError::Signals)?;
 
     let stoppers = Stoppers { public: Stopper::new(), private: Stopper::new() };
-    let around = Around { measures, stop: stoppers.public.stop() };
+    let around = Around { measures, stop: stoppers.public.stop(), counted: Arc::default() };
     let tls = tls_of(&loaded.config)?;
     let first = tokio::select! {
         first = Generation::first(given, loaded, tls, &around) => first?,

@@ -21,7 +21,7 @@ use tower_didt::{
 };
 
 use super::config::{
-    Config, IdentityHeaders, Leeways, Limits, Listen, Log, PublicListener, Sessions, Store,
+    Config, IdentityHeaders, Leeways, Limits, Listen, Log, PublicListener, Rates, Sessions, Store,
 };
 use super::peer::{Peer, TrustedProxies};
 use super::policy::{Access, Admit, PathPattern, Policy, Requests, Rule};
@@ -94,6 +94,7 @@ pub(crate) fn config() -> Config {
         sign_in: None,
         policy: Policy::new(rules, Rule::otherwise(Access::Required, Admit::AnyKey)),
         limits: Limits::default(),
+        rates: Rates::default(),
         log: Log::default(),
     }
 }
@@ -129,7 +130,14 @@ impl Gateway {
             .sign_in
             .as_ref()
             .map(|sign_in| sign_in.page(&auth, &config.public.prefix).expect("a page"));
-        let router = public::router(&Arc::new(config), &auth, page, magic, Arc::new(clock.clone()));
+        let router = public::router(
+            &Arc::new(config),
+            &auth,
+            page,
+            magic,
+            &Arc::default(),
+            Arc::new(clock.clone()),
+        );
         Self { router: router.expect("valid settings"), clock }
     }
 

@@ -1,11 +1,13 @@
 //! `[limits]` and `[log]`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{HOUR, SECOND};
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
-use crate::serve::config::{Limits, Log, LogFormat, LogLevel};
+use crate::serve::config::{Limits, Log, LogFormat, LogLevel, Rates};
+use crate::serve::policy::Network;
 
 /// hyper's own least; a token of full length needs more.
 const MIN_HEADER_BYTES: u64 = 8 * 1024;
@@ -34,6 +36,26 @@ pub(in crate::serve::config) fn limits(settings: &mut Settings<'_>) -> Result<Li
     })
 }
 
+/// More than a machine checks signatures.
+const MAX_RATE: u64 = 1_000_000;
+
+pub(in crate::serve::config) fn rates(settings: &mut Settings<'_>) -> Result<Rates, Invalid> {
+    let mut rate = |key| {
+        let number = settings.whole_or(key, 0, 0..=MAX_RATE)?;
+        Ok(u32::try_from(number).ok().and_then(NonZeroU32::new))
+    };
+    let (sign_ins, sign_ins_per_issuer, denials) =
+        (rate("rates.sign_ins")?, rate("rates.sign_ins_per_issuer")?, rate("rates.denials")?);
+    const EXEMPT: &str = "rates.exempt_networks";
+    let exempt = settings.list(EXEMPT)?;
+    let exempt = exempt.iter().map(|text| {
+        Network::parse(text)
+            .map_err(|fault| settings.invalid(EXEMPT, format_args!("{text:?} {fault}")))
+    });
+    let exempt = exempt.collect::<Result<_, _>>()?;
+    Ok(Rates { sign_ins, sign_ins_per_issuer, denials, exempt })
+}
+
 pub(in crate::serve::config) fn log(settings: &mut Settings<'_>) -> Result<Log, Invalid> {
     let format =
         settings.choice("log.format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?;
@@ -47,5 +69,6 @@ pub(in crate::serve::config) fn log(settings: &mut Settings<'_>) -> Result<Log, 
         ],
     )?;
     let personal = settings.flag_or("log.personal", false)?;
-    Ok(Log { format, level, personal })
+    let access = settings.flag_or("log.access", false)?;
+    Ok(Log { format, level, personal, access })
 }

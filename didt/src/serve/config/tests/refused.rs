@@ -345,6 +345,13 @@ fn settings_that_make_no_sense_are_refused() {
             "needs a private listener",
         ),
         ("no connections", &[("limits.connections", "0")], "whole number from 1"),
+        ("a rate that is no number", &[("rates.sign_ins", "many")], "whole number from 0"),
+        (
+            "half a network",
+            &[("rates.exempt_networks", "10.1.2.3/8")],
+            "10.0.0.0/8 for the network",
+        ),
+        ("an access log of another kind", &[("log.access", "all")], "expected true or false"),
         ("tiny heads", &[("limits.header_bytes", "100")], "whole number from 8192"),
         ("no time to answer", &[("limits.request_timeout", "0s")], "out of bounds"),
         ("log format", &[("log.format", "xml")], "is not one of"),

@@ -1,0 +1,90 @@
+//! `traceparent`: which trace a request belongs to (W3C Trace Context, section 3.2).
+
+use http::HeaderMap;
+use tracing::Span;
+
+use super::audit;
+
+/// `00-` 32 digits `-` 16 digits `-` 2 digits.
+const LEN: usize = 55;
+
+/// The header that gateways and tracers write.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// A span for all lines of the log about a request; none where it names no trace, or names it in a way that
+/// the standard tells to ignore.
+pub(crate) fn span(headers: &HeaderMap) -> Span {
+    match trace_id(headers) {
+        Some(trace_id) => tracing::info_span!(target: audit::TARGET, "request", trace_id),
+        None => Span::none(),
+    }
+}
+
+/// The trace's id: 32 hexadecimal digits in lower case, not all zero.
+pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(TRACEPARENT).iter();
+    let (Some(only), None) = (all.next(), all.next()) else { return None };
+    let text = only.to_str().ok()?;
+    let mut parts = text.get(..LEN)?.split('-');
+    let (version, trace, parent, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let later = text.get(LEN..)?;
+    let complete = later.is_empty() || (version != "00" && later.starts_with('-'));
+    let hex = |part: &str, len: usize| {
+        part.len() == len && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let good = hex(version, 2)
+        && version != "ff"
+        && hex(trace, 32)
+        && !zero(trace)
+        && hex(parent, 16)
+        && !zero(parent)
+        && hex(flags, 2);
+    (good && complete && parts.next().is_none()).then_some(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn only_what_the_standard_allows_names_a_trace() {
+        let good = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        let later = format!("cc-{TRACE}-00f067aa0ba902b7-01-what-comes");
+        for text in [&good, &later] {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static(TRACEPARENT),
+                text.parse().expect("a value"),
+            )]);
+            assert_eq!(trace_id(&headers), Some(TRACE), "{text}");
+        }
+        let zeros = "0".repeat(32);
+        let bad = [
+            String::new(),
+            good.to_uppercase(),
+            format!("{good}-more"),
+            format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            format!("00-{zeros}-00f067aa0ba902b7-01"),
+            format!("00-{TRACE}-0000000000000000-01"),
+            format!("00-{TRACE}-00f067aa0ba902b7-0"),
+            format!("00-{TRACE}-00f067aa0ba902b7-0g"),
+            format!("cc-{TRACE}-00f067aa0ba902b7-01.what"),
+            format!("00{TRACE}-00f067aa0ba902b7-01-x"),
+            " ".repeat(55),
+        ];
+        for text in bad {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static(TRACEPARENT),
+                text.parse().expect("a value"),
+            )]);
+            assert_eq!(trace_id(&headers), None, "{text}");
+        }
+        let mut twice = HeaderMap::new();
+        twice.append(TRACEPARENT, good.parse().expect("a value"));
+        twice.append(TRACEPARENT, good.parse().expect("a value"));
+        assert_eq!(trace_id(&twice), None, "two traces");
+    }
+}
