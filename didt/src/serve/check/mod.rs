@@ -299,8 +299,7 @@ fn sent_to(denial: Denial, page: &str, target: &str) -> Result<Response<Bytes>, 
     Ok(response)
 }
 
-/// The reason for a denial, for the audit log; `None` for missing credentials, with which every
-/// visit begins.
+/// The reason for a denial, for metrics and the audit log.
 fn reason(response: &Response<Bytes>) -> Option<&'static str> {
     let extensions = response.extensions();
     let layer = extensions.get().map(Rejection::name);
