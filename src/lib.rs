@@ -262,7 +262,7 @@ pub mod layer {
     pub use crate::middleware::{
         AcceptedToken, Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService,
         GuardFuture, GuardLayer, GuardService, GuardedLayer, ParseOriginError, Rejected,
-        ResponseFuture, UnreadableData, forbid_storing, is_navigation,
+        RejectedIssuer, ResponseFuture, UnreadableData, forbid_storing, is_navigation,
     };
 }
 

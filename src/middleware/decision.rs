@@ -6,11 +6,14 @@ use std::pin::Pin;
 use http::HeaderValue;
 
 use super::cookie_change::CookieChange;
-use super::{Rejection, Session, observe};
+use super::{RejectedIssuer, Rejection, Session, observe};
+use crate::did::Issuer;
 
 /// What becomes of a request.
 pub(super) struct Decision {
     pub(super) verdict: Result<Option<Session>, Rejection>,
+    /// Who is rejected, where that has been proved.
+    pub(super) rejected: Option<RejectedIssuer>,
     pub(super) cookie: CookieChange,
     /// The challenge was used: the response clears its cookie.
     pub(super) clear_challenge: bool,
@@ -40,13 +43,24 @@ impl Decision {
         Self::keeping_cookies(Err(rejection))
     }
 
+    /// The same of whose token is good as such.
+    pub(super) fn reject_issuer(issuer: Issuer, rejection: Rejection) -> Self {
+        Self { rejected: Some(RejectedIssuer(issuer)), ..Self::reject(rejection) }
+    }
+
     /// The same, and the browser gets this cookie, if there is one.
     pub(super) fn setting(self, cookie: Option<HeaderValue>) -> Self {
         Self { cookie: cookie.map_or(CookieChange::Keep, CookieChange::Set), ..self }
     }
 
     const fn keeping_cookies(verdict: Result<Option<Session>, Rejection>) -> Self {
-        Self { verdict, cookie: CookieChange::Keep, clear_challenge: false, clear_strays: false }
+        Self {
+            verdict,
+            rejected: None,
+            cookie: CookieChange::Keep,
+            clear_challenge: false,
+            clear_strays: false,
+        }
     }
 }
 

@@ -16,7 +16,9 @@ use super::cookie_change::CookieChange;
 use super::decision::{Decision, WaitingDecision};
 use super::gate::{Anonymous, Gate};
 use super::instead::{Instead, Scheme};
-use super::{Answer, AuthBody, Rejection, Session, forbid_storing, observe, responder};
+use super::{
+    Answer, AuthBody, RejectedIssuer, Rejection, Session, forbid_storing, observe, responder,
+};
 
 pin_project! {
     /// The future of a [`DidService`](super::DidService).
@@ -95,7 +97,7 @@ where
         request: Request<ReqBody>,
         instead: Option<Instead>,
     ) -> Self {
-        let Decision { verdict, cookie, clear_challenge, clear_strays } = decision;
+        let Decision { verdict, rejected, cookie, clear_challenge, clear_strays } = decision;
         observe::decided(&verdict, cookie.name());
         match verdict {
             Ok(session) => {
@@ -120,6 +122,9 @@ where
                 let (parts, _) = request.into_parts();
                 let mut answer = respond(gate, instead.as_ref(), rejection, &parts);
                 write_cookie(answer.headers_mut(), gate, cookie);
+                if let Some(rejected) = rejected {
+                    answer.extensions_mut().insert(rejected);
+                }
                 if clear_strays {
                     write(answer.headers_mut(), gate.cookie.clear_host_only());
                 }
@@ -160,7 +165,8 @@ where
                 } => {
                     let response = ready!(inner.poll(cx))?.map(AuthBody::inner);
                     let (head, instead) = (head.as_deref(), instead.as_ref());
-                    let mut response = write_for_handler(this.gate, instead, head, response);
+                    let mut response =
+                        write_for_handler(this.gate, session.as_ref(), instead, head, response);
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
                     let by_handler =
                         session.as_ref().and_then(|session| session.happened().answered());
@@ -248,6 +254,7 @@ fn respond(gate: &Gate, instead: Option<&Instead>, rejection: Rejection, head: &
 /// beside it stay.
 fn write_for_handler<B>(
     gate: &Gate,
+    session: Option<&Session>,
     instead: Option<&Instead>,
     head: Option<&Parts>,
     mut response: Response<AuthBody<B>>,
@@ -260,6 +267,9 @@ fn write_for_handler<B>(
         None => gate.responder.respond_without_head(rejection),
     };
     let mut written = answer.into_response().map(AuthBody::own);
+    if let Some(session) = session {
+        written.extensions_mut().insert(RejectedIssuer(session.issuer()));
+    }
     for cookie in response.headers().get_all(SET_COOKIE) {
         written.headers_mut().append(SET_COOKIE, cookie.clone());
     }

@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
+use tower_didt::layer::RejectedIssuer;
 use tower_didt::magic::Magic;
 use tower_didt::sealed::MemoryLedger;
 use tower_didt::store::PageRequest;
@@ -145,6 +146,9 @@ async fn a_made_up_key_is_refused_with_403_and_leaves_no_session() {
         assert!(cookie_of(&response).is_none());
         let rejection = response.extensions().get::<Rejection>().map(Rejection::name);
         assert_eq!(rejection, Some("unknown_user"));
+        // For the log, not for her.
+        let who = response.extensions().get::<RejectedIssuer>().copied();
+        assert_eq!(who, Some(RejectedIssuer(issuer("mallory"))));
         assert_eq!(text(response).await.trim(), r#"{"error":"unknown_user"}"#);
     }
     assert!(

@@ -6,6 +6,7 @@
 //! cookie or a session id; the e-mail address only with `log.personal`.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
@@ -38,9 +39,26 @@ pub(crate) struct Party {
     pub(crate) email: Option<Email>,
 }
 
+impl Party {
+    /// Of whom nothing else is known.
+    pub(crate) const fn known_by(issuer: Issuer) -> Self {
+        Self { issuer, session: None, email: None }
+    }
+}
+
 impl Audit {
     pub(crate) const fn new(log: &Log) -> Self {
         Self { personal: log.personal }
+    }
+
+    /// The owner of an issuer's session, named by the address that `email` finds: looked for only
+    /// where it is to be written down.
+    pub(crate) async fn owner<F>(self, issuer: Issuer, email: impl FnOnce() -> F) -> Party
+    where
+        F: Future<Output = Option<Email>>,
+    {
+        let email = if self.personal { email().await } else { None };
+        Party { issuer, session: None, email }
     }
 
     pub(crate) fn party(self, session: &Session) -> Party {
@@ -122,9 +140,9 @@ pub(crate) fn sign_out(
     );
 }
 
-/// An administrator ended a session of an issuer or, without one, all of them.
+/// An administrator ended a session of somebody's or, without one, all of them.
 pub(crate) fn revoked(
-    issuer: Issuer,
+    whose: &Party,
     session: Option<SessionHandle>,
     client: Option<IpAddr>,
     asked: &Asked,
@@ -133,7 +151,8 @@ pub(crate) fn revoked(
     info!(
         target: TARGET,
         event = "revoked",
-        %issuer,
+        issuer = %whose.issuer,
+        email = shown(whose.email.as_ref()),
         session = shown(session),
         everywhere = session.is_none(),
         client = shown(client),

@@ -58,6 +58,26 @@ fn ada() -> Wallet {
     Wallet::from_seed("ada")
 }
 
+/// A key that anybody can make.
+fn stranger() -> Wallet {
+    Wallet::from_seed("stranger")
+}
+
+/// Ends one of Ada's sessions, then all.
+fn end_as_administrator(private: SocketAddr) {
+    let secret = format!("Bearer {ADMIN}");
+    let administer = |method, path: &str| {
+        let answer = ask(private, method, path, &[("Authorization", &secret)]);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        serde_json::from_str::<Value>(&answer.body).expect("JSON")
+    };
+    let issuer = ada().issuer();
+    let listed = administer("GET", &format!("/admin/sessions?issuer={issuer}"));
+    let one = listed["sessions"][0]["session"].as_str().expect("a session");
+    administer("POST", &format!("/admin/revoke?issuer={issuer}&session={one}"));
+    administer("POST", &format!("/admin/revoke?issuer={issuer}"));
+}
+
 fn sign_in(public: SocketAddr, wallet: &Wallet) -> Answer {
     let bearer = format!("Bearer {}", wallet.token(APP).mint());
     ask(public, "POST", "/auth/login", &[("Authorization", &bearer)])
@@ -142,6 +162,18 @@ fn everything_seen(magic: &Magic, log: &str) -> (Vec<Answer>, String, String) {
     assert_eq!(answers.last().map(|answer| answer.status), Some(403));
     answers.push(ask(public, "POST", "/auth/logout", &[("Cookie", &session)]));
     answers.push(get(public, "/auth/session"));
+    let spent = format!("Bearer {}", ada().token(APP).set("tid", "spent").mint());
+    let spend = || ask(public, "POST", "/auth/login", &[("Authorization", &spent)]);
+    assert_eq!(spend().status, 204);
+    answers.push(spend());
+    assert_eq!(sign_in(public, &ada()).status, 204);
+    end_as_administrator(private);
+    answers.push(spend());
+    answers.push(sign_in(public, &stranger()));
+    let unknown = format!("Bearer {}", stranger().token(APP).mint());
+    let headers = [("Authorization", &*unknown), ("X-Forwarded-Proto", "https")];
+    answers.push(ask(public, "GET", "/check/envoy/", &headers));
+    assert_eq!(answers.last().map(|answer| answer.status), Some(403));
     let metrics = get(private, "/metrics").body;
     didt.signal("TERM");
     didt.ended();
@@ -170,8 +202,27 @@ fn nothing_personal_is_logged_or_counted_unless_the_configuration_says_so() {
 
     let issuer = ada().issuer().to_string();
     assert!(said.contains(&issuer), "the log names the issuer");
-    let refusal = said.lines().find(|line| line.contains("issuer_not_allowed")).expect("it");
-    assert!(refusal.contains(&issuer), "a refusal says whom: {refusal}");
+    let stranger = stranger().issuer().to_string();
+    for (reason, whom) in [
+        ("issuer_not_allowed", &issuer),
+        ("unknown_user", &stranger),
+        ("magic_unavailable", &Wallet::from_seed("person 0").issuer().to_string()),
+        ("token_used", &issuer),
+        ("token_revoked", &issuer),
+    ] {
+        let reason = format!("\"reason\":\"{reason}\"");
+        let refusals: Vec<_> = said.lines().filter(|line| line.contains(&reason)).collect();
+        assert!(!refusals.is_empty(), "no {reason} in {said}");
+        let named = refusals.iter().any(|line| line.contains(whom.as_str()));
+        assert!(named, "a refusal says whom: {refusals:?}");
+    }
+    let ats = |reason: &str| -> Vec<Value> {
+        let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let of_stranger =
+            events.filter(|event| event["reason"] == reason && event["issuer"] == stranger);
+        of_stranger.map(|event| event["at"].clone()).collect()
+    };
+    assert_eq!(ats("unknown_user"), ["auth", "envoy"], "at a sign-in, and with each request");
     let seen = format!("{answers:?}\n{metrics}\n{said}").to_lowercase();
     for personal in [EMAIL, "ada.l", PHONE, "4155550100", "ada-the-first"] {
         assert!(!seen.contains(personal), "{personal} is in {seen}");
@@ -185,10 +236,14 @@ fn nothing_personal_is_logged_or_counted_unless_the_configuration_says_so() {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|event| event["target"] == "didt::audit")
         .collect();
-    for name in ["login", "refusal", "sign_out"] {
+    for name in ["login", "refusal", "sign_out", "revoked"] {
         let named = |event: &&Value| event["event"] == name && event["email"] == EMAIL;
         assert!(audit.iter().any(|event| named(&event)), "{name}: {audit:#?}");
     }
+    let revoked = audit.iter().filter(|event| event["event"] == "revoked");
+    let revoked: Vec<_> = revoked.map(|event| [&event["everywhere"], &event["email"]]).collect();
+    let yes_and_no = [[&json!(false), &json!(EMAIL)], [&json!(true), &json!(EMAIL)]];
+    assert_eq!(revoked, yes_and_no, "one session, and all");
     let seen = format!("{answers:?}\n{metrics}").to_lowercase();
     assert!(!seen.contains(EMAIL), "audit events only: {seen}");
     let others = said.lines().filter(|line| !line.contains("didt::audit"));

@@ -97,6 +97,6 @@ impl Gate {
             false => CookieChange::Keep,
         };
         let verdict = if spoilt && !required { Ok(None) } else { Err(rejection) };
-        Decision { verdict, cookie, clear_challenge: false, clear_strays: false }
+        Decision { verdict, cookie, ..Decision::anonymous() }
     }
 }

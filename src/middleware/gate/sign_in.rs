@@ -65,7 +65,7 @@ impl Gate {
             && self.store.remembers()
             && let Err(rejection) = self.origins.check_login(request)
         {
-            return Deciding::Done(Decision::reject(rejection));
+            return Deciding::Done(Decision::reject_issuer(claim.issuer(), rejection));
         }
         if cookie == CookieValue::Absent && self.asks_nobody() {
             return self.decide_plain(claim, asked, now);
@@ -74,11 +74,12 @@ impl Gate {
         let challenge = self.bound_login.presented(&request.headers, &self.cookie, now);
         let login = (self.on_login.is_some() || self.on_sign_in.is_some())
             .then(|| Login::new(claim.clone(), request.clone()));
-        let gate = Arc::clone(self);
+        let (gate, issuer) = (Arc::clone(self), claim.issuer());
         Deciding::waiting(async move {
             let alive = gate.alive(loading, now).await;
             let visitor = Visitor { claim, alive, cookies, challenge, login };
-            gate.admit(visitor, asked, now).await.unwrap_or_else(Decision::reject)
+            let admitted = gate.admit(visitor, asked, now).await;
+            admitted.unwrap_or_else(|rejection| Decision::reject_issuer(issuer, rejection))
         })
     }
 
@@ -105,16 +106,16 @@ impl Gate {
             return self.decide_without_session(claim, now);
         }
         let session = self.new_session(&claim, data.clone(), None, now);
+        let decide = move |gate: &Arc<Self>, minted| {
+            let issuer = claim.issuer();
+            let decision = gate.minted(claim, data, minted, asked, now);
+            decision.unwrap_or_else(|rejection| Decision::reject_issuer(issuer, rejection))
+        };
         match self.store.mint(session, now).try_now() {
-            Ok(minted) => Deciding::Done(
-                self.minted(claim, data, minted, asked, now).unwrap_or_else(Decision::reject),
-            ),
+            Ok(minted) => Deciding::Done(decide(self, minted)),
             Err(minting) => {
                 let gate = Arc::clone(self);
-                Deciding::waiting(async move {
-                    let minted = minting.await;
-                    gate.minted(claim, data, minted, asked, now).unwrap_or_else(Decision::reject)
-                })
+                Deciding::waiting(async move { decide(&gate, minting.await) })
             }
         }
     }
@@ -127,7 +128,10 @@ impl Gate {
         let decide = move |gate: &Arc<Self>, claim: VerifiedClaim, state: Result<_, StoreError>| {
             let state = state.map_err(Rejection::from);
             let passed = state.and_then(|state| check_state(state, claim.claim().iat(), now));
-            passed.map_or_else(Decision::reject, |_| gate.pass_token(claim, SessionData::NONE, now))
+            match passed {
+                Ok(_) => gate.pass_token(claim, SessionData::NONE, now),
+                Err(rejection) => Decision::reject_issuer(claim.issuer(), rejection),
+            }
         };
         match self.store.state_of(self.mark(&claim), now).try_now() {
             Ok(state) => Deciding::Done(decide(self, claim, state)),

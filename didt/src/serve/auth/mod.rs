@@ -28,12 +28,13 @@ use axum::routing::{delete, get, post};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tower_didt::layer::RejectedIssuer;
 use tower_didt::magic::Magic;
 use tower_didt::page::SignInPage;
 use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
 
 use super::assertion::Signer;
-use super::audit::{self, Asked};
+use super::audit::{self, Asked, Party};
 use super::denial_reason;
 use super::peer::Client;
 
@@ -86,7 +87,9 @@ async fn watch(request: Request, next: Next) -> Response {
     if let Some(rejection) = response.extensions().get::<Rejection>()
         && !matches!(rejection, Rejection::MissingCredentials)
     {
-        audit::refusal(rejection.name(), None, client.0, "auth", &asked);
+        let rejected = response.extensions().get::<RejectedIssuer>();
+        let who = rejected.map(|rejected| Party::known_by(rejected.0));
+        audit::refusal(rejection.name(), who.as_ref(), client.0, "auth", &asked);
     }
     let reason = response.extensions().get().and_then(denial_reason::of);
     denial_reason::write(response.headers_mut(), reason);

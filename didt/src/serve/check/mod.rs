@@ -34,14 +34,14 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, SET_COOKIE, WWW_AUTHE
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Empty};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_didt::layer::is_navigation;
+use tower_didt::layer::{RejectedIssuer, is_navigation};
 use tower_didt::page::ReturnHosts;
 use tower_didt::{Clock, DidAuth, Rejection, Session};
 
 use self::denial::Denial;
 use self::question::{Kind, Original, Question};
 use super::assertion::Signer;
-use super::audit::{self, Asked, Audit};
+use super::audit::{self, Asked, Audit, Party};
 use super::config::Config;
 use super::cors::Cors;
 use super::denial_reason;
@@ -125,7 +125,9 @@ impl Checks {
         });
         let rule = known.rule.map(|rule| rule.name.as_str());
         let audit = Audit::new(&self.config.log);
+        let rejected = response.extensions().get::<RejectedIssuer>();
         let who = known.caller.as_ref().map(|caller| audit.party(caller));
+        let who = who.or_else(|| rejected.map(|rejected| Party::known_by(rejected.0)));
         if let Some(reason) = reason(&response) {
             measures::refusal(reason, rule);
             // With that, every visit begins.

@@ -139,7 +139,7 @@ mod tests {
             audit::login(&who, Some(client), &asked);
             audit::refusal("expired", None, Some(client), "envoy", &audit::Asked::default());
             audit::sign_out(&who, None, true, None, &asked);
-            audit::revoked(issuer, Some(handle), Some(client), &asked);
+            audit::revoked(&who, Some(handle), Some(client), &asked);
         });
         let events: Vec<serde_json::Value> = text
             .lines()

@@ -15,16 +15,16 @@ use tower_didt::store::{IssuerCursor, PageRequest};
 use tower_didt::{DidAuth, Issuer, SessionHandle, SessionRecord, StoreError, Timestamp};
 
 use super::bearer::{Guard, administrators_only};
-use crate::serve::audit::{self, Asked};
+use crate::serve::audit::{self, Asked, Audit};
 use crate::serve::config::Secret;
 use crate::serve::page;
 use crate::serve::peer::Peer;
 
-pub(super) fn routes(auth: DidAuth, secret: &Secret) -> Router {
+pub(super) fn routes(auth: DidAuth, secret: &Secret, audit: Audit) -> Router {
     Router::new()
         .route("/admin/issuers", get(issuers))
         .route("/admin/sessions", get(sessions))
-        .route("/admin/revoke", post(revoke))
+        .route("/admin/revoke", post(revoke).layer(Extension(audit)))
         // Of the routes alone, and before anything else is looked at.
         .route_layer(middleware::from_fn_with_state(Guard::new(secret), administrators_only))
         .with_state(auth)
@@ -176,10 +176,13 @@ fn cursor_of(text: Option<String>) -> Result<Option<IssuerCursor>, Failure> {
 async fn revoke(
     State(auth): State<DidAuth>,
     peer: Option<Extension<Peer>>,
+    Extension(audit): Extension<Audit>,
     asked: Asked,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let Query(Which { issuer, session }) = query?;
+    // Once they are ended, nobody can say any more whose they were.
+    let whose = audit.owner(issuer, || email_of(&auth, issuer, session)).await;
     let revoked = match session {
         Some(handle) => auth.revoke(issuer, handle).await?,
         None => auth.sign_out_everywhere(issuer).await.map(|()| true)?,
@@ -190,9 +193,27 @@ async fn revoke(
             Some(Extension(Peer::Ip(address))) => Some(address),
             Some(Extension(Peer::Unix)) | None => None,
         };
-        audit::revoked(issuer, session, client, &asked);
+        audit::revoked(&whose, session, client, &asked);
     }
     Ok(uncached(Json(Revoked { issuer, session, revoked })))
+}
+
+/// The address that the session has, or the newest of the issuer's. A store that does not say keeps
+/// nobody from revoking.
+async fn email_of(auth: &DidAuth, issuer: Issuer, session: Option<SessionHandle>) -> Option<Email> {
+    let (mut seen, mut newest, mut request) = (0, None, PageRequest::first());
+    while seen < MOST_COUNTED {
+        let page = auth.sessions_of(issuer, request).await.ok()?;
+        seen += page.sessions.len();
+        let wanted = page.sessions.iter().find(|record| Some(record.handle) == session);
+        if let Some(wanted) = wanted {
+            return Shown::from(wanted).email;
+        }
+        newest = page.sessions.last().map(|record| Shown::from(record).email).or(newest);
+        let Some(cursor) = page.next else { break };
+        request = PageRequest::after(cursor);
+    }
+    newest.flatten()
 }
 
 /// What could not be done.

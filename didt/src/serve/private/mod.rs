@@ -24,6 +24,7 @@ mod tests;
 use axum::Router;
 use tower_didt::DidAuth;
 
+use super::audit::Audit;
 use super::config::Secret;
 use super::measures::Measures;
 use super::server::Stop;
@@ -36,10 +37,11 @@ pub(crate) fn router(
     stop: Stop,
     generation: u64,
     admin_secret: Option<&Secret>,
+    audit: Audit,
 ) -> Router {
     let routes = health::routes(auth.clone(), measures, stop, generation);
     match admin_secret {
-        Some(secret) => routes.merge(admin::routes(auth.clone(), secret)),
+        Some(secret) => routes.merge(admin::routes(auth.clone(), secret, audit)),
         None => routes,
     }
 }

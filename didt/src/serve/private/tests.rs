@@ -13,7 +13,8 @@ use tower_didt::testing::Wallet;
 use tower_didt::{DidAuth, MemoryStore, SealedStore, SealingKeys, Verifier};
 use tower_didt_test_support::store::FaultyStore;
 
-use crate::serve::config::Secret;
+use crate::serve::audit::Audit;
+use crate::serve::config::{Log, Secret};
 use crate::serve::measures::{self, Measures};
 use crate::serve::server::Stopper;
 
@@ -33,7 +34,10 @@ impl Private {
         let recorder = measures::recorder().expect("a recorder");
         let secret = secret.map(|text| Secret::new(text.to_owned()));
         let measures = Measures::of(&recorder);
-        let router = super::router(&auth, measures, stopper.stop(), 7, secret.as_ref());
+        let router = {
+            let audit = Audit::new(&Log::default());
+            super::router(&auth, measures, stopper.stop(), 7, secret.as_ref(), audit)
+        };
         Self { router, auth, stopper }
     }
 

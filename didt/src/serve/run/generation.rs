@@ -7,6 +7,7 @@ use tower_didt::{Audiences, BoundLogin, DidAuth, MagicSignIn, SystemClock};
 
 use super::start_error::StartError;
 use super::tls_of;
+use crate::serve::audit::Audit;
 use crate::serve::config::{Changes, Config, Given, Limits, Loaded, PrivateListener};
 use crate::serve::did_auth::{self, Opened};
 use crate::serve::measures::Measures;
@@ -200,7 +201,9 @@ impl Parts {
             public: Serving::new(router, tls.clone(), config.limits.clone()),
             private: config.private.as_ref().map(|PrivateListener { admin_secret, .. }| {
                 let (measures, stop) = (around.measures.clone(), around.stop.clone());
-                let router = private::router(&auth, measures, stop, number, admin_secret.as_ref());
+                let audit = Audit::new(&config.log);
+                let secret = admin_secret.as_ref();
+                let router = private::router(&auth, measures, stop, number, secret, audit);
                 let connections = PRIVATE_CONNECTIONS;
                 Serving::new(router, None, Limits { connections, ..config.limits.clone() })
             }),
