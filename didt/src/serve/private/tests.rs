@@ -337,7 +337,9 @@ fn what_was_measured_is_told_in_prometheus_text_format() {
             let private = Private::new(MemoryStore::new(), None);
             let stop = private.stopper.stop();
             private.sign_in(&Wallet::from_seed("alice")).await;
-            let router = super::router(&private.auth, Measures::of(&recorder), stop, 1, None);
+            let audit = Audit::new(&Log::default());
+            let measures = Measures::of(&recorder);
+            let router = super::router(&private.auth, measures, stop, 1, None, audit);
             let request = Request::get("/metrics").body(Body::empty()).expect("a request");
             let response = router.oneshot(request).await.expect("infallible");
             assert_eq!(response.status(), StatusCode::OK);
