@@ -542,6 +542,55 @@ foreign_credentials = "pass"
     }
 
     #[test]
+    fn a_path_without_a_canonical_form_passes_where_that_makes_no_difference() {
+        let every = "passes     whoever decodes, merges or cuts it, it is decided on alike\n";
+        let any = "passes     for this host and method, all paths are decided on alike\n";
+        let kept = "passes     the rule says that everybody keeps encoded slashes: a gateway or service that \
+                    decodes them acts on another path than the one decided on\n";
+        let rules = r#"
+[[rules]]
+name = "broker"
+hosts = ["broker.example.com"]
+paths = ["/**"]
+
+[[rules]]
+name = "badges"
+paths = ["/projects/*/badge"]
+access = "public"
+encoded_slashes = "keep"
+
+[[rules]]
+name = "api"
+paths = ["/api/**"]
+fresh = "10m"
+"#;
+        let folder = Folder::new();
+        let file = folder.file("gateway.toml", format!("{AUDIENCES}{rules}"));
+        let rows = [
+            ("https://broker.example.com/api/queues/%2F/name", any, "any_path", "broker"),
+            ("https://example.com/api/queues/%2F/name", every, "every_reading", "api"),
+            ("https://example.com/projects/a%2Fb/badge", kept, "kept_slashes", "badges"),
+        ];
+        for (url, line, way, rule) in rows {
+            let output = didt(&["explain", "--config", &file, "GET", url]);
+            assert_eq!(code(&output), 0, "{url}");
+            let said = text(&output.stdout);
+            let sent = url.split_once(".com").expect("a host").1;
+            let although = "although   the path has an encoded slash (%2F)\n";
+            assert!(said.starts_with(&format!("sent       {sent}\n{although}{line}")), "{said}");
+            assert!(said.contains(rule), "{said}");
+            let output = didt(&["explain", "--json", "--config", &file, "GET", url]);
+            let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            let expected = json!([false, sent, rule, "encoded_slash", way]);
+            let found = ["canonical", "path", "rule", "error", "passes"].map(|key| &json[key]);
+            assert_eq!(json!(found), expected);
+        }
+        let url = "https://example.com/projects/..%2Fapi%2Fx/badge";
+        let refused = didt(&["explain", "--config", &file, "GET", url]);
+        assert_eq!(code(&refused), 1, "{}", text(&refused.stdout));
+    }
+
+    #[test]
     fn json_tells_the_same() {
         assert_eq!(
             value(&["GET", "https://a.example.com:8443/admin/x?y"], 0),
@@ -571,7 +620,7 @@ foreign_credentials = "pass"
     #[test]
     fn what_has_no_canonical_form_is_named_with_exit_code_1() {
         let rows = [
-            ("GET", "https://example.com/static/../admin", "path", "dot_segment"),
+            ("GET", "https://example.com/static/../admin/x", "path", "dot_segment"),
             ("GET", "https://example.com/a#b", "path", "fragment"),
             ("GET", "https://example.com#/a", "path", "fragment"),
             ("GET", "https://user@example.com/", "host", "host_with_user"),

@@ -558,6 +558,29 @@ pub(crate) fn tricks_with_paths(gateway: &Gateway) {
     }
 }
 
+/// Brokers, forges and registries have slashes, percent signs and more in their names. Where no rule for
+/// the host is about paths, the application gets them as they were sent.
+pub(crate) fn names_that_applications_have(gateway: &Gateway) {
+    const PUBLIC: &str = "paths = [\"/public/**\"]";
+    let elsewhere = format!("hosts = [\"other.example\"]\n{PUBLIC}");
+    let site = Site::with(gateway, Store::Memory, &[("didt.toml", PUBLIC, &elsewhere)]);
+    let cookie = site.sign_in("alice");
+    for target in [
+        "/api/queues/%2F/name",
+        "/api/queues/%2f/name?vhost=%2F",
+        "/api/v4/projects/group%2Fproject/issues",
+        "/@scope%2fpackage",
+        "/files/100%25",
+        "/a;v=1/b",
+    ] {
+        let reply = site.get(target, &[("Cookie", &*cookie)]);
+        let received = passed(&site, &reply);
+        assert_eq!(received.target(), target);
+        is_session_of("alice", &received);
+        refused(&site, &site.get(target, &[]), 401);
+    }
+}
+
 /// Rules are for hosts. A request that says two is refused, or has one for all.
 pub(crate) fn two_hosts(gateway: &Gateway) {
     let site = Site::start(gateway);
@@ -826,7 +849,7 @@ macro_rules! tests {
             people_can_use_another_account, spoofed_identities,
             claims_of_clients, many_fields, the_applications_own_credentials,
             denials_to_other_origins,
-            connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
+            connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, names_that_applications_have, two_hosts, other_sites, upgrades,
             other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {

@@ -172,7 +172,7 @@ fn tricks_with_paths_are_refused() {
         "/public/../orders",
         "/public/%2e%2e/orders",
         "/public/..%2forders",
-        "/public//orders",
+        "/public//../orders",
         "/public/..;/orders",
         "/orders%23/../public/",
         "https://evil.example/public/",

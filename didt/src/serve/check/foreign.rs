@@ -41,7 +41,14 @@ mod tests {
 
     fn rule(access: Access, passes_foreign: bool) -> Rule {
         let (name, admit) = ("rule".to_owned(), Admit::AnyKey);
-        Rule { name, access, admit, passes_foreign, requests: Requests::default() }
+        Rule {
+            name,
+            access,
+            admit,
+            passes_foreign,
+            keeps_slashes: false,
+            requests: Requests::default(),
+        }
     }
 
     fn handed_on(values: &[&str], rule: &Rule) -> Option<String> {

@@ -47,7 +47,7 @@ use super::cors::Cors;
 use super::denial_reason;
 use super::measures;
 use super::peer::Peer;
-use super::policy::{Access, Rule, Target};
+use super::policy::{Access, NotCanonical, Rule, Target, Undecided};
 use super::rates::{Meter, TooMany};
 use super::trace::{self, TRACEPARENT};
 
@@ -188,8 +188,13 @@ impl Checks {
         let original = question.original?;
         screen::check(&original.headers, &self.config.identity)?;
         let Original { method, scheme, host, uri, .. } = &original;
-        let target = Target::new(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
-        let rule = self.config.policy.rule_for(&target, place).ok_or(Denial::ClientUnknown)?;
+        let target = Target::read(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
+        let decided =
+            self.config.policy.decide(&target, place).map_err(|undecided| match undecided {
+                Undecided::ClientUnknown => Denial::ClientUnknown,
+                Undecided::Path(fault) => Denial::NotCanonical(NotCanonical::Path(fault)),
+            })?;
+        let rule = decided.rule;
         known.rule = Some(rule);
         if rule.access == Access::Public {
             return self
@@ -311,8 +316,8 @@ fn reason(response: &Response<Bytes>) -> Option<&'static str> {
 /// For the log: what was asked about, and the rule for it.
 fn asked(told: Option<[Bytes; 4]>, rule: Option<&str>) -> Asked {
     let Some([method, scheme, host, uri]) = told else { return Asked::default() };
-    let asked = match Target::new(&method, &scheme, &host, &uri) {
-        Ok(target) => Asked::raw(&method, target.host.as_bytes(), target.path.as_bytes()),
+    let asked = match Target::read(&method, &scheme, &host, &uri) {
+        Ok(target) => Asked::raw(&method, target.host.as_bytes(), target.path_sent().as_bytes()),
         Err(_) => Asked::raw(&method, &host, &uri),
     };
     Asked { rule: rule.map(str::to_owned), ..asked }

@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::arguments::ConfigArgs;
 use crate::output::{invalid, write_line};
-use crate::serve::policy::{Access, Hit, Miss, NotCanonical, Parties, Policy, Rule, Target};
+use crate::serve::policy::{
+    Access, Hit, Miss, NotCanonical, Parties, Policy, Rule, Target, Undecided, Way,
+};
 
 /// Show which rule applies to a request, and why
 ///
@@ -43,11 +45,12 @@ const HELP: &str = r#"JSON:
    "issuers":["did:ethr:0x…"],"emails":["*@example.com"]}
   {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
    "rule":null,"message":"…"}   (the client's address decides, and --from does not say it)
-  {"canonical":false,"part":"path","error":"dot_segment","message":"…"}
+  {"canonical":false,"part":"path","error":"encoded_slash","message":"…"}   (refused)
   number counts the rules from 1 and is null for the default; access is one of public, optional,
   required, fresh; fresh_seconds is null but for fresh. admit is any_key, known or listed, and null where
   nobody is asked for; issuers and emails are null unless people are listed; "foreign_credentials":"pass"
-  is there where the rule says so.
+  is there where the rule says so. A path without a canonical form that may pass has "canonical":false with a rule,
+  the "error" that it has, and "passes": any_path, every_reading or kept_slashes.
 
 Examples:
   didt explain --config gateway.toml GET https://app.example.com/api/me
@@ -69,28 +72,40 @@ impl Explain {
         let Some((scheme, host, uri)) = split(&self.url) else {
             return Ok(invalid("expected a whole URL, such as https://app.example.com/api/me"));
         };
-        let target =
-            Target::new(self.method.as_bytes(), scheme.as_bytes(), host.as_bytes(), uri.as_bytes());
+        let target = Target::read(
+            self.method.as_bytes(),
+            scheme.as_bytes(),
+            host.as_bytes(),
+            uri.as_bytes(),
+        );
         let mut out = io::stdout().lock();
-        let decided = match &target {
-            Ok(target) => policy.rule_for(target, self.from),
-            Err(_) => None,
-        };
+        let decided = target.as_ref().map_err(|fault| Some(*fault)).and_then(|target| {
+            policy.decide(target, self.from).map_err(|undecided| match undecided {
+                Undecided::ClientUnknown => None,
+                Undecided::Path(fault) => Some(NotCanonical::Path(fault)),
+            })
+        });
         match (&target, decided, self.json) {
-            (Ok(target), Some(rule), true) => {
-                write_line(&mut out, &Explained::new(policy, target, rule))?;
-            }
-            (Ok(target), None, true) => write_line(&mut out, &Unknown::new(target))?,
-            (Ok(target), rule, false) => {
-                write_explained(&mut out, policy, target, self.from, rule)?;
-            }
-            (Err(fault), _, true) => write_line(&mut out, &Refused::new(*fault))?,
-            (Err(fault), _, false) => {
+            (_, Err(Some(fault)), true) => write_line(&mut out, &Refused::new(fault))?,
+            (_, Err(Some(fault)), false) => {
                 writeln!(out, "refused    {fault}\npart       {}", fault.part())?;
             }
+            (Ok(target), Ok(decided), true) => {
+                let explained = Explained::new(policy, target, decided.rule, decided.way);
+                write_line(&mut out, &explained)?;
+            }
+            (Ok(target), Err(None), true) => write_line(&mut out, &Unknown::new(target))?,
+            (Ok(target), decided, false) => {
+                if let Some(lines) = decided.ok().and_then(|decided| taken_for(decided.way)) {
+                    write_odd(&mut out, target, lines)?;
+                }
+                let rule = decided.ok().map(|decided| decided.rule);
+                write_explained(&mut out, policy, target, self.from, rule)?;
+            }
+            (Err(_), _, _) => {}
         }
         out.flush()?;
-        Ok(if decided.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if decided.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -103,6 +118,29 @@ fn split(url: &str) -> Option<(&str, &str, String)> {
     // No browser sends an empty path.
     let slash = if uri.starts_with('/') { "" } else { "/" };
     Some((scheme, host, format!("{slash}{uri}")))
+}
+
+/// What makes it safe to decide on a path without a canonical form.
+const fn taken_for(way: Way) -> Option<&'static str> {
+    match way {
+        Way::Canonical => None,
+        Way::AnyPath => Some("for this host and method, all paths are decided on alike"),
+        Way::EveryReading => Some("whoever decodes, merges or cuts it, it is decided on alike"),
+        Way::KeptSlashes => Some(
+            "the rule says that everybody keeps encoded slashes: a gateway or service that decodes \
+             them acts on another path than the one decided on",
+        ),
+    }
+}
+
+fn write_odd(out: &mut impl Write, target: &Target, why: &str) -> io::Result<()> {
+    let Some(odd) = &target.odd else { return Ok(()) };
+    writeln!(
+        out,
+        "sent       {}\nalthough   {}\npasses     {why}",
+        odd.sent,
+        NotCanonical::Path(odd.fault)
+    )
 }
 
 fn write_explained(
@@ -218,17 +256,21 @@ struct Explained<'a> {
     emails: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     foreign_credentials: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passes: Option<&'static str>,
 }
 
 impl<'a> Explained<'a> {
-    fn new(policy: &'a Policy, target: &'a Target, rule: &'a Rule) -> Self {
+    fn new(policy: &'a Policy, target: &'a Target, rule: &'a Rule, way: Way) -> Self {
         let number = policy.rules().iter().position(|other| std::ptr::eq(other, rule));
         Self {
-            canonical: true,
+            canonical: target.odd.is_none(),
             method: target.method.as_str(),
             scheme: scheme(target),
             host: &target.host,
-            path: &target.path,
+            path: target.path_sent(),
             rule: &rule.name,
             number: number.map(|number| number + 1),
             access: rule.access.name(),
@@ -240,6 +282,13 @@ impl<'a> Explained<'a> {
             issuers: issuers(rule),
             emails: emails(rule),
             foreign_credentials: rule.passes_foreign.then_some("pass"),
+            error: target.odd.as_ref().map(|odd| NotCanonical::Path(odd.fault).name()),
+            passes: match way {
+                Way::Canonical => None,
+                Way::AnyPath => Some("any_path"),
+                Way::EveryReading => Some("every_reading"),
+                Way::KeptSlashes => Some("kept_slashes"),
+            },
         }
     }
 }

@@ -43,6 +43,7 @@ struct RuleText {
     addresses: Option<Spanned<Vec<Spanned<String>>>>,
     emails: Option<Spanned<Vec<Spanned<String>>>>,
     foreign_credentials: Option<Spanned<String>>,
+    encoded_slashes: Option<Spanned<String>>,
 }
 
 pub(super) fn policy(
@@ -254,7 +255,15 @@ fn rule(
         Some(word) => passes_foreign(word.get_ref(), access)
             .map_err(|fault| faults.at(word.span().start, fault))?,
     };
-    Ok(Rule { name, access, admit, passes_foreign, requests })
+    let keeps_slashes = match text.encoded_slashes {
+        None => false,
+        Some(word) if word.get_ref() == "keep" => true,
+        Some(word) => {
+            let problem = format_args!("encoded_slashes: {:?} is not \"keep\"", word.get_ref());
+            return Err(faults.at(word.span().start, problem));
+        }
+    };
+    Ok(Rule { name, access, admit, passes_foreign, keeps_slashes, requests })
 }
 
 /// What becomes of an `Authorization` that is no DID token.

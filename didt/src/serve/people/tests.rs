@@ -46,6 +46,7 @@ fn rule(name: &str, access: Access, admit: Admit) -> Rule {
         access,
         admit,
         passes_foreign: false,
+        keeps_slashes: false,
         requests: Requests { paths, ..Requests::default() },
     }
 }

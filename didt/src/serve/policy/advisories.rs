@@ -14,6 +14,7 @@ fn policy_with_public(path: &str) -> Policy {
         access: Access::Public,
         admit: Admit::AnyKey,
         passes_foreign: false,
+        keeps_slashes: false,
         requests: requests(path),
     };
     Policy::new(vec![public], Rule::otherwise(Access::Required, Admit::AnyKey))
@@ -98,6 +99,7 @@ fn another_spelling_does_not_fall_through_to_a_laxer_rule() {
         access: Access::Fresh(std::time::Duration::from_secs(60)),
         admit: Admit::AnyKey,
         passes_foreign: false,
+        keeps_slashes: false,
         requests: requests("/@admin"),
     };
     let policy = Policy::new(vec![admin], Rule::otherwise(Access::Public, Admit::nobody()));
@@ -116,6 +118,7 @@ fn the_first_rule_that_matches_applies() {
         access,
         admit: Admit::AnyKey,
         passes_foreign: false,
+        keeps_slashes: false,
         requests: requests(path),
     };
     let policy = Policy::new(

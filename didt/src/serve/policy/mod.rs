@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! method, scheme, host, URI ─► Target (or NotCanonical: refused) ─► the first Rule that matches
+//!   a path without a canonical form ─► readings: all that it may mean ─► the Rule, if one decides on all
 //! ```
 
 mod access;
 mod admit;
 #[cfg(test)]
 mod advisories;
+mod decide;
 mod host;
 mod method;
 mod network;
@@ -15,6 +17,7 @@ mod overlap;
 mod parties;
 mod path;
 mod path_pattern;
+mod readings;
 mod rule;
 mod target;
 
@@ -22,13 +25,16 @@ use std::net::IpAddr;
 
 pub(crate) use self::access::Access;
 pub(crate) use self::admit::{Admit, Said, Verdict, Word};
+pub(crate) use self::decide::{Undecided, Way};
 pub(crate) use self::host::HostPattern;
 pub(crate) use self::method::registered;
 pub(crate) use self::network::Network;
 pub(crate) use self::overlap::Overlap;
 pub(crate) use self::parties::Parties;
+use self::path::PathFault;
 pub(crate) use self::path_pattern::PathPattern;
 pub(crate) use self::rule::{Hit, Miss, Requests, Rule};
+use self::target::Odd;
 pub(crate) use self::target::{NotCanonical, Target};
 
 /// The rules in their order; the first that matches applies.

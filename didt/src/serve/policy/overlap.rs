@@ -136,6 +136,7 @@ mod tests {
             name: name.to_owned(),
             access,
             passes_foreign: false,
+            keeps_slashes: false,
             admit: if list.is_empty() {
                 Admit::AnyKey
             } else {

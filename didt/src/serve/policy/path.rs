@@ -19,6 +19,22 @@ pub(crate) const MAX_URI_LEN: usize = 8 * 1024;
 /// path unescaped, but JavaScript's `encodeURIComponent` escapes (`@`, `:`, `$`, `&`, `+`, `,`,
 /// `=`), is unescaped; what browsers leave and RFC 3986 does not (`[`, `]`, `|`, `^`), is escaped.
 pub(super) fn canonical(uri: &[u8]) -> Result<String, PathFault> {
+    let path = of(uri)?;
+    let rest = path.get(1..).unwrap_or_default();
+    let mut canonical = String::with_capacity(path.len());
+    let mut segments = rest.split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_some() {
+            return Err(PathFault::EmptySegment);
+        }
+        canonical.push('/');
+        push_segment(segment, &mut canonical)?;
+    }
+    Ok(canonical)
+}
+
+/// The path of a request, if it is one at all: what is refused here, no rule lets pass.
+pub(super) fn of(uri: &[u8]) -> Result<&[u8], PathFault> {
     if uri.len() > MAX_URI_LEN {
         return Err(PathFault::TooLong);
     }
@@ -31,21 +47,25 @@ pub(super) fn canonical(uri: &[u8]) -> Result<String, PathFault> {
         _ => Ok(()),
     })?;
     let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let rest = match path {
+    match path {
         [] => return Err(PathFault::Empty),
-        [b'/', rest @ ..] => rest,
+        [b'/', ..] => {}
         _ => return Err(PathFault::NotRooted),
-    };
-    let mut canonical = String::with_capacity(path.len());
-    let mut segments = rest.split(|byte| *byte == b'/').peekable();
-    while let Some(segment) = segments.next() {
-        if segment.is_empty() && segments.peek().is_some() {
-            return Err(PathFault::EmptySegment);
-        }
-        canonical.push('/');
-        push_segment(segment, &mut canonical)?;
     }
-    Ok(canonical)
+    let mut escapes = path.split(|byte| *byte == b'%').skip(1);
+    if !escapes.all(|escape| matches!(escape, [high, low, ..] if hex_digit(*high).and(hex_digit(*low)).is_some())) {
+        return Err(PathFault::MalformedEscape);
+    }
+    let decoded: Vec<u8> = percent_decode(path).collect();
+    if decoded.iter().any(u8::is_ascii_control) {
+        return Err(PathFault::EncodedControl);
+    }
+    let text = std::str::from_utf8(&decoded).map_err(|_| PathFault::NotUtf8)?;
+    // Of the control characters beyond ASCII, which take two bytes.
+    if text.chars().any(char::is_control) {
+        return Err(PathFault::EncodedControl);
+    }
+    Ok(path)
 }
 
 fn push_segment(segment: &[u8], canonical: &mut String) -> Result<(), PathFault> {
@@ -70,14 +90,19 @@ fn push_segment(segment: &[u8], canonical: &mut String) -> Result<(), PathFault>
         }
     }
     let text = std::str::from_utf8(&decoded).map_err(|_| PathFault::NotUtf8)?;
-    // Of the control characters beyond ASCII, which take two bytes.
-    if text.chars().any(char::is_control) {
-        return Err(PathFault::EncodedControl);
-    }
-    if text.chars().any(is_look_alike) {
+    if text.chars().any(|character| looks_like(character).is_some()) {
         return Err(PathFault::LookAlike);
     }
     Ok(())
+}
+
+/// Writes a byte of a path as the canonical form has it, whatever it is.
+pub(super) fn push(byte: u8, canonical: &mut String) {
+    if byte == b'/' || is_unreserved(byte) || is_plain(byte) {
+        canonical.push(char::from(byte));
+    } else {
+        canonical.push_str(percent_encode_byte(byte));
+    }
 }
 
 /// What a byte becomes that was written as an escape.
@@ -87,7 +112,6 @@ fn push_escaped(byte: u8, canonical: &mut String) -> Result<(), PathFault> {
         b'\\' => return Err(PathFault::EncodedBackslash),
         b'%' => return Err(PathFault::DoubleEncoding),
         b';' => return Err(PathFault::Parameters),
-        0..=0x1f | 0x7f => return Err(PathFault::EncodedControl),
         byte if is_unreserved(byte) => return Err(PathFault::NeedlessEscape),
         byte if is_plain(byte) => canonical.push(char::from(byte)),
         byte => canonical.push_str(percent_encode_byte(byte)),
@@ -97,30 +121,34 @@ fn push_escaped(byte: u8, canonical: &mut String) -> Result<(), PathFault> {
 
 /// `.` or `..`, as a reader sees it that cuts parameters off (Tomcat) or blanks (Windows).
 fn is_dots(decoded: &[u8]) -> bool {
-    let name = decoded.split(|byte| *byte == b';').next().unwrap_or_default();
-    matches!(name.trim_ascii(), b"." | b"..")
+    matches!(name(decoded), b"." | b"..")
+}
+
+/// The name of a segment, to such a reader.
+pub(super) fn name(segment: &[u8]) -> &[u8] {
+    segment.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 /// What services that convert to an 8-bit character set by "best fit" (Windows code pages; NFKC
-/// normalisation) make `/`, `\\`, `.`, `%`, `?`, `#`, `;` or `:` of: full-width and small forms,
-/// and other slashes and dots.
-const fn is_look_alike(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' // slashes
-            | '\u{ff3c}' | '\u{fe68}' | '\u{2216}' | '\u{29f5}' | '\u{29f9}' // backslashes
-            | '\u{ff0e}' | '\u{fe52}' | '\u{2024}'
-            ..='\u{2026}' | '\u{3002}' | '\u{ff61}' // dots
-            | '\u{ff05}' | '\u{fe6a}' // percent signs
-            | '\u{ff1f}' | '\u{fe56}' // question marks
-            | '\u{ff03}' | '\u{fe5f}' // number signs
-            | '\u{ff1b}' | '\u{fe54}' | '\u{37e}' // semicolons
-            | '\u{ff1a}' | '\u{fe55}' // colons
-    )
+/// normalisation) make of full-width and small forms, and of other slashes and dots.
+pub(super) const fn looks_like(character: char) -> Option<&'static str> {
+    Some(match character {
+        '\u{ff0f}' | '\u{2044}' | '\u{2215}' | '\u{29f8}' => "/",
+        '\u{ff3c}' | '\u{fe68}' | '\u{2216}' | '\u{29f5}' | '\u{29f9}' => "\\",
+        '\u{ff0e}' | '\u{fe52}' | '\u{2024}' | '\u{3002}' | '\u{ff61}' => ".",
+        '\u{2025}' => "..",
+        '\u{2026}' => "...",
+        '\u{ff05}' | '\u{fe6a}' => "%",
+        '\u{ff1f}' | '\u{fe56}' => "?",
+        '\u{ff03}' | '\u{fe5f}' => "#",
+        '\u{ff1b}' | '\u{fe54}' | '\u{37e}' => ";",
+        '\u{ff1a}' | '\u{fe55}' => ":",
+        _ => return None,
+    })
 }
 
 /// RFC 3986 section 2.3.
-const fn is_unreserved(byte: u8) -> bool {
+pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
@@ -132,7 +160,7 @@ const fn is_plain(byte: u8) -> bool {
     )
 }
 
-fn hex_digit(byte: u8) -> Option<u8> {
+pub(super) fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 

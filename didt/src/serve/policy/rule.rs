@@ -17,6 +17,8 @@ pub(crate) struct Rule {
     pub(crate) admit: Admit,
     /// Leaves an `Authorization` that is no DID token to the application. Public rules always do.
     pub(crate) passes_foreign: bool,
+    /// Says that the gateway and the service keep `%2F` in a path as it is. Defaults to no.
+    pub(crate) keeps_slashes: bool,
     /// Which requests it is about. Defaults to all.
     pub(crate) requests: Requests,
 }
@@ -25,7 +27,7 @@ impl Rule {
     /// What applies where no rule does, under the name `default`.
     pub(crate) fn otherwise(access: Access, admit: Admit) -> Self {
         let (name, requests) = (Self::OTHERWISE.to_owned(), Requests::default());
-        Self { name, access, admit, passes_foreign: false, requests }
+        Self { name, access, admit, passes_foreign: false, keeps_slashes: false, requests }
     }
 
     /// The name of the rule that applies where no other does.
@@ -38,6 +40,14 @@ impl Rule {
     /// Whether the application gets an `Authorization` that is no DID token.
     pub(crate) fn leaves_foreign(&self) -> bool {
         self.passes_foreign || self.access == Access::Public
+    }
+
+    /// Whether the same callers get the same answer, whichever of the two applies.
+    pub(crate) fn decides_like(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+            || (self.access == other.access
+                && self.admit == other.admit
+                && self.leaves_foreign() == other.leaves_foreign())
     }
 
     /// A phrase for people: what the rule asks for, and of whom.
@@ -86,7 +96,8 @@ impl fmt::Display for Rule {
             list(methods.as_deref()),
             list(paths.as_deref()),
             self.asks_for()
-        )
+        )?;
+        f.write_str(if self.keeps_slashes { ", keeps encoded slashes" } else { "" })
     }
 }
 
@@ -102,37 +113,51 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// By what a request is among these, or the first thing that keeps it out.
-    pub(crate) fn hit(&self, target: &Target, client: Option<IpAddr>) -> Result<Hit<'_>, Miss> {
-        let hit = self.hit_from_anywhere(target)?;
-        let inside = |network: &Network| client.is_some_and(|client| network.contains(client));
-        match one(self.networks.as_deref(), inside) {
-            Some(network) => Ok(Hit { network, ..hit }),
-            None if client.is_none() => Err(Miss::Unknown),
-            None => Err(Miss::Network),
-        }
+    /// Whether the path decides nothing.
+    pub(crate) fn are_about_all_paths(&self) -> bool {
+        self.paths.as_ref().is_none_or(|paths| paths.iter().any(PathPattern::is_everything))
     }
 
-    /// The same, wherever the client is.
-    fn hit_from_anywhere(&self, target: &Target) -> Result<Hit<'_>, Miss> {
+    /// By what a request is among these, or the first thing that keeps it out.
+    pub(crate) fn hit(&self, target: &Target, client: Option<IpAddr>) -> Result<Hit<'_>, Miss> {
+        let (host, method) = self.host_and_method(target)?;
+        let path = one(self.paths.as_deref(), |path| path.matches(&target.path));
+        let path = path.ok_or(Miss::Path)?;
+        Ok(Hit { host, method, path, network: self.network(client)? })
+    }
+
+    /// Whether the request would be among these with some path, and if not, why.
+    pub(crate) fn hit_with_some_path(
+        &self,
+        target: &Target,
+        client: Option<IpAddr>,
+    ) -> Result<(), Miss> {
+        self.host_and_method(target)?;
+        self.network(client).map(drop)
+    }
+
+    #[expect(clippy::type_complexity, reason = "two patterns, of which each may be any")]
+    fn host_and_method(
+        &self,
+        target: &Target,
+    ) -> Result<(Option<&HostPattern>, Option<&Method>), Miss> {
         let host = one(self.hosts.as_deref(), |host| host.matches(target.host_name()));
         let method = one(self.methods.as_deref(), |method| *method == target.method);
-        let path = one(self.paths.as_deref(), |path| path.matches(&target.path));
-        Ok(Hit {
-            host: host.ok_or(Miss::Host)?,
-            method: method.ok_or(Miss::Method)?,
-            path: path.ok_or(Miss::Path)?,
-            network: None,
-        })
+        Ok((host.ok_or(Miss::Host)?, method.ok_or(Miss::Method)?))
+    }
+
+    fn network(&self, client: Option<IpAddr>) -> Result<Option<&Network>, Miss> {
+        let inside = |network: &Network| client.is_some_and(|client| network.contains(client));
+        let miss = if client.is_none() { Miss::Unknown } else { Miss::Network };
+        one(self.networks.as_deref(), inside).ok_or(miss)
     }
 
     /// Whether these are all requests.
     pub(crate) fn are_all(&self) -> bool {
-        let everything = |paths: &Vec<PathPattern>| paths.iter().any(PathPattern::is_everything);
         self.hosts.is_none()
             && self.methods.is_none()
             && self.networks.is_none()
-            && self.paths.as_ref().is_none_or(everything)
+            && self.are_about_all_paths()
     }
 
     /// Whether all of the other's requests are among these.

@@ -50,6 +50,7 @@ pub(crate) fn config() -> Config {
         access,
         admit: Admit::AnyKey,
         passes_foreign: false,
+        keeps_slashes: false,
         requests: Requests {
             hosts: None,
             methods: None,

@@ -123,6 +123,11 @@ fn rules_that_make_no_sense_are_refused() {
             "foreign_credentials: \"allow\" is none of \"stop\", \"pass\"",
         ),
         (
+            "slashes in another way",
+            "name = \"a\"\npaths = [\"/\"]\nencoded_slashes = \"decode\"",
+            "encoded_slashes: \"decode\" is not \"keep\"",
+        ),
+        (
             "credentials and public",
             "name = \"a\"\npaths = [\"/\"]\naccess = \"public\"\nforeign_credentials = \"pass\"",
             "public rules always leave them",

@@ -7,26 +7,52 @@ use http::Method;
 use super::host::{self, HostFault};
 use super::method::{self, MethodFault};
 use super::path::{self, PathFault};
+use super::readings;
 
 /// Method, scheme, host and path of the original request.
 ///
-/// The query and the fragment take no part. A path that two readers could take for different ones
-/// (`..`, `%2e`, `//`, `#`, 8-bit bytes) makes no target: the request is refused.
+/// The query takes no part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) method: Method,
     pub(crate) https: bool,
     /// Lower case, with the port only if it is not the scheme's own.
     pub(crate) host: String,
+    /// In canonical form. A path that has none is written as closely to it as its escapes allow.
     pub(crate) path: String,
+    pub(crate) odd: Option<Odd>,
+}
+
+/// A path that two readers could take for different ones (`%2F`, `//`, `;x`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Odd {
+    pub(crate) fault: PathFault,
+    /// As the client sent it.
+    pub(crate) sent: String,
 }
 
 impl Target {
     /// Reads what a gateway states: `uri` is the request target as the client sent it, path and
-    /// query.
+    /// query. Fails where the path has no canonical form.
     ///
     /// An absolute URI (`https://host/path`) is one that names the same scheme and host.
     pub(crate) fn new(
+        method: &[u8],
+        scheme: &[u8],
+        host: &[u8],
+        uri: &[u8],
+    ) -> Result<Self, NotCanonical> {
+        let target = Self::read(method, scheme, host, uri)?;
+        match target.odd {
+            Some(odd) => Err(NotCanonical::Path(odd.fault)),
+            None => Ok(target),
+        }
+    }
+
+    /// The same, also with a path that has no canonical form, but none that is refused whatever the
+    /// rules are: a malformed one, one with control characters or bytes beyond ASCII, one that
+    /// climbs out of the root.
+    pub(crate) fn read(
         method: &[u8],
         scheme: &[u8],
         host: &[u8],
@@ -36,8 +62,23 @@ impl Target {
         let https = is_https(scheme).ok_or(NotCanonical::Scheme)?;
         let host = host::canonical(host, https).map_err(NotCanonical::Host)?;
         let uri = if uri.starts_with(b"/") { uri } else { origin_form(uri, https, &host)? };
-        let path = path::canonical(uri).map_err(NotCanonical::Path)?;
-        Ok(Self { method, https, host, path })
+        let (path, odd) = match path::canonical(uri) {
+            Ok(path) => (path, None),
+            Err(fault) => {
+                let path = path::of(uri).map_err(NotCanonical::Path)?;
+                if !readings::are_harmless(path) {
+                    return Err(NotCanonical::Path(fault));
+                }
+                let sent = String::from_utf8_lossy(path).into_owned();
+                (readings::as_url(path), Some(Odd { fault, sent }))
+            }
+        };
+        Ok(Self { method, https, host, path, odd })
+    }
+
+    /// The path as it was sent, if it has no canonical form.
+    pub(crate) fn path_sent(&self) -> &str {
+        self.odd.as_ref().map_or(&self.path, |odd| &odd.sent)
     }
 
     /// The host without its port.
