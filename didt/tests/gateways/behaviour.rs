@@ -849,7 +849,7 @@ macro_rules! tests {
             people_can_use_another_account, spoofed_identities,
             claims_of_clients, many_fields, the_applications_own_credentials,
             denials_to_other_origins,
-            connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, names_that_applications_have, two_hosts, other_sites, upgrades,
+            connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
             other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {

@@ -31,6 +31,7 @@ pub(crate) const CADDY: Gateway = Gateway {
 };
 
 behaviour::tests!(CADDY);
+behaviour::tests!(CADDY: names_that_applications_have);
 
 /// The mistakes that are made with Caddy.
 mod mistakes {

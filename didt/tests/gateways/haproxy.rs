@@ -24,6 +24,7 @@ pub(crate) const HAPROXY: Gateway = Gateway {
 };
 
 behaviour::tests!(HAPROXY);
+behaviour::tests!(HAPROXY: names_that_applications_have);
 
 /// The mistakes that are made with HAProxy.
 mod mistakes {

@@ -21,6 +21,7 @@ pub(crate) const NGINX: Gateway = Gateway {
 };
 
 behaviour::tests!(NGINX);
+behaviour::tests!(NGINX: names_that_applications_have);
 
 /// The recipe of README.md for a page of one's own.
 #[test]

@@ -136,7 +136,6 @@ impl Requests {
         self.network(client).map(drop)
     }
 
-    #[expect(clippy::type_complexity, reason = "two patterns, of which each may be any")]
     fn host_and_method(
         &self,
         target: &Target,
