@@ -312,7 +312,13 @@ test("who may not use this site is told, and can use another account", async () 
 test("a browser that keeps no cookies is told so", async () => {
   const { page } = await magic();
   await open(page);
-  await page.route("**/auth/signed-in", (route) => route.fulfill({ json: { signed_in: false } }));
+  // A browser that keeps none looks to the page as if none had come.
+  await page.route("**/auth/sign-in", async (route) => {
+    if (route.request().method() !== "POST") return route.fallback();
+    const answer = await context.request.fetch(route.request());
+    await context.clearCookies();
+    await route.fulfill({ status: answer.status(), body: await answer.text(), contentType: "application/json" });
+  });
   await submit(page);
   await fault(page, "no_cookie");
 });
@@ -481,17 +487,75 @@ test("a foreign page can neither frame the pages nor sign anybody out", async ()
   }
 });
 
+test("a foreign page signs nobody in: neither by a form nor by a script", async () => {
+  const { page } = await magic();
+  await open(page);
+  const { token } = await (await context.request.post(`${demo.url}/stand-in/token`, { data: { email: "mallory@example.com" } })).json();
+  const foreign = await startForeignSite(`<!doctype html>
+    <form method="post" action="${demo.url}/auth/sign-in"><button>a form</button></form>`);
+  try {
+    await page.goto(foreign.url);
+    const read = await page.evaluate(async ([url, token]) => {
+      const headers = { Authorization: `Bearer ${token}` };
+      const ways = [{ method: "POST", headers, credentials: "include" }, { method: "POST", credentials: "include", mode: "no-cors", headers }, { method: "POST", credentials: "include", mode: "no-cors" }];
+      const read = [];
+      for (const way of ways) read.push(await fetch(`${url}/auth/sign-in`, way).then(({ type }) => type, () => "failed"));
+      return read;
+    }, [demo.url, token]);
+    assert.deepEqual(read, ["failed", "opaque", "opaque"]);
+    const [form] = await Promise.all([page.waitForResponse(/sign-in$/), page.click("button")]);
+    assert.equal(form.status(), 403);
+    assert.equal(await cookie(context), undefined);
+  } finally {
+    foreign.stop();
+  }
+});
+
+test("an oversize or repeated way back is no way, and nothing of it is in the page", async () => {
+  const { page } = await magic();
+  for (const query of [`rd=/me%3F${"x".repeat(9000)}`, "rd=/me&rd=/sessions", `rd=${"%2F".repeat(2000)}evil.example`, "rd=%3Cimg%20src=x%20onerror=alert(1)%3E"]) {
+    await context.clearCookies();
+    await open(page, `/auth/sign-in?again&${query}`);
+    assert.equal(await page.locator("img").count(), 0);
+    await submit(page);
+    await page.waitForURL(`${demo.url}/`);
+  }
+});
+
+test("a callback that is loaded again after it was used signs nobody in again, and loops nowhere", async () => {
+  const { page, methods } = await magic({ server: linking, plan: { email: someone() } });
+  await open(page, "/auth/sign-in?rd=/me", linking);
+  await page.evaluate(() => localStorage.setItem("didt.way-back", JSON.stringify({ rd: "/me", until: Date.now() + 1000000 })));
+  await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
+  await arrives(page, "/me");
+  await context.clearCookies();
+  const before = methods().length;
+  await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
+  await fault(page, "link_elsewhere");
+  assert.equal(methods().length, before, "Magic is not even asked");
+  assert.equal(await cookie(context), undefined);
+});
+
 // ---- looks ----
 
 for (const colorScheme of ["light", "dark"]) {
-  for (const [view, prepare] of [["sign-in", null], ["sign-in", "fault"], ["callback?magic_credential=x", null], ["sign-out", null]]) {
-    test(`nothing stands in the way of a screen reader, nor of weak eyes: ${view}${prepare ? " with a fault" : ""}, ${colorScheme}`, async () => {
-      const { page } = await magic({ options: { colorScheme, viewport: { width: 360, height: 740 } } });
+  for (const [view, prepare] of [["sign-in", null], ["sign-in", "fault"], ["sign-in", "refused"], ["sign-in", "throttled"], ["sign-in", "status"],
+    ["callback?magic_credential=x", null], ["sign-out", null], ["refused", null]]) {
+    test(`nothing stands in the way of a screen reader, nor of weak eyes: ${view}${prepare ? `, ${prepare}` : ""}, ${colorScheme}`, async () => {
+      const plan = { status: { magic_auth_login_with_email_otp: ["email-otp-sent"] }, throttled: { magic_auth_login_with_email_otp: [-10035] } }[prepare];
+      const { page } = await magic({ plan, options: { colorScheme, viewport: { width: 360, height: 740 } } });
       await page.goto(`${demo.url}/auth/${view}`);
       await page.waitForSelector("#page[data-ready]");
-      if (prepare) {
+      if (prepare === "fault") {
         await button(page, "Continue").click();
         await fault(page, "email_missing");
+      } else if (prepare === "status") {
+        await submit(page);
+        await page.getByRole("status").filter({ hasText: "sending you a code" }).waitFor();
+      } else if (prepare) {
+        await serverAnswers(page, 403, { reason: "refused" });
+        await submit(page);
+        await fault(page, prepare);
       }
       await page.evaluate(AXE);
       const { violations } = await page.evaluate(() => globalThis.axe.run(document, { iframes: false }));

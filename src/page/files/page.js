@@ -15,7 +15,8 @@
   const config = page.dataset;
   const said = at("said").content;
   const query = new URLSearchParams(location.search);
-  const back = query.get("rd");
+  // Said twice it is not said, as on the server.
+  const back = query.getAll("rd").length === 1 ? query.get("rd") : null;
 
   // ---- what is shown ----
 
