@@ -168,7 +168,7 @@ async fn write(settings: &Settings, route: &Route, parts: Parts) -> Answer {
 }
 
 /// Returns the page's word for the reason of a rejection.
-fn told(answer: Answer) -> Answer {
+fn told(mut answer: Answer) -> Answer {
     let Some(rejection) = answer.extensions().get::<Rejection>() else { return answer };
     let mut told =
         own(json(answer.status(), format!(r#"{{"reason":"{}"}}"#, reason::of(rejection))));
@@ -177,7 +177,8 @@ fn told(answer: Answer) -> Answer {
             told.headers_mut().append(&name, value.clone());
         }
     }
-    told.extensions_mut().insert(rejection.clone());
+    // What logs around the page learn of the rejection, they learn of this answer.
+    *told.extensions_mut() = std::mem::take(answer.extensions_mut());
     told
 }
 
@@ -260,23 +261,38 @@ impl Inner {
             (Self::Session, session) => {
                 json(StatusCode::OK, format!(r#"{{"signed_in":{}}}"#, session.is_some()))
             }
-            (Self::SignedIn, _) => json(StatusCode::OK, r#"{"signed_in":true}"#.to_owned()),
+            (Self::SignedIn, session) => {
+                let mut response = json(StatusCode::OK, r#"{"signed_in":true}"#.to_owned());
+                response.extensions_mut().extend(named(session));
+                response
+            }
             (Self::SignOut { after, page }, session) => {
-                if let Some(session) = session
+                if let Some(session) = &session
                     && session.sign_out().await.is_err()
                 {
                     return unavailable();
                 }
-                match page {
+                let mut response = match page {
                     true => see_other(&after),
                     false => {
                         let after = serde_json::Value::from(after);
                         json(StatusCode::OK, format!(r#"{{"location":{after}}}"#))
                     }
-                }
+                };
+                response.extensions_mut().extend(named(session));
+                response
             }
         }
     }
+}
+
+/// Whose session an answer began or ended, for logs around the page.
+fn named(session: Option<Session>) -> http::Extensions {
+    let mut extensions = http::Extensions::new();
+    if let Some(session) = session {
+        extensions.insert(session);
+    }
+    extensions
 }
 
 // ---- answers -------------------------------------------------------------------------

@@ -32,6 +32,9 @@ use crate::middleware::{AuthBody, ConfigError, DidAuth, TrustedOrigins};
 /// | `POST sign-in`, `POST challenge`, `GET signed-in` | what the page itself asks for |
 /// | `GET page.….js` and others | its files, named by their contents |
 ///
+/// The answer to a `POST` that began or ended a session has the [`Session`](crate::Session) among its
+/// extensions, so that what is around the page can log it.
+///
 /// Mount it at `/auth`, or set another path with [`with_prefix`](Self::with_prefix). It guards
 /// itself with the [`DidAuth`] it is made of, whose hook, cookie, store and bound login apply here
 /// as anywhere; put no other layer around it.

@@ -83,3 +83,34 @@ fn logins_refusals_and_sign_outs_leave_a_line_each() {
     let (_, id) = session.split_once('=').expect("a pair");
     assert!(!said.contains(&token) && !said.contains(id), "{said}");
 }
+
+/// People who use the page leave the same lines as programs.
+#[test]
+fn the_page_writes_down_who_signed_in_and_out() {
+    let page = "[sign_in]\npublishable_key = \"pk_live_test\"\n";
+    let log = "[log]\nformat = \"json\"\nlevel = \"error\"\n";
+    let (mut didt, public, _) = Didt::start(&format!("{TOP}{LISTEN}{page}{log}"));
+    let wallet = Wallet::from_seed("alice");
+    let bearer = format!("Bearer {}", wallet.token("app").mint());
+    let own = ("Sec-Fetch-Site", "same-origin");
+    let post = |path: &str, header| ask(public, "POST", path, &[CLIENT, own, header]);
+    let signed_in = post("/auth/sign-in", ("Authorization", &*bearer));
+    assert_eq!(signed_in.status, 200, "{signed_in:?}");
+    let session = cookie(&signed_in);
+    assert_eq!(post("/auth/sign-in", ("Authorization", &*bearer)).status, 401);
+    assert_eq!(ask(public, "GET", "/auth/sign-in", &[("Cookie", &*session)]).status, 303);
+    assert_eq!(post("/auth/sign-out", ("Cookie", &*session)).status, 200);
+    assert_eq!(post("/auth/sign-out", ("Cookie", &*session)).status, 200, "nobody is left");
+    didt.signal("TERM");
+    assert_eq!(didt.ended().code(), Some(0));
+
+    let events = events(&didt);
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, [Some("login"), Some("refusal"), Some("sign_out")], "{events:?}");
+    assert_eq!(events[1]["path"], "/auth/sign-in");
+    for event in [&events[0], &events[2]] {
+        assert_eq!(event["issuer"], wallet.issuer().to_string());
+        assert_eq!(event["session"], events[0]["session"], "one session, by its handle");
+        assert_eq!(event["client"], "203.0.113.9");
+    }
+}

@@ -34,7 +34,7 @@ use tower_didt::page::SignInPage;
 use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
 
 use super::assertion::Signer;
-use super::audit::{self, Asked, Party};
+use super::audit::{self, Asked, Audit, Party};
 use super::denial_reason;
 use super::peer::Client;
 
@@ -78,9 +78,10 @@ pub(crate) fn router(
     router.layer(middleware::from_fn(watch))
 }
 
-/// Writes refusals down, and keeps answers about one visitor out of caches.
+/// Writes down refusals and what the page did, and keeps answers about one visitor out of caches.
 async fn watch(request: Request, next: Next) -> Response {
     let client = client(&request);
+    let audit = request.extensions().get::<Audit>().copied();
     let (mut parts, body) = request.into_parts();
     let Ok(asked) = Asked::from_request_parts(&mut parts, &()).await;
     let mut response = next.run(Request::from_parts(parts, body)).await;
@@ -93,6 +94,15 @@ async fn watch(request: Request, next: Next) -> Response {
     }
     let reason = response.extensions().get().and_then(denial_reason::of);
     denial_reason::write(response.headers_mut(), reason);
+    // The page's own answers: it knows nothing of this log.
+    if let (Some(audit), Some(session)) = (audit, response.extensions().get::<Session>()) {
+        let who = audit.party(session);
+        match asked.path.as_deref().and_then(|path| path.rsplit('/').next()) {
+            Some("sign-in") => audit::login(&who, client.0, &asked),
+            Some("sign-out") => audit::sign_out(&who, session.handle(), false, client.0, &asked),
+            _ => {}
+        }
+    }
     let no_store = HeaderValue::from_static("no-store");
     response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);
     response
