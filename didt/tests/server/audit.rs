@@ -108,6 +108,7 @@ fn the_page_writes_down_who_signed_in_and_out() {
     let names: Vec<_> = events.iter().map(|event| event["event"].as_str()).collect();
     assert_eq!(names, [Some("login"), Some("refusal"), Some("sign_out")], "{events:?}");
     assert_eq!(events[1]["path"], "/auth/sign-in");
+    assert_eq!(events[1]["issuer"], wallet.issuer().to_string(), "whose token was refused");
     for event in [&events[0], &events[2]] {
         assert_eq!(event["issuer"], wallet.issuer().to_string());
         assert_eq!(event["session"], events[0]["session"], "one session, by its handle");
