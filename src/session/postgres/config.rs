@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::calls::Calls;
 use super::connections::Connections;
 use super::listener::{Listener, ListenerSettings};
+use super::loads::Loads;
 use super::schema::Schema;
 use super::{Inner, PostgresStore, cleaner};
 use crate::session::StoreError;
@@ -205,6 +206,7 @@ impl PostgresStoreBuilder {
             connections,
             listener: (local_bytes > 0).then(|| Listener::start(settings, &runtime)),
             copies: Copies::new(Arc::clone(&invalidations), local_bytes),
+            loads: Loads::default(),
             invalidations,
             timeout: self.timeout,
             in_transactions: self.transaction_pooling,

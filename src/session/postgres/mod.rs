@@ -11,6 +11,7 @@ mod config;
 mod connections;
 mod fault;
 mod listener;
+mod loads;
 mod schema;
 mod trace;
 
@@ -29,6 +30,7 @@ pub use self::config::{PostgresConfigError, PostgresConnectError, PostgresStoreB
 use self::connections::{Connections, Lease};
 use self::fault::Next;
 use self::listener::Listener;
+use self::loads::{Answer, Loads, Question};
 use self::schema::Schema;
 use super::copies::{Changing, Copies, Invalidations, Reporter};
 use super::sql::{Fault, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, page_of, place_of, seconds};
@@ -91,6 +93,7 @@ struct Inner {
     listener: Option<Arc<Listener>>,
     invalidations: Arc<Invalidations>,
     copies: Copies<SessionRecord, Listener>,
+    loads: Loads,
     schema: Schema,
     calls: Calls,
     timeout: Duration,
@@ -390,14 +393,11 @@ impl Inner {
         if let Some(listener) = &self.listener {
             listener.revive();
         }
-        let arguments =
-            arguments![self.wait(), &issuer.address().as_bytes()[..], &handle.as_bytes()[..],];
         // Before asking: what changes from here on is not in the answer.
         let asked = self.copies.asking(issuer, 0);
-        let row = self.ask(&Call { sql: &self.calls.load, arguments, repeatable: true }).await?;
-        let row = row.first().ok_or_else(Fault::unexpected)?;
-        let server: i64 = column(row, "server")?;
-        let Some(found) = read_row(row)? else { return Ok(None) };
+        let ask = async |questions: &[Question]| self.load_all(questions).await;
+        let (server, found) = self.loads.load((issuer, handle), ask).await?;
+        let Some(found) = found else { return Ok(None) };
         let record = match found.read(issuer, handle) {
             Ok(record) => Arc::new(record),
             Err(unreadable) => return self.lost(issuer, handle, unreadable).await,
@@ -406,6 +406,15 @@ impl Inner {
         let reporter = self.listener.clone().filter(|listener| listener.reports_on(server));
         self.copies.put(&record, asked, reporter);
         Ok(Some(record))
+    }
+
+    async fn load_all(&self, questions: &[Question]) -> Result<Vec<Answer>, Fault> {
+        let issuers = || questions.iter().map(|(issuer, _)| issuer.address().as_bytes().to_vec());
+        let handles = || questions.iter().map(|(_, handle)| handle.as_bytes().to_vec());
+        let arguments =
+            arguments![self.wait(), issuers().collect::<Vec<_>>(), handles().collect::<Vec<_>>(),];
+        let rows = self.ask(&Call { sql: &self.calls.load, arguments, repeatable: true }).await?;
+        rows.iter().map(|row| Ok((column(row, "server")?, read_row(row)?))).collect()
     }
 
     /// A session that can never be read. Its cookie is about to be taken away, so it ends: no

@@ -269,22 +269,26 @@ BEGIN
 END
 $body$;
 
--- The session of a handle, all null if there is none; and which server says so.
-CREATE FUNCTION {schema}.load(
-    p_wait integer, p_issuer bytea, p_handle bytea,
-    OUT server bigint, OUT created_at double precision, OUT last_seen double precision,
-    OUT expires_at double precision, OUT version bigint, OUT data text
+-- The sessions of as many handles, in their order: all null where there is none. And which server
+-- says so.
+CREATE FUNCTION {schema}.load(p_wait integer, p_issuers bytea[], p_handles bytea[])
+RETURNS TABLE (
+    server bigint, created_at double precision, last_seen double precision,
+    expires_at double precision, version bigint, data text
 )
 LANGUAGE plpgsql AS $body$
+DECLARE
+    v_server bigint := {schema}.server();
 BEGIN
     PERFORM {schema}.enter(p_wait, NULL);
-    server := {schema}.server();
-    SELECT s.created_at, s.last_seen, s.expires_at, s.version, s.data
-        INTO created_at, last_seen, expires_at, version, data
-        FROM {schema}.sessions s
-        WHERE s.handle = p_handle AND s.issuer = p_issuer
+    -- One look-up for each.
+    PERFORM set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+    RETURN QUERY SELECT v_server, s.created_at, s.last_seen, s.expires_at, s.version, s.data
+        FROM unnest(p_issuers, p_handles) WITH ORDINALITY AS a (issuer, handle, place)
+        LEFT JOIN {schema}.sessions s ON s.handle = a.handle AND s.issuer = a.issuer
             AND s.number > coalesce(
-                (SELECT i.ended FROM {schema}.issuers i WHERE i.issuer = p_issuer), -1);
+                (SELECT i.ended FROM {schema}.issuers i WHERE i.issuer = a.issuer), -1)
+        ORDER BY a.place;
 END
 $body$;
 
