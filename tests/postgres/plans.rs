@@ -48,6 +48,16 @@ async fn ask_for_everything(store: &PostgresStore) {
         store.state_of(token("alice"), now()).await.expect("an answer");
         store.advance(token("alice"), now()).await.expect("an answer");
         assert!(!opens(store, &ticket).await);
+        // Several at a time, of which some are asked for together.
+        let questions: Vec<_> = (0..8)
+            .map(|_| {
+                let (store, ticket) = (store.clone(), ticket.clone());
+                tokio::spawn(async move { assert!(!opens(&store, &ticket).await) })
+            })
+            .collect();
+        for question in questions {
+            question.await.expect("an answer");
+        }
         let (_, record) = sign_in(store, "alice").await;
         let later = now().plus(Duration::from_secs(60));
         store.touch(&record, later).await.expect("an answer");
@@ -85,6 +95,7 @@ async fn no_plan_reads_a_whole_table_whatever_the_statistics_say() {
             assert!(found.is_none(), "{found:?}");
             assert!(plans.contains(&format!(" on {table} ")), "{table} is asked");
         }
+        assert!(plans.contains("WITH ORDINALITY"), "some are asked for together");
         // An index that is read from end to end has no condition.
         let scans = plans.lines().zip(plans.lines().skip(1));
         for (scan, next) in scans.filter(|(scan, _)| scan.contains("Index Scan using")) {

@@ -409,11 +409,23 @@ impl Inner {
     }
 
     async fn load_all(&self, questions: &[Question]) -> Result<Vec<Answer>, Fault> {
-        let issuers = || questions.iter().map(|(issuer, _)| issuer.address().as_bytes().to_vec());
-        let handles = || questions.iter().map(|(_, handle)| handle.as_bytes().to_vec());
-        let arguments =
-            arguments![self.wait(), issuers().collect::<Vec<_>>(), handles().collect::<Vec<_>>(),];
-        let rows = self.ask(&Call { sql: &self.calls.load, arguments, repeatable: true }).await?;
+        let rows = match questions {
+            // The most frequent case, for which the server has less to do.
+            [(issuer, handle)] => {
+                let (issuer, handle) = (issuer.address(), handle.as_bytes());
+                let arguments = arguments![self.wait(), &issuer.as_bytes()[..], &handle[..]];
+                self.ask(&Call { sql: &self.calls.load, arguments, repeatable: true }).await?
+            }
+            several => {
+                let issuers = several.iter().map(|(issuer, _)| issuer.address());
+                let issuers: Vec<_> = issuers.map(|address| address.as_bytes().to_vec()).collect();
+                let handles = several.iter().map(|(_, handle)| handle.as_bytes().to_vec());
+                let handles: Vec<_> = handles.collect();
+                let arguments = arguments![self.wait(), &issuers, &handles];
+                let sql = &self.calls.load_together;
+                self.ask(&Call { sql, arguments, repeatable: true }).await?
+            }
+        };
         rows.iter().map(|row| Ok((column(row, "server")?, read_row(row)?))).collect()
     }
 

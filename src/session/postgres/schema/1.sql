@@ -269,9 +269,27 @@ BEGIN
 END
 $body$;
 
--- The sessions of as many handles, in their order: all null where there is none. And which server
--- says so.
-CREATE FUNCTION {schema}.load(p_wait integer, p_issuers bytea[], p_handles bytea[])
+-- The session of a handle, all null if there is none; and which server says so.
+CREATE FUNCTION {schema}.load(
+    p_wait integer, p_issuer bytea, p_handle bytea,
+    OUT server bigint, OUT created_at double precision, OUT last_seen double precision,
+    OUT expires_at double precision, OUT version bigint, OUT data text
+)
+LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM {schema}.enter(p_wait, NULL);
+    server := {schema}.server();
+    SELECT s.created_at, s.last_seen, s.expires_at, s.version, s.data
+        INTO created_at, last_seen, expires_at, version, data
+        FROM {schema}.sessions s
+        WHERE s.handle = p_handle AND s.issuer = p_issuer
+            AND s.number > coalesce(
+                (SELECT i.ended FROM {schema}.issuers i WHERE i.issuer = p_issuer), -1);
+END
+$body$;
+
+-- The same for several handles, in their order.
+CREATE FUNCTION {schema}.load_together(p_wait integer, p_issuers bytea[], p_handles bytea[])
 RETURNS TABLE (
     server bigint, created_at double precision, last_seen double precision,
     expires_at double precision, version bigint, data text
