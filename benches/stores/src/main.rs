@@ -190,7 +190,9 @@ async fn requests() {
             way.round().await;
         }
     }
-    println!("| | requests per second of processor time | processor time | latency, one at a time |");
+    println!(
+        "| | requests per second of processor time | processor time | latency, one at a time |"
+    );
     println!("|---|---|---|---|");
     ways.iter_mut().for_each(Way::report);
 }
