@@ -20,6 +20,10 @@ const ASKERS: usize = 2;
 /// How many questions go together: some 100 KB of answers without data.
 const TOGETHER: usize = 128;
 
+/// How many questions may wait at a time: some 2 MB in all. Further ones are answered with an error at
+/// once, as they would be after their time behind so many others.
+const MAX_WAITING: usize = 10_000;
+
 /// Which session is asked for.
 pub(super) type Question = (Issuer, SessionHandle);
 
@@ -33,7 +37,15 @@ pub(super) struct Loads(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     asking: usize,
-    waiting: VecDeque<(Question, oneshot::Sender<Word>)>,
+    waiting: VecDeque<Waiting>,
+}
+
+type Waiting = (Question, oneshot::Sender<Word>);
+
+/// What somebody who comes does first.
+enum Place {
+    Turn(Turn),
+    Waiting(oneshot::Receiver<Word>),
 }
 
 /// What somebody who waits is told.
@@ -44,22 +56,45 @@ enum Word {
 }
 
 /// The right to ask. It passes to one who waits, whatever becomes of its owner.
-struct Turn(Arc<Mutex<State>>);
+struct Turn(Option<Arc<Mutex<State>>>);
+
+impl Turn {
+    fn new(state: &Arc<Mutex<State>>) -> Self {
+        Self(Some(Arc::clone(state)))
+    }
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let next = {
-            let mut state = locked(&self.0);
-            let next = state.waiting.pop_front();
-            if next.is_none() {
-                state.asking = state.asking.saturating_sub(1);
+        // A loop: where thousands have given up at the same moment, turns that drop one another would
+        // fill the stack.
+        while let Some(state) = self.0.take() {
+            let next = {
+                let mut state = locked(&state);
+                let next = state.next();
+                if next.is_none() {
+                    state.asking = state.asking.saturating_sub(1);
+                }
+                next
+            };
+            let Some((_, tell)) = next else { return };
+            // Where this one has just given up the turn comes back.
+            if let Err(Word::Ask(mut returned)) = tell.send(Word::Ask(Self(Some(state)))) {
+                self.0 = returned.0.take();
             }
-            next
-        };
-        if let Some((_, tell)) = next {
-            // Where nobody listens the turn is dropped again, and passes on.
-            let _ = tell.send(Word::Ask(Turn(Arc::clone(&self.0))));
         }
+    }
+}
+
+impl State {
+    /// The first who still waits.
+    fn next(&mut self) -> Option<Waiting> {
+        while let Some(waiting) = self.waiting.pop_front() {
+            if !waiting.1.is_closed() {
+                return Some(waiting);
+            }
+        }
+        None
     }
 }
 
@@ -71,9 +106,9 @@ impl Loads {
         ask: impl AsyncFnOnce(&[Question]) -> Result<Vec<Answer>, Fault>,
     ) -> Result<Answer, Fault> {
         let turn = loop {
-            let waiting = match self.turn_or_wait(question) {
-                Ok(turn) => break turn,
-                Err(waiting) => waiting,
+            let waiting = match self.turn_or_wait(question)? {
+                Place::Turn(turn) => break turn,
+                Place::Waiting(waiting) => waiting,
             };
             match waiting.await {
                 Ok(Word::Answer(answer)) => return answer,
@@ -86,7 +121,7 @@ impl Loads {
         {
             let mut state = locked(&self.0);
             while questions.len() < TOGETHER
-                && let Some((question, sender)) = state.waiting.pop_front()
+                && let Some((question, sender)) = state.next()
             {
                 questions.push(question);
                 tell.push(sender);
@@ -113,17 +148,22 @@ impl Loads {
         }
     }
 
-    fn turn_or_wait(&self, question: Question) -> Result<Turn, oneshot::Receiver<Word>> {
+    fn turn_or_wait(&self, question: Question) -> Result<Place, Fault> {
         let mut state = locked(&self.0);
         if state.asking < ASKERS {
             state.asking += 1;
-            return Ok(Turn(Arc::clone(&self.0)));
+            return Ok(Place::Turn(Turn::new(&self.0)));
         }
-        // Those who have given up meanwhile take up no room.
-        state.waiting.retain(|(_, tell)| !tell.is_closed());
+        if state.waiting.len() >= MAX_WAITING {
+            // Those who have given up meanwhile make room.
+            state.waiting.retain(|(_, tell)| !tell.is_closed());
+            if state.waiting.len() >= MAX_WAITING {
+                return Err(Fault::unavailable("too many questions wait for the database"));
+            }
+        }
         let (tell, waiting) = oneshot::channel();
         state.waiting.push_back((question, tell));
-        Err(waiting)
+        Ok(Place::Waiting(waiting))
     }
 }
 
@@ -191,6 +231,30 @@ mod tests {
                 Ok(answer) => assert_eq!(answer.expect("an answer").0, i64::from(number)),
                 Err(_) => assert_eq!(number % 3, 0, "{number} waited for ever"),
             }
+        }
+        let state = locked(&loads.0);
+        assert_eq!((state.asking, state.waiting.len()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_wait_than_may_and_those_who_gave_up_make_room() {
+        let loads = Arc::new(Loads::default());
+        let load = |patience: u64| {
+            let loads = Arc::clone(&loads);
+            tokio::spawn(async move {
+                // A server that says nothing.
+                let ask = async |_: &[Question]| std::future::pending().await;
+                let loading = loads.load(question(1), ask);
+                tokio::time::timeout(Duration::from_secs(patience), loading).await
+            })
+        };
+        let first: Vec<_> = (0..ASKERS + MAX_WAITING).map(|_| load(2)).collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let refused = load(2).await.expect("no panic").expect("an answer at once");
+        assert!(matches!(refused, Err(Fault::Unavailable(_))));
+        assert!(locked(&loads.0).waiting.len() <= MAX_WAITING);
+        for task in first {
+            assert!(task.await.expect("no panic").is_err(), "nobody was answered");
         }
         let state = locked(&loads.0);
         assert_eq!((state.asking, state.waiting.len()), (0, 0));
