@@ -1,5 +1,6 @@
 //! Redis servers on free ports, gone when they are dropped.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -10,9 +11,14 @@ use std::time::{Duration, Instant};
 use crate::child::{Run, Running};
 use crate::directory::Directory;
 
+/// The server: `redis-server`, or what `TOWER_DIDT_REDIS_SERVER` names, such as a `valkey-server`.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("TOWER_DIDT_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
 /// Whether there is a `redis-server`. Without one the test says that it is not run.
 pub fn available(test: &str) -> bool {
-    let found = Command::new("redis-server").arg("--version").output();
+    let found = Command::new(program()).arg("--version").output();
     if found.is_ok_and(|output| output.status.success()) {
         return true;
     }
@@ -68,7 +74,7 @@ impl Server {
 
     /// Starts it again, with what is on its disk.
     pub fn boot(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .arg("--dir")
@@ -199,6 +205,23 @@ impl ClusterOf {
         for node in [to, from] {
             assert_eq!(self.nodes[node].cli(&["cluster", "setslot", slot, "node", &to_id]), "OK");
         }
+    }
+
+    /// Whether the servers move slots with their keys in one piece, as Valkey does since version 9.
+    pub fn moves_slots_in_one_piece(&self) -> bool {
+        self.nodes.iter().all(|node| node.cli(&["cluster", "help"]).contains("MIGRATESLOTS"))
+    }
+
+    /// Moves a slot and its keys in one piece, and waits until it has moved.
+    pub fn move_in_one_piece(&self, slot: &str, from: usize, to: usize) {
+        let to_id = self.id(to);
+        let arguments = ["cluster", "migrateslots", "slotsrange", slot, slot, "node", &to_id];
+        assert_eq!(self.nodes[from].cli(&arguments), "OK");
+        self.wait_until(|node| {
+            let slots = node.cli(&["cluster", "slots"]);
+            let mut lines = slots.lines().skip_while(|line| *line != slot);
+            lines.any(|line| line == to_id)
+        });
     }
 
     /// Gives a slot to another master without moving its keys, and without a word to the old one,

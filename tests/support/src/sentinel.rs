@@ -122,7 +122,7 @@ impl Sentinel {
 
     /// Starts it again, with what it remembers.
     pub fn boot(&mut self) {
-        let child = Command::new("redis-server")
+        let child = Command::new(crate::redis::program())
             .arg(self.directory.0.join("sentinel.conf"))
             .arg("--sentinel")
             .stdout(Stdio::null())
