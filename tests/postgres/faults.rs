@@ -7,13 +7,13 @@ use tower_didt::{PostgresStore, StoreError};
 
 use crate::migrated;
 use tower_didt_test_support::directory::Directory;
-use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::{Server, SmallDisk};
 use tower_didt_test_support::proxy::Proxy;
 use tower_didt_test_support::sessions::{
     Times, eventually, in_full, issuer, list, now, opens, opens_at_once, session, sign_in, token,
     unavailable, warm,
 };
+use tower_didt_test_support::{needs_postgres, not_run};
 
 /// Robust on a busy machine; the medians are printed.
 const LIMIT: Duration = Duration::from_millis(1_500);
@@ -208,7 +208,7 @@ async fn a_disk_without_room() {
     needs_postgres!();
     let directory = Directory::new();
     let Some(disk) = SmallDisk::mount(&directory, "150m") else {
-        eprintln!("NOT RUN: a disk without room: no small file system can be mounted here");
+        not_run("a disk without room", "no small file system can be mounted here");
         return;
     };
     let mut server = Server::within(

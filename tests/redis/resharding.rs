@@ -9,11 +9,11 @@ use tower_didt::RedisStore;
 use tower_didt::redis::RedisStoreBuilder;
 use tower_didt::store::SessionStore;
 
-use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::ClusterOf;
 use tower_didt_test_support::sessions::{
     eventually, issuer, now, opens, opens_at_once, sign_in, token, warm,
 };
+use tower_didt_test_support::{needs_redis, not_run};
 
 /// The documented bound: `ping_interval + timeout`, and what a busy machine adds. Without the rule
 /// that a test is about, the wait has no end.
@@ -138,7 +138,7 @@ async fn a_sign_out_after_an_atomic_migration_reaches_machines_that_saw_nothing_
     needs_redis!();
     let cluster = ClusterOf::with_an_empty_master();
     if !cluster.moves_slots_in_one_piece() {
-        eprintln!("NOT RUN: the server has no CLUSTER MIGRATESLOTS");
+        not_run(module_path!(), "the server has no CLUSTER MIGRATESLOTS");
         return;
     }
     for (kind, machines) in machines(&cluster).await {
@@ -231,36 +231,64 @@ async fn copies_go_when_the_keys_of_a_slot_vanish_without_a_message() {
 async fn a_redirect_drops_the_copies_of_its_slot_at_once() {
     needs_redis!();
     let cluster = ClusterOf::masters();
-    let minute = Duration::from_secs(60);
-    let store = builder(&cluster).with_ping_interval(minute).connect().await.expect("a store");
-    let (from, slot) = (cluster.master_of(issuer("alice")), cluster.slot_of(issuer("alice")));
-    let to = (from + 1) % 3;
-    let (ticket, _) = sign_in(&store, "alice").await;
-    let (other, _) = sign_in(&store, "alice").await;
-    warm(&store, &ticket).await;
-    // ASK, for a key that is not there.
-    cluster.begin_move(&slot, from, to);
-    assert!(opens_at_once(&store, &ticket));
+    // What a store knows of the cluster is up to a minute old here: each attempt has a new one, which has
+    // read the map of the cluster for a second time, as it does soon after its start.
+    let new_store = async || {
+        let minute = Duration::from_secs(60);
+        let store = builder(&cluster).with_ping_interval(minute).connect().await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        store.expect("a store")
+    };
+    let (alice, slot) = (issuer("alice"), cluster.slot_of(issuer("alice")));
+    let (mut from, mut to) = (cluster.master_of(alice), (cluster.master_of(alice) + 1) % 3);
+    // ASK, for a key that is not there. The copy must be there until then: where the store read the map of
+    // the cluster in between, and dropped it for that, all begins again.
+    let mut attempts = 0..20;
+    let (store, ticket) = loop {
+        attempts.next().expect("a copy that is there when the redirect comes");
+        let store = new_store().await;
+        let (ticket, _) = sign_in(&store, "alice").await;
+        warm(&store, &ticket).await;
+        cluster.begin_move(&slot, from, to);
+        if opens_at_once(&store, &ticket) {
+            break (store, ticket);
+        }
+        end_move(&cluster, &slot, from, to);
+    };
     // Its answer does not matter: of two keys that are not there yet it may be that nobody can tell.
     let _ = store.state_of(token("alice"), now()).await;
     assert!(!opens_at_once(&store, &ticket), "a copy survived ASK");
-    for node in [from, to] {
-        cluster.nodes[node].cli(&["cluster", "setslot", &slot, "stable"]);
-    }
+    end_move(&cluster, &slot, from, to);
     // MOVED, with the keys lost.
-    warm(&store, &ticket).await;
-    cluster.force_move(&slot, from, to);
-    eventually(async || cluster.master_of(issuer("alice")) == to).await;
-    eventually(async || !cluster.nodes[from].cli(&["hlen", "x"]).is_empty()).await;
-    eventually(async || {
-        let key = format!("didt:{{{}}}:s", issuer("alice").address().to_string().to_lowercase());
-        cluster.nodes[from].cli(&["hlen", &key]).starts_with("MOVED")
-    })
-    .await;
-    // Valkey reports keys that are lost with their slot: then it is gone by now, as it should be.
-    assert!(opens_at_once(&store, &ticket) || cluster.moves_slots_in_one_piece());
+    let mut attempts = 0..20;
+    let (store, ticket, other) = loop {
+        attempts.next().expect("a copy that is there when the redirect comes");
+        let store = new_store().await;
+        let (ticket, _) = sign_in(&store, "alice").await;
+        let (other, _) = sign_in(&store, "alice").await;
+        warm(&store, &ticket).await;
+        cluster.force_move(&slot, from, to);
+        eventually(async || cluster.master_of(alice) == to).await;
+        eventually(async || {
+            let key = format!("didt:{{{}}}:s", alice.address().to_string().to_lowercase());
+            cluster.nodes[from].cli(&["hlen", &key]).starts_with("MOVED")
+        })
+        .await;
+        // Valkey reports keys that are lost with their slot: then it is gone by now, as it should be.
+        if opens_at_once(&store, &ticket) || cluster.moves_slots_in_one_piece() {
+            break (store, ticket, other);
+        }
+        (from, to) = (to, from);
+    };
     assert!(!opens(&store, &other).await, "lost with its slot");
     assert!(!opens_at_once(&store, &ticket), "a copy survived MOVED");
+}
+
+/// Ends a move that has not begun to move keys.
+fn end_move(cluster: &ClusterOf, slot: &str, from: usize, to: usize) {
+    for node in [from, to] {
+        cluster.nodes[node].cli(&["cluster", "setslot", slot, "stable"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

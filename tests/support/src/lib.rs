@@ -23,6 +23,8 @@
     reason = "tests fail by panicking"
 )]
 
+use std::io::Write;
+
 pub mod certificate;
 pub mod child;
 pub mod directory;
@@ -35,3 +37,8 @@ pub mod sessions;
 pub mod store;
 pub mod two_processes;
 pub mod word;
+
+/// Says that a test is not run, past the capture of passing tests, so that it is seen.
+pub fn not_run(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: {why}");
+}

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -26,8 +25,7 @@ pub fn available(test: &str) -> bool {
         .iter()
         .any(|name| std::env::var_os(name).is_some_and(|value| value == "1"));
     assert!(!required, "redis-server is required, and there is none");
-    // Past the capture of passing tests, so that it is seen.
-    let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: there is no redis-server");
+    crate::not_run(test, "there is no redis-server");
     false
 }
 
