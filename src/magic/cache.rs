@@ -1,5 +1,7 @@
 //! What Magic said lately, by issuer. No I/O, no clock: `now` is handed in.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -42,6 +44,15 @@ pub(super) struct ProfileCache {
     nobodies: Cache<Issuer, Timestamp>,
     /// Issuers whose renewal failed, and when to try again.
     postponed: Cache<Issuer, Timestamp>,
+    /// Another number with each issuer that belongs to nobody; in no other cache the same.
+    state: Arc<AtomicU64>,
+}
+
+/// The numbers that caches had as their state.
+static LAST_STATE: AtomicU64 = AtomicU64::new(0);
+
+fn new_state() -> u64 {
+    LAST_STATE.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 impl ProfileCache {
@@ -54,7 +65,8 @@ impl ProfileCache {
         let users = Cache::builder().max_capacity(max_bytes).weigher(weigh);
         let issuers = || Cache::builder().max_capacity(MAX_NOBODY_BYTES / OVERHEAD as u64).build();
         let users = users.time_to_live(keep).build();
-        Self { users, nobodies: issuers(), postponed: issuers() }
+        let state = Arc::new(AtomicU64::new(new_state()));
+        Self { users, nobodies: issuers(), postponed: issuers(), state }
     }
 
     pub(super) fn look(&self, issuer: Issuer, ages: Ages, now: Timestamp) -> Known {
@@ -79,6 +91,21 @@ impl ProfileCache {
         self.nobodies.get(&issuer)
     }
 
+    /// Whether Magic said, when this profile was made or later, that there is no such user. Every
+    /// request of a session asks, so it is looked up only once nobody has been added since.
+    pub(super) fn is_gone(&self, user: &MagicUser) -> bool {
+        // Read first: whoever is added meanwhile is looked up with the next request.
+        let state = self.state.load(Ordering::Acquire);
+        if user.is_not_gone_in(state) {
+            return false;
+        }
+        let gone = self.gone_since(user.issuer()).is_some_and(|gone| gone >= user.asked_at());
+        if !gone {
+            user.note_not_gone_in(state);
+        }
+        gone
+    }
+
     /// The last profile, however old.
     pub(super) fn last(&self, issuer: Issuer) -> Option<MagicUser> {
         self.users.get(&issuer)
@@ -94,6 +121,7 @@ impl ProfileCache {
         self.users.invalidate(&issuer);
         self.postponed.invalidate(&issuer);
         self.nobodies.insert(issuer, asked_at);
+        self.state.swap(new_state(), Ordering::AcqRel);
     }
 
     /// Leaves the next attempt to renew a profile for later.
@@ -146,6 +174,25 @@ mod tests {
         assert!(matches!(look(1300), Known::Stale(_)));
         assert!(matches!(look(4600), Known::Stale(_)));
         assert!(matches!(look(4601), Known::Nothing));
+    }
+
+    #[test]
+    fn whoever_is_gone_is_noticed_at_once_and_in_each_cache() {
+        let (one, other) =
+            (ProfileCache::new(1024, AGES.stale), ProfileCache::new(1024, AGES.stale));
+        let (user, clone) = (user(1, 1000), user(1, 1000).clone());
+        for cache in [&one, &other] {
+            assert!(!cache.is_gone(&user) && !cache.is_gone(&user));
+            cache.keep_nobody(issuer(2), Timestamp::from_secs(1100));
+            assert!(!cache.is_gone(&user));
+        }
+        one.keep_nobody(issuer(1), Timestamp::from_secs(1100));
+        assert!(one.is_gone(&user) && one.is_gone(&user) && one.is_gone(&clone));
+        assert!(!other.is_gone(&user), "one cache says nothing of the other");
+        assert!(one.is_gone(&user), "nor the other of it");
+        // A profile of later.
+        let back = MagicUser::new(issuer(1), Timestamp::from_secs(1101), Person::default());
+        assert!(!one.is_gone(&back));
     }
 
     #[test]

@@ -255,6 +255,11 @@ impl Magic {
         self.0.cache.gone_since(issuer)
     }
 
+    /// Whether Magic said, when this profile was made or later, that there is no such user.
+    pub(crate) fn is_gone(&self, user: &MagicUser) -> bool {
+        self.0.cache.is_gone(user)
+    }
+
     /// Begins to renew a profile in the background, unless that failed a moment ago. Where there is
     /// no room for it now, a later request begins it.
     fn renew(&self, issuer: Issuer, now: Timestamp) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +16,22 @@ use crate::did::{Issuer, Timestamp};
 /// passkeys and wallets have no e-mail address.
 ///
 /// Cheap to clone. `Debug` shows the issuer only: the rest is personal data.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct MagicUser {
     issuer: Issuer,
     asked_at: Timestamp,
-    person: Arc<Person>,
+    shared: Arc<Shared>,
 }
+
+/// What the clones of a profile share.
+struct Shared {
+    person: Person,
+    /// The last state of a cache in which it is known that this user was not gone.
+    not_gone_in: AtomicU64,
+}
+
+/// The state of no cache: theirs begin at 1.
+const NO_STATE: u64 = 0;
 
 /// A user's attributes, without issuer and time. Its JSON is the compact form that sessions store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +60,18 @@ struct Stored<P> {
 
 impl MagicUser {
     pub(super) fn new(issuer: Issuer, asked_at: Timestamp, person: Person) -> Self {
-        Self { issuer, asked_at, person: Arc::new(person) }
+        let not_gone_in = AtomicU64::new(NO_STATE);
+        Self { issuer, asked_at, shared: Arc::new(Shared { person, not_gone_in }) }
+    }
+
+    /// Whether [`note_not_gone_in`](Self::note_not_gone_in) was last called with this state.
+    pub(super) fn is_not_gone_in(&self, state: u64) -> bool {
+        self.shared.not_gone_in.load(Ordering::Relaxed) == state
+    }
+
+    /// Remembers that the cache did not know the user as gone in this state.
+    pub(super) fn note_not_gone_in(&self, state: u64) {
+        self.shared.not_gone_in.store(state, Ordering::Relaxed);
     }
 
     /// Whose profile it is: the identity.
@@ -68,43 +90,43 @@ impl MagicUser {
     /// something that is not an address.
     #[must_use]
     pub fn email(&self) -> Option<&Email> {
-        self.person.email.as_ref()
+        self.shared.person.email.as_ref()
     }
 
     /// The phone number in the form of E.164, such as `+14155550100`.
     #[must_use]
     pub fn phone_number(&self) -> Option<&str> {
-        self.person.phone_number.as_deref()
+        self.shared.person.phone_number.as_deref()
     }
 
     /// The provider of a social login, such as `google`. `None` for other kinds of login.
     #[must_use]
     pub fn oauth_provider(&self) -> Option<&str> {
-        self.person.oauth_provider.as_deref()
+        self.shared.person.oauth_provider.as_deref()
     }
 
     /// The name that a user of passkeys chose.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
-        self.person.username.as_deref()
+        self.shared.person.username.as_deref()
     }
 
     /// The wallets of the kind that was asked for
     /// ([`AdminApi::with_wallets`](super::AdminApi::with_wallets)); none by default.
     #[must_use]
     pub fn wallets(&self) -> &[UserWallet] {
-        &self.person.wallets
+        &self.shared.person.wallets
     }
 
     /// Whether both describe the same person alike, whenever Magic was asked.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        self.issuer == other.issuer && self.person == other.person
+        self.issuer == other.issuer && self.shared.person == other.shared.person
     }
 
     /// The compact JSON text that a session keeps.
     pub(crate) fn to_session(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&Stored { asked_at: self.asked_at, person: &*self.person })
+        serde_json::to_string(&Stored { asked_at: self.asked_at, person: &self.shared.person })
     }
 
     /// Reads what [`to_session`](Self::to_session) wrote, for the issuer of the session.
@@ -115,14 +137,22 @@ impl MagicUser {
 
     /// What it takes of memory, in bytes.
     pub(super) fn memory_size(&self) -> usize {
-        let person = &*self.person;
+        let person = &self.shared.person;
         let texts = [&person.phone_number, &person.oauth_provider, &person.username];
         let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
         let wallets: usize = person.wallets.iter().map(UserWallet::memory_size).sum();
         let email = person.email.as_ref().map_or(0, |email| email.as_str().len());
-        size_of::<Self>() + size_of::<Person>() + texts + wallets + email
+        size_of::<Self>() + size_of::<Shared>() + texts + wallets + email
     }
 }
+
+impl PartialEq for MagicUser {
+    fn eq(&self, other: &Self) -> bool {
+        self.asked_at == other.asked_at && self.says_the_same(other)
+    }
+}
+
+impl Eq for MagicUser {}
 
 impl fmt::Debug for MagicUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

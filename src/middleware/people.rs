@@ -72,8 +72,7 @@ impl People {
             .filter(|user| user.issuer() == issuer);
         let now = now();
         // What Magic said later: that there is no such user any more.
-        let gone = asked.magic.gone_since(issuer);
-        let kept = kept.filter(|user| gone.is_none_or(|gone| gone < user.asked_at()));
+        let kept = kept.filter(|user| !asked.magic.is_gone(user));
         if kept.as_ref().is_some_and(|user| now.since(user.asked_at()) < asked.renew_after) {
             return kept;
         }

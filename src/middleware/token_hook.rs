@@ -85,6 +85,7 @@ impl TokenHook {
     }
 
     /// The same, with no answers yet: for a layer that is configured otherwise.
+    #[cfg(feature = "magic")]
     pub(super) fn fresh(self) -> Self {
         Self { kept: answers(), ..self }
     }

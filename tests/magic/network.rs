@@ -58,15 +58,20 @@ struct Tls {
 }
 
 async fn serve_tls(stub: testing::Magic) -> Tls {
+    serve_tls_as(stub, &["localhost"]).await
+}
+
+async fn serve_tls_as(stub: testing::Magic, names: &[&str]) -> Tls {
     let mut authority = CertificateParams::new(Vec::<String>::new()).expect("parameters");
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key"))
         .expect("a certificate");
     let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-        .expect("parameters")
-        .signed_by(&key, &authority)
-        .expect("a certificate");
+    let certificate =
+        CertificateParams::new(names.iter().copied().map(str::to_owned).collect::<Vec<_>>())
+            .expect("parameters")
+            .signed_by(&key, &authority)
+            .expect("a certificate");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -141,13 +146,19 @@ async fn plain_http_is_for_this_machine_only() {
 
 /// A proxy that makes tunnels, and remembers what it was asked for.
 async fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
+    proxy_to(None).await
+}
+
+/// The same, with all names being this machine's if there is a port.
+async fn proxy_to(port: Option<u16>) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let to = port.map(|port| format!("127.0.0.1:{port}"));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&heads);
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let seen = Arc::clone(&seen);
+            let (seen, to) = (Arc::clone(&seen), to.clone());
             tokio::spawn(async move {
                 let mut head = Vec::new();
                 while !head.ends_with(b"\r\n\r\n") {
@@ -156,7 +167,7 @@ async fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
                 let head = String::from_utf8_lossy(&head).into_owned();
                 let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
                 seen.lock().expect("a lock").push(head);
-                let mut server = TcpStream::connect(target).await?;
+                let mut server = TcpStream::connect(to.unwrap_or(target)).await?;
                 client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
                 tokio::io::copy_bidirectional(&mut client, &mut server).await
             });
@@ -167,6 +178,14 @@ async fn proxy() -> (u16, Arc<Mutex<Vec<String>>>) {
 
 /// Asks in a process of its own, since the environment is a process's.
 async fn ask_in_child(tls: &Tls, environment: &[(&str, String)]) -> std::process::Output {
+    ask_host_in_child("localhost", tls, environment).await
+}
+
+async fn ask_host_in_child(
+    host: &str,
+    tls: &Tls,
+    environment: &[(&str, String)],
+) -> std::process::Output {
     let folder = Directory::new();
     let roots = folder.0.join("roots.pem");
     std::fs::write(&roots, &tls.authority).expect("written");
@@ -175,7 +194,7 @@ async fn ask_in_child(tls: &Tls, environment: &[(&str, String)]) -> std::process
     for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"] {
         child.env_remove(name).env_remove(name.to_lowercase());
     }
-    child.env("MAGIC_TEST_URL", format!("https://localhost:{}", tls.port));
+    child.env("MAGIC_TEST_URL", format!("https://{host}:{}", tls.port));
     child.env("SSL_CERT_FILE", roots).env_remove("SSL_CERT_DIR");
     child.envs(environment.iter().map(|(name, value)| (name, value)));
     let output = tokio::task::spawn_blocking(move || child.output()).await;
@@ -221,6 +240,49 @@ async fn connections_go_through_the_proxy_that_the_environment_names() {
         assert!(head.contains("Proxy-Authorization: Basic YWRhOnNlY3JldA=="), "{head}");
         // The proxy sees where it goes, and neither the key nor who is asked about.
         assert!(!head.contains(KEY) && !head.contains("did:ethr"), "{head}");
+    }
+}
+
+/// The forms that curl and Go understand: a domain with all below it, an address, a network.
+#[tokio::test]
+async fn exceptions_of_the_proxy_are_domains_addresses_and_networks() {
+    const HOST: &str = "api.magic.invalid";
+    let names = [HOST, "127.0.0.1"];
+    let tls = serve_tls_as(stub(), &names).await;
+    let (port, heads) = proxy_to(Some(tls.port)).await;
+    let url = format!("http://127.0.0.1:{port}");
+    for (exceptions, host, through) in [
+        ("", HOST, true),
+        ("magic.invalid", HOST, false),
+        (".magic.invalid", HOST, false),
+        (".MAGIC.Invalid", HOST, false),
+        (" .example.com , .invalid ", HOST, false),
+        (HOST, HOST, false),
+        (".api.magic.invalid", HOST, false),
+        ("*", HOST, false),
+        // No part of a label, nothing above or beside it, and no other wildcard.
+        ("agic.invalid", HOST, true),
+        ("www.api.magic.invalid", HOST, true),
+        ("magic.invalid.example.com", HOST, true),
+        ("*.magic.invalid", HOST, true),
+        ("127.0.0.0/8", "127.0.0.1", false),
+        ("10.0.0.0/8, 127.0.0.1", "127.0.0.1", false),
+        ("127.0.0.1/32", "127.0.0.1", false),
+        ("*", "127.0.0.1", false),
+        ("10.0.0.0/8", "127.0.0.1", true),
+        ("127.0.0.2, 127.0.1.0/24", "127.0.0.1", true),
+        // A network is of addresses in the URL: names are not looked up for it.
+        ("127.0.0.0/8", HOST, true),
+    ] {
+        let before = heads.lock().expect("a lock").len();
+        let environment = [("HTTPS_PROXY", url.clone()), ("NO_PROXY", exceptions.to_owned())];
+        let output = ask_host_in_child(host, &tls, &environment).await;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let used = heads.lock().expect("a lock").len() > before;
+        assert_eq!(used, through, "{exceptions:?} and {host}");
+        // Nobody has a name in `invalid`, but for the proxy.
+        let answered = through || host == "127.0.0.1";
+        assert_eq!(said.contains("asked: "), answered, "{exceptions:?} and {host}: {output:?}");
     }
 }
 

@@ -37,7 +37,9 @@ const MAX_HEAD_LEN: usize = 32 * 1024;
 /// TLS is rustls with ring, trusting what the operating system trusts (`SSL_CERT_FILE` and
 /// `SSL_CERT_DIR` name something else). Follows no redirects. Where the environment has
 /// `HTTPS_PROXY` (or `ALL_PROXY`, in either case), connections go through that proxy by `CONNECT`,
-/// but for the hosts in `NO_PROXY`. Needs a Tokio runtime. Clones share their connections.
+/// but for the hosts in `NO_PROXY`: domains (each with all below it), addresses and networks
+/// (`10.0.0.0/8`), separated by commas, or `*`. Needs a Tokio runtime. Clones share their
+/// connections.
 #[derive(Clone)]
 pub struct Transport(Client<Connect, String>);
 

@@ -12,6 +12,8 @@ use super::super::test_support::{
 };
 use super::*;
 
+mod odd_users;
+
 const KEY: &str = "sk_test_1";
 
 /// A stub that knows Alice.
