@@ -6,10 +6,15 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
-use tower_didt::DidAuth;
+use tokio::runtime::Runtime;
 use tower_didt::layer::DidService;
+use tower_didt::magic::Magic;
+use tower_didt::testing::{self, TestUser};
+use tower_didt::{Clock, DidAuth, Issuer};
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::AUDIENCE;
 
 /// Answers every request at once, with nothing.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +66,32 @@ pub fn bearer(token: &str) -> Request<()> {
 #[must_use]
 pub fn signed_in(auth: &DidAuth, token: &str) -> Request<()> {
     let Ok(response) = now(auth.layer().layer(Bare).call(bearer(token)));
+    cookie_of(&response)
+}
+
+/// Looks people up in a stub that knows this issuer with all that Magic usually says.
+#[must_use]
+pub fn people(issuers: impl IntoIterator<Item = Issuer>, clock: impl Clock) -> Magic {
+    let stub = testing::Magic::new("sk_test_1", AUDIENCE);
+    for issuer in issuers {
+        let user = TestUser::new(issuer).email("ada.lovelace@example.com");
+        stub.add_user(user.oauth_provider("google"));
+    }
+    Magic::over(stub.api().expect("a key")).with_clock(clock)
+}
+
+/// As [`signed_in`], where people are looked up: that takes a runtime.
+///
+/// # Panics
+///
+/// If no session comes of it.
+#[must_use]
+pub fn signed_in_and_looked_up(runtime: &Runtime, auth: &DidAuth, token: &str) -> Request<()> {
+    let Ok(response) = runtime.block_on(auth.layer().layer(Bare).call(bearer(token)));
+    cookie_of(&response)
+}
+
+fn cookie_of<B>(response: &Response<B>) -> Request<()> {
     let cookie = response.headers().get("set-cookie").expect("a session").to_str().expect("ASCII");
     request("cookie", cookie.split(';').next().expect("a pair"))
 }

@@ -13,11 +13,16 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use http::Request;
+use tokio::runtime::Builder;
 use tower_didt::sealed::MemoryLedger;
 use tower_didt::store::SessionStore;
 use tower_didt::testing::Wallet;
-use tower_didt::{DidAuth, MemoryStore, NoSessions, SealedStore, SealingKeys, Verifier};
-use tower_didt_benches::calls::{Bare, Guarded, bearer, now, request, signed_in};
+use tower_didt::{
+    DidAuth, MemoryStore, NoSessions, SealedStore, SealingKeys, SystemClock, Verifier,
+};
+use tower_didt_benches::calls::{
+    Bare, Guarded, bearer, now, people, request, signed_in, signed_in_and_looked_up,
+};
 use tower_didt_benches::{AUDIENCE, median};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -31,11 +36,20 @@ fn main() {
     let memory = auth(MemoryStore::new());
     let sealed = auth(SealedStore::new(keys, MemoryLedger::new()));
     let none = auth(NoSessions);
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let magic = people([Wallet::from_seed("alice").issuer()], SystemClock);
+    let looked_up = auth(MemoryStore::new()).with_magic(magic);
     let guarded = |auth: &DidAuth| auth.layer().layer(Bare);
 
     // Name, request, service, status.
     let mut variants: Vec<(&str, Request<()>, Guarded, u16)> = vec![
         ("session cookie, memory store", signed_in(&memory, &token), guarded(&memory), 200),
+        (
+            "the same with a profile of Magic's",
+            signed_in_and_looked_up(&runtime, &looked_up, &token),
+            guarded(&looked_up),
+            200,
+        ),
         ("session cookie, sealed store", signed_in(&sealed, &token), guarded(&sealed), 200),
         ("token seen before, memory store", bearer(&token), guarded(&memory), 200),
         ("token seen before, no sessions", bearer(&token), guarded(&none), 200),

@@ -7,11 +7,12 @@
 //! Prepares everything, then does CASE as many times inside of [`counted`], which is what
 //! callgrind is told to look at.
 
+use tokio::runtime::Builder;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::token::{DidToken, IssuerKey};
 use tower_didt::{DidAuth, Issuer, Timestamp, Verifier};
 use tower_didt_benches::AUDIENCE;
-use tower_didt_benches::calls::{Bare, bearer, pass, signed_in};
+use tower_didt_benches::calls::{Bare, bearer, pass, people, signed_in, signed_in_and_looked_up};
 use tower_layer::Layer;
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -51,14 +52,27 @@ fn main() {
             let requests = tokens.iter().map(|token| signed_in(&auth, token)).collect();
             counted(requests, |request| pass(&mut service, request));
         }
+        "session-profile" => {
+            let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+            let issuers = (0..count).map(|number| wallet(number).issuer());
+            let auth = auth.with_magic(people(issuers, FixedClock::at(NOW)));
+            let sign_in = |token: &String| signed_in_and_looked_up(&runtime, &auth, token);
+            let requests = tokens.iter().map(sign_in).collect();
+            let mut service = auth.layer().layer(Bare);
+            counted(requests, |request| pass(&mut service, request));
+        }
         _ => panic!("no such case"),
     }
 }
 
 /// A token of an issuer of its own, the same each time.
 fn token(number: usize) -> String {
-    let wallet = Wallet::from_seed(number.to_string());
+    let wallet = wallet(number);
     wallet.token(AUDIENCE).issued_at(NOW).set("tid", format!("token {number}")).mint()
+}
+
+fn wallet(number: usize) -> Wallet {
+    Wallet::from_seed(number.to_string())
 }
 
 fn key(token: &str) -> IssuerKey {

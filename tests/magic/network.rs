@@ -269,6 +269,7 @@ async fn exceptions_of_the_proxy_are_domains_addresses_and_networks() {
         ("10.0.0.0/8, 127.0.0.1", "127.0.0.1", false),
         ("127.0.0.1/32", "127.0.0.1", false),
         ("*", "127.0.0.1", false),
+        ("example.com, *", "127.0.0.1", false),
         ("10.0.0.0/8", "127.0.0.1", true),
         ("127.0.0.2, 127.0.1.0/24", "127.0.0.1", true),
         // A network is of addresses in the URL: names are not looked up for it.

@@ -35,7 +35,8 @@ pub(super) struct Connect {
 impl Connect {
     /// Reads the environment: a proxy that cannot be used is an error now, not with the first call.
     pub(super) fn new(tls: TlsConnector) -> Result<Self, MagicConfigError> {
-        let proxies = Matcher::from_env();
+        // To hyper-util, `*` is all names; to everybody else, addresses too.
+        let proxies = if excepts_all() { Matcher::builder().build() } else { Matcher::from_env() };
         // Any host will do that no exception names: which one is in the setting of the API's URL.
         let probe = Uri::from_static(super::super::endpoint::DEFAULT_URL);
         if let Some(proxy) = proxies.intercept(&probe)
@@ -77,6 +78,12 @@ impl Connect {
         let tcp = self.tcp(to, proxy).await?;
         Ok(Stream::Tls(Box::new(TokioIo::new(tls.connect(name, tcp).await?))))
     }
+}
+
+/// Whether the environment has `*` among the exceptions of the proxy.
+fn excepts_all() -> bool {
+    let exceptions = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+    exceptions.is_some_and(|list| list.split(',').any(|entry| entry.trim() == "*"))
 }
 
 impl Service<Uri> for Connect {
