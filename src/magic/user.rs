@@ -30,9 +30,6 @@ struct Shared {
     not_gone_in: AtomicU64,
 }
 
-/// The state of no cache: theirs begin at 1.
-const NO_STATE: u64 = 0;
-
 /// A user's attributes, without issuer and time. Its JSON is the compact form that sessions store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -60,7 +57,8 @@ struct Stored<P> {
 
 impl MagicUser {
     pub(super) fn new(issuer: Issuer, asked_at: Timestamp, person: Person) -> Self {
-        let not_gone_in = AtomicU64::new(NO_STATE);
+        // The state of no cache: theirs begin at 1.
+        let not_gone_in = AtomicU64::new(0);
         Self { issuer, asked_at, shared: Arc::new(Shared { person, not_gone_in }) }
     }
 
