@@ -896,3 +896,21 @@ fn keygen_prints_a_new_key_every_time_that_seals_sessions() {
         assert!(tower_didt::SealingKeys::from_text(key).is_ok(), "{key:?}");
     }
 }
+
+#[cfg(feature = "serve")]
+#[test]
+fn keygen_makes_keys_of_assertions_with_their_times() {
+    let [from, until] = ["2026-07-01T00:00:00Z", "2027-01-15T00:00:00Z"];
+    for kind in ["ed25519", "p256"] {
+        let output = didt(&["keygen", kind, "--from", from, "--until", until]);
+        let written = text(&output.stdout);
+        let begins = format!("from {from}\nuntil {until}\n-----BEGIN PRIVATE KEY-----\n");
+        assert!(
+            written.starts_with(&begins) && written.ends_with("-----END PRIVATE KEY-----\n"),
+            "{written}"
+        );
+        assert!(!text(&didt(&["keygen", kind]).stdout).contains("from"));
+    }
+    assert_eq!(code(&didt(&["keygen", "--from", from])), 2, "a secret has no time");
+    assert_eq!(code(&didt(&["keygen", "p256", "--from", "tomorrow"])), 2);
+}

@@ -35,7 +35,12 @@ pub(crate) fn router(
     counted: &Arc<Counted>,
     clock: Arc<dyn Clock>,
 ) -> Result<Router, InvalidKey> {
-    let signer = config.assertion.as_ref().map(Signer::new).transpose()?.map(Arc::new);
+    let signer = config
+        .assertion
+        .as_ref()
+        .map(|assertion| Signer::new(assertion, clock.now()))
+        .transpose()?
+        .map(Arc::new);
     let cors = Cors::new(&config.trusted_origins);
     let meter = Meter::new(config, counted, Arc::clone(&clock));
     let checks = Arc::new(Checks {
@@ -51,7 +56,8 @@ pub(crate) fn router(
     let signs_out = config.magic.as_ref().is_some_and(|settings| settings.sign_out);
     let magic = magic.filter(|_| signs_out);
     let prefix = &config.public.prefix;
-    let auth = auth::router(auth, prefix, renews, signer.as_ref(), page, magic);
+    let signer = signer.map(|signer| (signer, Arc::clone(&checks.clock)));
+    let auth = auth::router(auth, prefix, renews, signer, page, magic);
     let auth = auth.layer(middleware::from_fn_with_state(meter, rates::keep));
     let auth = auth.layer(middleware::from_fn_with_state(cors, cors::share));
     let routes = Router::new().merge(auth).merge(check::router(&checks));

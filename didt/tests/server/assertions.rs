@@ -1,5 +1,5 @@
 //! Assertions for the upstream, held against somebody else's cryptography: OpenSSL makes the key,
-//! Node checks the signature with the key set that is served. Needs both; without them it fails.
+//! Node and, where it is installed, PyJWT check the signature with the key set that is served.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ const { alg, kid } = JSON.parse(Buffer.from(header, "base64url"));
 const jwk = JSON.parse(jwks).keys.find((key) => key.kid === kid && key.alg === alg);
 const key = createPublicKey({ key: jwk, format: "jwk" });
 const good = verify(
-  alg === "ES256" ? "sha256" : null,
+  alg === "EdDSA" ? null : "sha256",
   Buffer.from(`${header}.${claims}`),
   { key, dsaEncoding: "ieee-p1363" },
   Buffer.from(signature, "base64url"),
@@ -26,6 +26,32 @@ const good = verify(
 if (!good) throw new Error("a wrong signature");
 process.stdout.write(Buffer.from(claims, "base64url"));
 "#;
+
+/// The same with PyJWT, as an upstream would.
+const PYJWT: &str = r#"
+import json, sys, jwt
+given = json.load(sys.stdin)
+keys = jwt.PyJWKSet.from_json(given["jwks"])
+header = jwt.get_unverified_header(given["assertion"])
+key = next(key for key in keys.keys if key.key_id == header["kid"])
+claims = jwt.decode(given["assertion"], key.key, algorithms=["ES256", "EdDSA", "RS256"],
+                    audience="https://api.example.com", issuer="https://auth.example.com")
+print(json.dumps(claims))
+"#;
+
+/// Debian's Python, which has Debian's packages.
+const PYTHON: &str = "/usr/bin/python3";
+
+fn has_pyjwt() -> bool {
+    let asked = Command::new(PYTHON).args(["-c", "import jwt, cryptography"]).output();
+    let there = asked.is_ok_and(|output| output.status.success());
+    let required = std::env::var_os("TOWER_DIDT_REQUIRE_PYJWT").is_some();
+    assert!(there || !required, "PyJWT is required and not there");
+    if !there {
+        eprintln!("NOT RUN: assertions verified with PyJWT: it is not installed");
+    }
+    there
+}
 
 fn openssl_key(directory: &Directory, name: &str, algorithm: &[&str]) -> std::path::PathBuf {
     let path = directory.0.join(name);
@@ -37,13 +63,20 @@ fn openssl_key(directory: &Directory, name: &str, algorithm: &[&str]) -> std::pa
 }
 
 fn node(script: &str, input: &serde_json::Value) -> Result<String, String> {
-    let mut child = Command::new("node")
-        .args(["-e", script])
+    run(Command::new("node").args(["-e", script]), input)
+}
+
+fn pyjwt(input: &serde_json::Value) -> Result<String, String> {
+    run(Command::new(PYTHON).args(["-c", PYJWT]), input)
+}
+
+fn run(command: &mut Command, input: &serde_json::Value) -> Result<String, String> {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("node");
+        .expect("it starts");
     child.stdin.take().expect("piped").write_all(input.to_string().as_bytes()).expect("written");
     let output = child.wait_with_output().expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -57,7 +90,9 @@ fn header(answer: &Answer, name: &str) -> String {
 
 #[test]
 fn others_verify_what_is_signed_with_a_key_of_openssls() {
-    let algorithms: [(&str, &[&str]); 2] = [
+    let pyjwt_too = has_pyjwt();
+    let algorithms: [(&str, &[&str]); 3] = [
+        ("rsa.pem", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
         ("p256.pem", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]),
         ("ed25519.pem", &["-algorithm", "ED25519"]),
     ];
@@ -92,9 +127,74 @@ fn others_verify_what_is_signed_with_a_key_of_openssls() {
             serde_json::from_str(&check(&assertion).expect("a right signature")).expect("JSON");
         assert_eq!(claims["sub"], wallet.issuer().to_string(), "{name}");
         assert_eq!(claims["aud"], "https://api.example.com", "{name}");
+        if pyjwt_too {
+            let verified = pyjwt(&serde_json::json!({ "jwks": jwks, "assertion": assertion }));
+            let read: serde_json::Value =
+                serde_json::from_str(&verified.expect("PyJWT agrees")).expect("JSON");
+            assert_eq!(read, claims, "{name}");
+        }
         let (head, rest) = assertion.split_once('.').expect("three parts");
         let forged = format!("{head}.e30.{}", rest.split_once('.').expect("three parts").1);
         let refusal = check(&forged).expect_err("another claim is not what was signed");
         assert!(refusal.contains("a wrong signature"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_new_key_signs_after_a_reload_and_the_old_one_stays_published() {
+    let directory = Directory::new();
+    let made = |kind: &str, more: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_didt")).arg("keygen").arg(kind).args(more).output();
+        String::from_utf8(output.expect("didt").stdout).expect("text")
+    };
+    let old = made("ed25519", &["--until", "2999-01-01T00:00:00Z"]);
+    let path = directory.0.join("assertion.key");
+    std::fs::write(&path, &old).expect("a file");
+    let configuration = format!(
+        "{TOP}{LISTEN}[assertion]\nissuer = \"https://auth.example.com\"\n\
+         audience = \"https://api.example.com\"\nkey_file = {path:?}\n"
+    );
+    let mut didt = Didt::spawn(&mut command(&directory, &configuration));
+    let public = didt.listens("public");
+    let private = didt.listens("private");
+    let bearer = format!("Bearer {}", Wallet::from_seed("a").token("app").mint());
+    let assertion = || {
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("X-Original-Method", "GET"),
+            ("X-Original-Scheme", "https"),
+            ("X-Original-Host", "example.com"),
+            ("X-Original-URI", "/"),
+        ];
+        header(&ask(public, "GET", "/check/nginx", &headers), "x-auth-assertion")
+    };
+    let before = assertion();
+    let reloaded = |word: &str, count: u64| {
+        didt.signal("HUP");
+        let line = format!("didt_config_reloads_total{{outcome=\"{word}\"}} {count}");
+        let soon = || get(private, "/metrics").body.contains(&line);
+        assert!(
+            (0..500).any(|_| soon() || {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                false
+            }),
+            "{line}"
+        );
+    };
+    // A key whose time is over signs nothing: the reload is refused, and the old one goes on.
+    std::fs::write(&path, made("p256", &["--until", "2001-01-01T00:00:00Z"])).expect("a file");
+    reloaded("refused", 1);
+    assert_eq!(assertion().split('.').next(), before.split('.').next());
+
+    let new = made("p256", &["--from", "2020-01-01T00:00:00Z"]);
+    std::fs::write(&path, format!("{new}{old}")).expect("a file");
+    reloaded("applied", 1);
+    let after = assertion();
+    assert_ne!(after.split('.').next(), before.split('.').next());
+    let jwks = get(public, "/auth/jwks.json").body;
+    for assertion in [before, after] {
+        node(VERIFY, &serde_json::json!({ "jwks": jwks, "assertion": assertion }))
+            .expect("both are published");
     }
 }

@@ -285,6 +285,39 @@ fn secrets_and_keys_are_read_again() {
 }
 
 #[test]
+fn a_new_key_of_bound_login_takes_the_place_of_the_old_one() {
+    let directory = Directory::new();
+    let keygen = || {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_didt")).arg("keygen").output();
+        String::from_utf8(output.expect("didt").stdout).expect("text")
+    };
+    let key = file(&directory, "bound", &keygen());
+    let configuration = format!(
+        "{TOP}{LISTEN}[sessions]\nbound_login = \"required\"\nbound_login_key_file = {key:?}\n"
+    );
+    let server = Reloaded::start(directory, &configuration);
+    let alice = Wallet::from_seed("alice");
+    let challenge = || {
+        let answer = ask(server.public, "POST", "/auth/challenge", &[]);
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        let value = body["challenge"].as_str().expect("a value").to_owned();
+        (cookie.expect("a cookie").to_owned(), value)
+    };
+    let sign_in = |(cookie, value): &(String, String)| {
+        let bearer = format!("Bearer {}", alice.token("app").attachment(value).mint());
+        let headers = [("authorization", bearer.as_str()), ("cookie", cookie.as_str())];
+        ask(server.public, "POST", "/auth/login", &headers).status
+    };
+    assert_eq!(sign_in(&challenge()), 204);
+    let before = challenge();
+    std::fs::write(&key, keygen()).expect("a file");
+    server.reload("applied");
+    assert_eq!(sign_in(&before), 401, "who was signing in begins again");
+    assert_eq!(sign_in(&challenge()), 204);
+}
+
+#[test]
 fn a_new_password_of_redis_is_read_again_and_a_wrong_one_refused() {
     needs_redis!();
     let redis = Server::start();

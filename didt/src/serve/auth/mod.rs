@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use tower_didt::layer::RejectedIssuer;
 use tower_didt::magic::Magic;
 use tower_didt::page::SignInPage;
-use tower_didt::{DidAuth, Rejection, Session, SessionRecord, StoreError};
+use tower_didt::{Clock, DidAuth, Rejection, Session, SessionRecord, StoreError};
 
 use super::assertion::Signer;
 use super::audit::{self, Asked, Audit, Party};
@@ -45,7 +45,7 @@ pub(crate) fn router(
     auth: &DidAuth,
     prefix: &str,
     renews: bool,
-    signer: Option<&Arc<Signer>>,
+    signer: Option<(Arc<Signer>, Arc<dyn Clock>)>,
     page: Option<SignInPage>,
     magic: Option<Magic>,
 ) -> Router {
@@ -66,7 +66,7 @@ pub(crate) fn router(
         .route(&at("sessions/{handle}"), delete(sessions::end).route_layer(known()))
         .route(&at("challenge"), post(async move || challenges.challenge()));
     if let Some(signer) = signer {
-        let keys = get(jwks::serve).with_state(Arc::clone(signer));
+        let keys = get(jwks::serve).with_state(signer);
         router = router.route(&at("jwks.json"), keys);
     }
     if let Some(page) = page {

@@ -84,7 +84,9 @@ impl Denial {
                 "the gateway does not state the client's address in X-Forwarded-For, or it is in \
                  `trusted_proxies`, and rules about networks depend on it: refused",
             ),
-            Self::Unsigned => Some("the assertion could not be signed: refused"),
+            Self::Unsigned => Some(
+                "the assertion could not be signed, or no key of assertion.key_file signs now: refused",
+            ),
             _ => None,
         }
     }

@@ -372,7 +372,7 @@ pub(crate) struct Assertion {
     pub(crate) audience: String,
     /// From `iat` to `exp`. Defaults to 60 seconds.
     pub(crate) lifetime: Duration,
-    /// A PKCS #8 key, PEM: P-256 (ES256) or Ed25519 (EdDSA). The text of the file.
+    /// PKCS #8 keys, PEM: P-256 (ES256), Ed25519 (EdDSA) or RSA (RS256), with their times. The text of the file.
     pub(crate) key: Secret,
 }
 

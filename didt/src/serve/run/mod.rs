@@ -11,6 +11,7 @@ mod warnings;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_didt::{Clock, SystemClock};
 use tracing::info;
 
 use self::generation::{Around, Generation};
@@ -108,7 +109,9 @@ async fn start(
 /// reports errors that would otherwise appear at start-up.
 pub(crate) fn check(config: &Config) -> Result<(), StartError> {
     tls_of(config)?;
-    config.assertion.as_ref().map(Signer::new).transpose().map_err(StartError::Assertion)?;
+    let signer =
+        config.assertion.as_ref().map(|assertion| Signer::new(assertion, SystemClock.now()));
+    signer.transpose().map_err(StartError::Assertion)?;
     Ok(())
 }
 

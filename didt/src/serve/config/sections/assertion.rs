@@ -31,7 +31,7 @@ pub(in crate::serve::config) fn assertion(
     PrivatePkcs8KeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
         settings.invalid(
             file_key,
-            "the file has no PKCS #8 key in PEM; `openssl genpkey -algorithm ed25519` makes one",
+            "the file has no PKCS #8 key in PEM; `didt keygen ed25519` makes one",
         )
     })?;
     Ok(Some(Assertion { issuer, audience, lifetime, key }))
