@@ -205,8 +205,7 @@ const fn not_understood() -> MagicError {
 }
 
 fn is_client_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= MAX_CLIENT_ID_LEN
+    id.len() <= MAX_CLIENT_ID_LEN
         && id.bytes().all(|byte| byte.is_ascii_graphic())
         && Audiences::from(id).check().is_ok()
 }
@@ -480,6 +479,7 @@ mod tests {
             r#"{"client_id":" "}"#,
             r#"{"client_id":5}"#,
             r#"{"client_id":"a\nb"}"#,
+            r#"{"client_id":"did:magic:äpp"}"#,
             r#"{"client_id":"a","client_id":"b"}"#,
             r#"{"error_code":"UNAUTHORIZED","message":"x"}"#,
             "<html>",

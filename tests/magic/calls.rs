@@ -203,24 +203,25 @@ async fn a_call_ends_within_its_time_whatever_magic_does() {
 }
 
 #[tokio::test]
-async fn a_body_without_end_or_broken_off_is_an_error() {
-    let endless = service_fn(|_: Request<String>| async {
-        Ok::<_, Infallible>(Response::new(Chunks { broken: false }))
+async fn a_body_that_is_too_long_or_broken_off_is_an_error() {
+    let long = service_fn(|_: Request<String>| async {
+        Ok::<_, Infallible>(Response::new(Chunks { left: 1024, broken: false }))
     });
-    let api = AdminApi::with_service(endless, KEY.parse().expect("a key"));
+    let api = AdminApi::with_service(long, KEY.parse().expect("a key"));
     let error = api.user(ada(), NOW).await.expect_err("too large");
     assert!(matches!(error, MagicError::NotUnderstood(NotUnderstood::TooLarge)), "{error}");
 
     let broken = service_fn(|_: Request<String>| async {
-        Ok::<_, Infallible>(Response::new(Chunks { broken: true }))
+        Ok::<_, Infallible>(Response::new(Chunks { left: 1, broken: true }))
     });
     let api = AdminApi::with_service(broken, KEY.parse().expect("a key"));
     let error = api.user(ada(), NOW).await.expect_err("broken off");
     assert!(matches!(error, MagicError::Unavailable(Unavailable::Connection(_))), "{error}");
 }
 
-/// A body of small pieces that never ends, or that breaks off.
+/// A body of pieces of 1 KiB, whose length nobody says before.
 struct Chunks {
+    left: usize,
     broken: bool,
 }
 
@@ -229,13 +230,15 @@ impl Body for Chunks {
     type Error = std::io::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        Poll::Ready(Some(match self.broken {
-            true => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            false => Ok(Frame::data(Bytes::from_static(&[b' '; 1024]))),
-        }))
+        if self.broken {
+            return Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())));
+        }
+        let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+        self.left = left;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1024])))))
     }
 }
 
