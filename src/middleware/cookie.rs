@@ -308,6 +308,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_is_for_no_address_and_for_no_domain_that_anybody_can_have_a_host_under() {
+        for address in ["127.0.0.1", "10.1", "app.0x7f"] {
+            assert!(SessionCookie::for_sub_domains("app", address).is_err(), "{address}");
+        }
+        for suffix in ["co.uk", "github.io", "vercel.app"] {
+            let refused = SessionCookie::for_sub_domains("app", suffix).is_err();
+            // Nobody knows without the list.
+            assert_eq!(refused, cfg!(feature = "public-suffix"), "{suffix}");
+        }
+    }
+
+    #[test]
     fn only_methods_that_say_insecure_weaken_the_cookie() {
         let cookie = SessionCookie::default().with_same_site(SameSite::None);
         let strong = attributes(&cookie.clear().expect("a header"));

@@ -179,7 +179,9 @@ fn expected(body: &str) -> Option<Option<String>> {
 
 /// What was told, if it may be the address in the body with its domain in IDNA's ASCII form.
 fn body_in_idna(body: &str, told: &str) -> Option<String> {
-    let email: Value = serde_json::from_str::<Value>(body).ok()?.get("email")?.clone();
+    let Fields(fields) = serde_json::from_str(body).ok()?;
+    let (_, raw) = fields.into_iter().find(|(name, _)| name == "email")?;
+    let email: Value = serde_json::from_str(raw.get()).ok()?;
     let (local, domain) = email.as_str()?.split_once('@')?;
     let (told_local, told_domain) = told.split_once('@')?;
     let in_ascii = told_domain.split('.').any(|label| label.starts_with("xn--"));
