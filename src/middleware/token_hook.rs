@@ -154,4 +154,25 @@ mod tests {
         assert!(hook.kept.entry_count() > 10, "some are kept");
         assert!(hook.kept.weighted_size() <= MAX_BYTES, "{}", hook.kept.weighted_size());
     }
+
+    /// Were the answer before it kept, a clock that goes back would let the banned in again.
+    #[tokio::test]
+    async fn a_refusal_puts_an_end_to_the_answer_before_it() {
+        let banned = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let says = Arc::clone(&banned);
+        let hook = TokenHook::new(move |_| {
+            let banned = says.load(std::sync::atomic::Ordering::Relaxed);
+            async move { if banned { Err(Refusal::forbidden()) } else { Ok(()) } }
+        });
+        let now = Timestamp::from_secs(1_700_000_000);
+        let token = Wallet::from_seed("alice").token("app").issued_at(now).mint();
+        let claim = Verifier::new("app").verify(&token, now).expect("accepted");
+        let ask = async |now| {
+            hook.answer(&claim, &Person::default(), DEFAULT_ANSWER_TIME, now).await.is_ok()
+        };
+        assert!(ask(now).await);
+        banned.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(!ask(now.plus(DEFAULT_ANSWER_TIME)).await);
+        assert!(!ask(now).await);
+    }
 }
