@@ -16,8 +16,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tower::{Layer, Service, service_fn};
 use tower_didt::testing::{FixedClock, Wallet};
-use tower_didt::{DidAuth, Issuer, Session, Timestamp, TokenError, Verifier};
 use tower_didt::token::{DidToken, Malformed};
+use tower_didt::{DidAuth, Issuer, Session, Timestamp, TokenError, Verifier};
 
 mod redis_record;
 mod sealed_cookie;
@@ -249,14 +249,21 @@ fn send(
         Ok::<_, Infallible>(Response::new(()))
     });
     let mut service = auth.layer().layer(inner);
-    let mut future = std::pin::pin!(service.call(request));
+    let Ok(response) = wait(service.call(request));
+    let cookie = response.headers().get(SET_COOKIE).and_then(|value| value.to_str().ok());
+    let value = cookie.and_then(|cookie| cookie.strip_prefix("__Host-didt="));
+    let value = value.and_then(|value| value.split(';').next());
+    (response.status(), value.map(str::to_owned))
+}
+
+/// The outcome of a future that waits for nothing but memory.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
     loop {
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(Ok(response)) = polled else { continue };
-        let cookie = response.headers().get(SET_COOKIE).and_then(|value| value.to_str().ok());
-        let value = cookie.and_then(|cookie| cookie.strip_prefix("__Host-didt="));
-        let value = value.and_then(|value| value.split(';').next());
-        return (response.status(), value.map(str::to_owned));
+        if let Poll::Ready(outcome) = polled {
+            return outcome;
+        }
     }
 }
 

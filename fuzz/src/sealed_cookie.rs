@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use tower_didt::testing::Wallet;
-use tower_didt::{SealedStore, SealingKeys, SessionRecord, Timestamp, Verifier};
 use tower_didt::sealed::MemoryLedger;
 use tower_didt::store::{Minted, NewSession, SessionData, SessionStore, TokenMark};
+use tower_didt::testing::Wallet;
+use tower_didt::{SealedStore, SealingKeys, SessionRecord, Timestamp, Verifier};
 
-use crate::{AUDIENCE, NOW};
+use crate::{AUDIENCE, NOW, wait};
 
 /// No secret: the key of this target alone.
 const KEY: [u8; 32] = *b"a key of the fuzz target, only 1";
@@ -35,7 +35,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     // changes, which mean the same to the cookies of the next run.
     let ended = mint(&store, "alice", "");
     let revoked = store.revoke(ended.record.issuer, ended.record.handle, NOW);
-    assert!(revoked.try_now().expect("at once").expect("revoked"));
+    assert!(wait(revoked).expect("revoked"));
     let bad = [ended.ticket, mint(&store_of(OTHER_KEY), "alice", "").ticket];
     World { store, good, bad }
 });
@@ -51,13 +51,7 @@ fn mint(store: &SealedStore, user: &str, data: &str) -> Sealed {
     let end = Timestamp::from_secs(NOW.as_secs() + 604_800);
     let data = SessionData::new(&(!data.is_empty()).then_some(data)).expect("JSON");
     let session = NewSession::new(TokenMark::new(&claim, end), end).with_data(data);
-    let mut minting = std::pin::pin!(store.mint(session, NOW));
-    let minted = loop {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        if let std::task::Poll::Ready(minted) = minting.as_mut().poll(&mut context) {
-            break minted.expect("minted");
-        }
-    };
+    let minted = wait(store.mint(session, NOW)).expect("minted");
     let Minted::Session { ticket, record } = minted else { panic!("no session") };
     Sealed { ticket: ticket.expose_secret().to_owned(), record }
 }
@@ -72,7 +66,7 @@ pub fn sealed_cookie(data: &[u8]) {
         Some((b'R', text)) => String::from_utf8_lossy(text).into_owned(),
         _ => String::from_utf8_lossy(&changed(world, data)).into_owned(),
     };
-    let load = |text: &str, now| world.store.load(text, now).try_now().expect("at once");
+    let load = |text: &str, now| wait(world.store.load(text, now));
     let opened = load(&text, NOW).expect("a ledger in memory always knows");
     let sealed = world.good.iter().find(|sealed| sealed.ticket == text);
     match (&opened, sealed) {
@@ -87,8 +81,8 @@ pub fn sealed_cookie(data: &[u8]) {
     }
     // A renewed cookie is another text of the same session.
     if let Some(record) = opened {
-        let touched = world.store.touch(&record, NOW).try_now().expect("at once");
-        let renewed = touched.expect("touched").renewed.expect("a new cookie");
+        let touched = wait(world.store.touch(&record, NOW)).expect("touched");
+        let renewed = touched.renewed.expect("a new cookie");
         assert_ne!(renewed.expose_secret(), text);
         let again = load(renewed.expose_secret(), NOW).expect("known").expect("a session");
         assert_eq!(again, record);
