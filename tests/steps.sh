@@ -36,12 +36,13 @@ not_run() {
     skipped+=("$1 ($2)")
 }
 
-# install_debian PACKAGE:PROGRAM...: installs the packages whose program is missing.
+# install_debian PACKAGE:PROGRAM...: installs the packages whose program is missing, or whose file where
+# a path stands in place of a program.
 install_debian() {
     local missing=() pair
     for pair in "$@"; do
         # Daemons are in /usr/sbin, which not everybody's path has.
-        PATH="$PATH:/usr/sbin" command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
+        [[ ${pair#*:} == /* && -e ${pair#*:} ]] || PATH="$PATH:/usr/sbin" command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
     done
     [ ${#missing[@]} -eq 0 ] && return
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -1,6 +1,5 @@
 //! The built-in transport: TLS with a private CA, a proxy in between, the stub as a server.
 
-use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tower_didt::magic::{AdminApi, Magic, MagicConfigError, MagicError, Transport
 use tower_didt::testing::{self, Fault};
 use tower_didt_test_support::child::{Run, Running};
 use tower_didt_test_support::directory::Directory;
+use tower_didt_test_support::missing;
 use tower_didt_test_support::redis::free_port;
 
 use super::support::{APP, KEY, NOW, ada, stub};
@@ -308,7 +308,7 @@ fn tinyproxy(folder: &Directory, to: u16) -> Option<(u16, Running)> {
     let mut command = Command::new("tinyproxy");
     command.arg("-d").arg("-c").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(child) = command.run() else {
-        let _ = writeln!(std::io::stderr(), "NOT RUN: a real proxy: tinyproxy is not installed");
+        missing("a real proxy", "tinyproxy", &["TOWER_DIDT_REQUIRE_PROXY"]);
         return None;
     };
     for _ in 0..500 {

@@ -3,13 +3,13 @@
 //! `fixtures/crosscheck/people` installs the SDKs and names their folder in `TOWER_DIDT_SDKS`.
 //! Without it, these tests say so and compare nothing.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use tower_didt::magic::{Email, UserWallet};
 use tower_didt::testing::{Generation, TestUser, Wallet};
+use tower_didt_test_support::not_run;
 
 use super::support::{APP, KEY, NOW, api, issuer, stub};
 
@@ -17,9 +17,7 @@ use super::support::{APP, KEY, NOW, api, issuer, stub};
 fn sdks() -> Option<PathBuf> {
     let folder = std::env::var_os("TOWER_DIDT_SDKS").map(PathBuf::from);
     if folder.is_none() {
-        // Past the capture of passing tests, so that it is seen.
-        let reason = "TOWER_DIDT_SDKS does not name the folder of Magic's SDKs";
-        let _ = writeln!(std::io::stderr(), "NOT RUN: tests against Magic's SDKs: {reason}");
+        not_run("tests against Magic's SDKs", "TOWER_DIDT_SDKS does not name their folder");
     }
     folder
 }

@@ -38,6 +38,19 @@ pub mod store;
 pub mod two_processes;
 pub mod word;
 
+/// Says that a test is not run because `what` is not there. Fails it where the environment requires that
+/// program: where one of `variables` is `1`, as `tests/run` sets them.
+///
+/// # Panics
+///
+/// If it is required.
+pub fn missing(test: &str, what: &str, variables: &[&str]) {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| value == "1");
+    let required = variables.iter().find(|name| is_set(name));
+    assert!(required.is_none(), "{what} is required by {required:?}, and there is none");
+    not_run(test, &format!("there is no {what}"));
+}
+
 /// Says that a test is not run, past the capture of passing tests, so that it is seen.
 pub fn not_run(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: {why}");

@@ -21,11 +21,7 @@ pub fn available(test: &str) -> bool {
     if found.is_ok_and(|output| output.status.success()) {
         return true;
     }
-    let required = ["TOWER_DIDT_REQUIRE_REDIS", "REQUIRE_REDIS"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| value == "1"));
-    assert!(!required, "redis-server is required, and there is none");
-    crate::not_run(test, "there is no redis-server");
+    crate::missing(test, "redis-server", &["TOWER_DIDT_REQUIRE_REDIS", "REQUIRE_REDIS"]);
     false
 }
 
