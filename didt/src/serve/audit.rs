@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use tower_didt::magic::Email;
 use tower_didt::{Issuer, Session, SessionHandle};
 use tracing::field::{DisplayValue, display};
@@ -58,7 +58,7 @@ impl Audit {
         F: Future<Output = Option<Email>>,
     {
         let email = if self.personal { email().await } else { None };
-        Party { issuer, session: None, email }
+        Party { email, ..Party::known_by(issuer) }
     }
 
     pub(crate) fn party(self, session: &Session) -> Party {
@@ -206,6 +206,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Of a request to an endpoint of our own.
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        // HTTP/2 has the host in `:authority`.
+        let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = headers.get(HOST).map(HeaderValue::as_bytes).or(authority).unwrap_or_default();
+        Self::raw(method.as_str().as_bytes(), host, uri.path().as_bytes())
+    }
+
     /// Of what the client sent, which may be anything.
     pub(crate) fn raw(method: &[u8], host: &[u8], uri: &[u8]) -> Self {
         let path = uri.split(|byte| *byte == b'?').next().unwrap_or_default();
@@ -217,16 +225,11 @@ impl Asked {
     }
 }
 
-/// A request to an endpoint of our own.
 impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let Parts { method, uri, headers, .. } = parts;
-        // HTTP/2 has the host in `:authority`.
-        let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
-        let host = headers.get(HOST).map(HeaderValue::as_bytes).or(authority).unwrap_or_default();
-        Ok(Self::raw(method.as_str().as_bytes(), host, uri.path().as_bytes()))
+        Ok(Self::of(&parts.method, &parts.uri, &parts.headers))
     }
 }
 
@@ -247,6 +250,11 @@ mod tests {
             assert_eq!(text.len(), 256, "{text}");
         }
         assert_eq!(Asked::raw(b"GET", b"a", b"/x?secret").path.as_deref(), Some("/x"));
+        // As HTTP/2 has it.
+        let uri = Uri::from_static("https://app.example.com/x?secret");
+        let asked = Asked::of(&Method::GET, &uri, &HeaderMap::new());
+        assert_eq!(asked.host.as_deref(), Some("app.example.com"));
+        assert_eq!(asked.path.as_deref(), Some("/x"));
         // Escaped, a byte takes four at most.
         let escaped = Asked::raw(b"", &[0xff; 5000], b"").host;
         assert_eq!(escaped.map_or(0, |host| host.len()), 4 * 256);

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, HOST, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::{HeaderMap, Method, StatusCode};
 use ipnet::IpNet;
 use tower_didt::token::DidToken;
 use tower_didt::{Clock, Issuer, Timestamp};
@@ -140,15 +140,8 @@ pub(crate) async fn keep(State(meter): State<Meter>, request: Request, next: Nex
         admitted = admitted.and_then(|()| meter.may_sign_in(client, request.headers()));
     }
     if let Err(TooMany(seconds)) = admitted {
-        let host = request.headers().get(HOST).map_or(&b""[..], HeaderValue::as_bytes);
-        let method = request.method().as_str().as_bytes();
-        audit::refusal(
-            "rate_limited",
-            None,
-            client,
-            "auth",
-            &Asked::raw(method, host, path.as_bytes()),
-        );
+        let asked = Asked::of(request.method(), request.uri(), request.headers());
+        audit::refusal("rate_limited", None, client, "auth", &asked);
         let body = axum::Json(serde_json::json!({ "error": "rate_limited" }));
         return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], body).into_response();
     }

@@ -1,6 +1,6 @@
 //! `traceparent`: which trace a request belongs to (W3C Trace Context, section 3.2).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tracing::Span;
 
 use super::audit;
@@ -14,17 +14,25 @@ pub(crate) const TRACEPARENT: &str = "traceparent";
 /// A span for all lines of the log about a request; none where it names no trace, or names it in a way that
 /// the standard tells to ignore.
 pub(crate) fn span(headers: &HeaderMap) -> Span {
-    match trace_id(headers) {
+    match only(headers).and_then(trace_id) {
         Some(trace_id) => tracing::info_span!(target: audit::TARGET, "request", trace_id),
         None => Span::none(),
     }
 }
 
-/// The trace's id: 32 hexadecimal digits in lower case, not all zero.
-pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+/// The header, if it names a trace.
+pub(crate) fn parent(headers: &HeaderMap) -> Option<&HeaderValue> {
+    only(headers).filter(|parent| trace_id(parent).is_some())
+}
+
+fn only(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut all = headers.get_all(TRACEPARENT).iter();
-    let (Some(only), None) = (all.next(), all.next()) else { return None };
-    let text = only.to_str().ok()?;
+    all.next().filter(|_| all.next().is_none())
+}
+
+/// The trace's id: 32 hexadecimal digits in lower case, not all zero.
+fn trace_id(parent: &HeaderValue) -> Option<&str> {
+    let text = parent.to_str().ok()?;
     let mut parts = text.get(..LEN)?.split('-');
     let (version, trace, parent, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -59,7 +67,8 @@ mod tests {
                 http::HeaderName::from_static(TRACEPARENT),
                 text.parse().expect("a value"),
             )]);
-            assert_eq!(trace_id(&headers), Some(TRACE), "{text}");
+            assert_eq!(only(&headers).and_then(trace_id), Some(TRACE), "{text}");
+            assert_eq!(parent(&headers), headers.get(TRACEPARENT), "{text}");
         }
         let zeros = "0".repeat(32);
         let bad = [
@@ -80,11 +89,11 @@ mod tests {
                 http::HeaderName::from_static(TRACEPARENT),
                 text.parse().expect("a value"),
             )]);
-            assert_eq!(trace_id(&headers), None, "{text}");
+            assert_eq!(parent(&headers), None, "{text}");
         }
         let mut twice = HeaderMap::new();
         twice.append(TRACEPARENT, good.parse().expect("a value"));
         twice.append(TRACEPARENT, good.parse().expect("a value"));
-        assert_eq!(trace_id(&twice), None, "two traces");
+        assert_eq!(parent(&twice), None, "two traces");
     }
 }

@@ -52,15 +52,19 @@ For RS256, which older libraries need, OpenSSL makes the key:
 
 impl Keygen {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
-        #[cfg(feature = "serve")]
-        if self.kind != Kind::Secret {
-            return self.signing_key();
+        match self.kind {
+            Kind::Secret => self.secret(),
+            #[cfg(feature = "serve")]
+            Kind::Ed25519 | Kind::P256 => self.signing_key(),
         }
+    }
+
+    #[cfg_attr(not(feature = "serve"), expect(clippy::unused_self, reason = "has no times then"))]
+    fn secret(&self) -> io::Result<ExitCode> {
         #[cfg(feature = "serve")]
         if self.from.is_some() || self.until.is_some() {
             return Ok(crate::output::invalid("--from and --until are for keys of assertions"));
         }
-        let Self { kind: _, .. } = self;
         let key = SealingKeys::generate_text().map_err(io::Error::other)?;
         writeln!(io::stdout().lock(), "{}", key.trim_end())?;
         Ok(ExitCode::SUCCESS)

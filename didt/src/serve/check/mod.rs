@@ -111,10 +111,7 @@ impl Checks {
         });
         let has_token =
             asked_by.is_some_and(|original| original.headers.contains_key(AUTHORIZATION));
-        let trace = asked_by.and_then(|original| {
-            let named = trace::trace_id(&original.headers)?;
-            original.headers.get(TRACEPARENT).filter(|_| !named.is_empty()).cloned()
-        });
+        let trace = asked_by.and_then(|original| trace::parent(&original.headers)).cloned();
         let mut known = Known::default();
         let considered = self.consider(question, &mut known).await;
         let mut response = considered.unwrap_or_else(|denial| {
@@ -128,22 +125,25 @@ impl Checks {
         let rejected = response.extensions().get::<RejectedIssuer>();
         let who = known.caller.as_ref().map(|caller| audit.party(caller));
         let who = who.or_else(|| rejected.map(|rejected| Party::known_by(rejected.0)));
-        if let Some(reason) = reason(&response) {
+        let reason = reason(&response);
+        if let Some(reason) = reason {
             measures::refusal(reason, rule);
-            // With that, every visit begins.
-            if reason != Rejection::MissingCredentials.name() {
-                let asked = asked(told.clone(), rule);
+        }
+        // Every visit begins without credentials.
+        let refused = reason.filter(|reason| *reason != Rejection::MissingCredentials.name());
+        if refused.is_some() || self.config.log.access {
+            let asked = asked(told, rule);
+            if let Some(reason) = refused {
                 audit::refusal(reason, who.as_ref(), client, kind.name(), &asked);
+            }
+            if self.config.log.access {
+                audit::access(response.status(), who.as_ref(), client, kind.name(), &asked);
             }
         }
         if has_token
             && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&response.status())
         {
             self.meter.refused(client);
-        }
-        if self.config.log.access {
-            let asked = asked(told, rule);
-            audit::access(response.status(), who.as_ref(), client, kind.name(), &asked);
         }
         if let Some(trace) = trace {
             response.headers_mut().insert(TRACEPARENT, trace);

@@ -128,8 +128,9 @@ impl Original {
 }
 
 impl Original {
-    /// The canonical path, or the one that came if it has no such form, and the query as it came: the layer looks at neither, but a person who
-    /// is sent to sign in comes back to them. A query that no URI has is left out.
+    /// The canonical path, or the one that came if it has no such form, and the query as it came:
+    /// the layer looks at neither, but a person who is sent to sign in comes back to them. A query
+    /// that no URI has is left out.
     fn way_back(&self, target: &Target) -> Uri {
         let query = self.uri.iter().position(|byte| *byte == b'?');
         let query = query.and_then(|at| self.uri.get(at..)).unwrap_or_default();

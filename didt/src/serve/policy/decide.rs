@@ -46,12 +46,13 @@ impl Policy {
             let rule = self.rule_for(target, client).ok_or(Undecided::ClientUnknown)?;
             return Ok(Decided { rule, way: Way::Canonical });
         };
-        let ways = [
-            (Way::AnyPath, self.whatever_the_path(target, client)),
-            (Way::EveryReading, self.on_every_reading(target, odd, Slashes::Read, client)),
-            (Way::KeptSlashes, self.with_kept_slashes(target, odd, client)),
-        ];
-        let found = ways.into_iter().find_map(|(way, rule)| Some(Decided { rule: rule?, way }));
+        // The cheapest first: the others read the path in every way.
+        let found = by(Way::AnyPath, self.whatever_the_path(target, client))
+            .or_else(|| {
+                let rule = self.on_every_reading(target, odd, Slashes::Read, client);
+                by(Way::EveryReading, rule)
+            })
+            .or_else(|| by(Way::KeptSlashes, self.with_kept_slashes(target, odd, client)));
         found.ok_or(Undecided::Path(odd.fault))
     }
 
@@ -103,6 +104,10 @@ impl Policy {
         }
         self.on_every_reading(target, odd, Slashes::Kept, client)
     }
+}
+
+fn by(way: Way, rule: Option<&Rule>) -> Option<Decided<'_>> {
+    rule.map(|rule| Decided { rule, way })
 }
 
 /// The first of them, if all decide alike.
