@@ -17,6 +17,7 @@ pub(crate) mod config;
 mod cors;
 mod denial_reason;
 mod did_auth;
+mod did_token;
 mod log;
 mod measures;
 pub(crate) mod page;

@@ -15,8 +15,11 @@ fn looked_at(private: SocketAddr) -> u64 {
 }
 
 fn login(public: SocketAddr, from: &str, token: &str) -> Answer {
-    let bearer = format!("Bearer {token}");
-    let headers = [("authorization", bearer.as_str()), ("x-forwarded-for", from)];
+    login_with(public, from, &format!("Bearer {token}"))
+}
+
+fn login_with(public: SocketAddr, from: &str, bearer: &str) -> Answer {
+    let headers = [("authorization", bearer), ("x-forwarded-for", from)];
     ask(public, "POST", "/auth/login", &headers)
 }
 
@@ -58,6 +61,12 @@ fn sign_ins_are_limited_by_network_and_by_issuer() {
         assert_eq!(answer.status, if number < 2 { 204 } else { 429 }, "{answer:?}");
         assert_eq!(looked_at(private) > before, number < 2, "{number}");
     }
+    // However the header is written.
+    for (number, scheme) in ["Bearer  ", "bearer ", "BEARER   "].into_iter().enumerate() {
+        let bearer = format!("{scheme}{}", token("eve", 3 + number));
+        let answer = login_with(public, &format!("198.51.103.{number}"), &bearer);
+        assert_eq!(answer.status, 429, "{scheme:?}: {answer:?}");
+    }
     // A forged token that names somebody takes nothing from them.
     let forged = |number| {
         let (mine, theirs) = (token("mallory", number), token("victim", number));
@@ -76,7 +85,7 @@ fn sign_ins_are_limited_by_network_and_by_issuer() {
         }
     }
     let metrics = get(private, "/metrics").body;
-    for (limit, count) in [("sign_ins", 2), ("sign_ins_per_issuer", 1)] {
+    for (limit, count) in [("sign_ins", 2), ("sign_ins_per_issuer", 4)] {
         let line = format!("didt_rate_limited_total{{limit=\"{limit}\"}} {count}");
         assert!(metrics.contains(&line), "{metrics}");
     }

@@ -2,8 +2,8 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use tower_didt::token::DidToken;
 
+use super::super::did_token;
 use super::super::policy::Rule;
 
 /// The longest value that is handed on, in bytes: as long as the longest DID token. Gateways read
@@ -17,20 +17,14 @@ const MAX_LEN: usize = 8 * 1024;
 pub(super) fn authorization(headers: &HeaderMap, rule: &Rule) -> Option<HeaderValue> {
     let mut values = headers.get_all(AUTHORIZATION).iter().filter(|_| rule.leaves_foreign());
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    if value.len() > MAX_LEN || value.as_bytes().split(|byte| *byte == b',').any(is_did_token) {
+    // Envoy joins repeated headers by commas.
+    let mut parts = value.as_bytes().split(|byte| *byte == b',');
+    if value.len() > MAX_LEN || parts.any(|part| did_token::stated(part).is_some()) {
         return None;
     }
     let mut value = value.clone();
     value.set_sensitive(true);
     Some(value)
-}
-
-/// Whether this is `Bearer` and a DID token, or what a lenient reader might take for one. Envoy joins
-/// repeated headers by commas, so each part is looked at.
-fn is_did_token(part: &[u8]) -> bool {
-    let part = part.trim_ascii();
-    let Some((scheme, rest)) = part.split_at_checked(b"bearer".len()) else { return false };
-    scheme.eq_ignore_ascii_case(b"bearer") && DidToken::decode(rest.trim_ascii()).is_ok()
 }
 
 #[cfg(test)]

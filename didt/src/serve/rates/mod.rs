@@ -1,14 +1,10 @@
 //! How often a client may sign in or be refused: what is over the limit is answered before any signature
 //! is checked.
-//!
-//! Each limit is a bucket of a minute's worth that refills steadily (the generic cell rate algorithm, ITU-T
-//! I.371): of each bucket only the moment is kept at which it is full again.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+mod buckets;
+
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -16,18 +12,14 @@ use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use ipnet::IpNet;
-use tower_didt::token::DidToken;
-use tower_didt::{Clock, Issuer, Timestamp};
+use tower_didt::{Clock, Issuer};
 
+use self::buckets::Buckets;
+pub(crate) use self::buckets::TooMany;
 use super::audit::{self, Asked};
 use super::config::{Config, Rates};
+use super::did_token;
 use super::peer::{Client, Peer};
-
-/// How many clients or issuers a limit remembers: some 6 MiB of each kind. Where there are more, one is
-/// forgotten, which may do a little more than it might.
-const MAX_REMEMBERED: usize = 65_536;
-
-const MINUTE: u64 = 60_000;
 
 /// IPv6 gives a household or a machine a network of this length (RFC 6177).
 const PREFIX_6: u8 = 64;
@@ -47,10 +39,6 @@ pub(crate) struct Meter {
     counted: Arc<Counted>,
     clock: Arc<dyn Clock>,
 }
-
-/// How many seconds to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMany(pub(crate) u64);
 
 impl Meter {
     pub(crate) fn new(config: &Arc<Config>, counted: &Arc<Counted>, clock: Arc<dyn Clock>) -> Self {
@@ -120,9 +108,7 @@ fn limited(limit: &'static str, outcome: Result<(), TooMany>) -> Result<(), TooM
 
 /// The issuer that a bearer token names. Nothing of it is checked yet.
 fn stated_issuer(headers: &HeaderMap) -> Option<Issuer> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
-    let token = scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)?;
-    Some(DidToken::decode(token).ok()?.claim().iss())
+    did_token::stated(headers.get(AUTHORIZATION)?.as_bytes()).map(|token| token.claim().iss())
 }
 
 /// Keeps requests with a token within the limits, before the token is looked at.
@@ -157,119 +143,4 @@ pub(crate) async fn keep(State(meter): State<Meter>, request: Request, next: Nex
         _ => {}
     }
     response
-}
-
-/// Buckets by key, each as the millisecond at which it is full again.
-#[derive(Debug)]
-struct Buckets<K>(Mutex<Remembered<K>>);
-
-#[derive(Debug)]
-struct Remembered<K> {
-    full_at: HashMap<K, u64>,
-    /// When the full ones were last forgotten.
-    swept: u64,
-}
-
-impl<K> Default for Buckets<K> {
-    fn default() -> Self {
-        Self(Mutex::new(Remembered { full_at: HashMap::new(), swept: 0 }))
-    }
-}
-
-impl<K: Copy + Eq + Hash> Buckets<K> {
-    fn peek(&self, key: K, limit: NonZeroU32, now: Timestamp) -> Result<(), TooMany> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        after(kept.full_at.get(&key).copied(), limit, now).map(drop)
-    }
-
-    fn take(&self, key: K, limit: NonZeroU32, now: Timestamp) -> Result<(), TooMany> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = kept.full_at.get(&key).copied();
-        let full_at = after(before, limit, now)?;
-        if before.is_none() && kept.full_at.len() >= MAX_REMEMBERED {
-            kept.make_room(now);
-        }
-        kept.full_at.insert(key, full_at);
-        Ok(())
-    }
-}
-
-impl<K: Copy + Eq + Hash> Remembered<K> {
-    /// Looking at all takes its time: once a second at most.
-    fn make_room(&mut self, now: Timestamp) {
-        let now = millis(now);
-        if self.swept != now {
-            self.swept = now;
-            self.full_at.retain(|_, full_at| *full_at > now);
-        }
-        if self.full_at.len() >= MAX_REMEMBERED
-            && let Some(some) = self.full_at.keys().next().copied()
-        {
-            self.full_at.remove(&some);
-        }
-    }
-}
-
-/// Since 1970, in whole seconds.
-fn millis(now: Timestamp) -> u64 {
-    u64::try_from(now.as_secs()).unwrap_or(0).saturating_mul(1000)
-}
-
-/// When a bucket is full again from which one more is taken.
-fn after(full_at: Option<u64>, limit: NonZeroU32, now: Timestamp) -> Result<u64, TooMany> {
-    let now = millis(now);
-    let one = (MINUTE / u64::from(limit.get())).max(1);
-    let full_at = full_at.unwrap_or(0).max(now).saturating_add(one);
-    let over = full_at.saturating_sub(now).saturating_sub(MINUTE);
-    if over == 0 { Ok(full_at) } else { Err(TooMany(over.div_ceil(1000))) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limit(number: u32) -> NonZeroU32 {
-        NonZeroU32::new(number).expect("not zero")
-    }
-
-    #[test]
-    fn a_bucket_holds_a_minutes_worth_and_refills_steadily() {
-        let buckets = Buckets::default();
-        let at = Timestamp::from_secs;
-        let mut taken = 0;
-        while buckets.take("a", limit(6), at(100)).is_ok() {
-            taken += 1;
-        }
-        assert_eq!(taken, 6);
-        assert_eq!(buckets.take("a", limit(6), at(100)), Err(TooMany(10)), "a tenth of a minute");
-        assert_eq!(buckets.peek("a", limit(6), at(105)), Err(TooMany(5)));
-        assert!(buckets.take("b", limit(6), at(100)).is_ok(), "somebody else");
-        assert!(buckets.take("a", limit(6), at(110)).is_ok());
-        assert_eq!(
-            buckets.take("a", limit(6), at(110)),
-            Err(TooMany(10)),
-            "what is refused costs nothing"
-        );
-        assert!((0..6).all(|_| buckets.take("a", limit(6), at(170)).is_ok()));
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded_and_a_flood_of_others_locks_nobody_out() {
-        let buckets = Buckets::default();
-        let now = Timestamp::from_secs(100);
-        for key in 0..MAX_REMEMBERED * 2 {
-            assert!(buckets.take(key, limit(1), now).is_ok(), "{key}");
-        }
-        let len = |buckets: &Buckets<usize>| buckets.0.lock().expect("no panic").full_at.len();
-        assert_eq!(len(&buckets), MAX_REMEMBERED);
-        assert!(buckets.take(usize::MAX, limit(1), Timestamp::from_secs(161)).is_ok());
-        assert_eq!(len(&buckets), 1, "full buckets are forgotten");
-    }
-
-    #[test]
-    fn a_clock_that_goes_back_locks_nobody_out_for_longer_than_it_went() {
-        let buckets = Buckets::default();
-        assert!(buckets.take("a", limit(1), Timestamp::from_secs(1000)).is_ok());
-        assert_eq!(buckets.take("a", limit(1), Timestamp::from_secs(990)), Err(TooMany(70)));
-    }
 }
