@@ -7,6 +7,8 @@ mod addressed;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod copies;
 mod data;
+#[cfg(all(feature = "redis", tower_didt_internals))]
+pub(crate) mod internals;
 mod issuer_lines;
 mod issuers;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]

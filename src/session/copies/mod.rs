@@ -13,6 +13,7 @@
 #[cfg(all(test, tower_didt_loom))]
 mod interleavings;
 mod invalidations;
+mod reports;
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 pub(super) use self::invalidations::{Invalidations, Seen};
+pub(super) use self::reports::{Pauses, Reports, Rhythm};
 use crate::did::{Address, Issuer};
 use crate::session::{SessionHandle, SessionRecord};
 

@@ -16,7 +16,7 @@ use super::loads::Loads;
 use super::schema::Schema;
 use super::{Inner, PostgresStore, cleaner};
 use crate::session::StoreError;
-use crate::session::copies::{Copies, Invalidations};
+use crate::session::copies::{Copies, Invalidations, Rhythm};
 
 /// How long a request may take by default: a commit waits for a disk.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -197,8 +197,7 @@ impl PostgresStoreBuilder {
             connections: connections.clone(),
             channel: schema.channel(),
             invalidations: Arc::clone(&invalidations),
-            timeout: self.timeout,
-            ping_interval: self.ping_interval,
+            rhythm: Rhythm { ping_interval: self.ping_interval, timeout: self.timeout },
         };
         let inner = Arc::new(Inner {
             calls: Calls::new(&schema),

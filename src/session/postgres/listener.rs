@@ -23,12 +23,8 @@ use super::connections::Connections;
 use super::fault;
 use super::trace;
 use crate::did::Address;
-use crate::session::copies::{Invalidations, Reporter};
+use crate::session::copies::{Invalidations, Pauses, Reporter, Reports, Rhythm};
 use crate::session::sql::Fault;
-
-/// How long to wait before connecting again: at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A question to the server by which it proves that it may be believed: a standby lags behind, and
 /// would not tell in time. When the server was started tells it from another.
@@ -41,27 +37,7 @@ pub(super) struct ListenerSettings {
     pub(super) connections: Connections,
     pub(super) channel: String,
     pub(super) invalidations: Arc<Invalidations>,
-    pub(super) timeout: Duration,
-    pub(super) ping_interval: Duration,
-}
-
-impl ListenerSettings {
-    /// For how long after a question the copies are good, once it was answered.
-    fn trust(&self) -> Duration {
-        self.ping_interval + self.timeout
-    }
-
-    /// After how long without an answer the connection is given up. Longer than a
-    /// request waits: a server that pauses for a moment needs no new connection.
-    fn patience(&self) -> Duration {
-        (4 * self.timeout).max(Duration::from_secs(1))
-    }
-
-    /// After how long a task that keeps the connection up, and has not run, is replaced: longer
-    /// than it ever sleeps or waits.
-    fn standstill(&self) -> Duration {
-        self.patience() + self.trust()
-    }
+    pub(super) rhythm: Rhythm,
 }
 
 /// What others see of the connection.
@@ -69,13 +45,11 @@ impl ListenerSettings {
 pub(super) struct Listener {
     settings: ListenerSettings,
     epoch: Instant,
-    /// Until when copies are good, in nanoseconds since `epoch`.
-    trusted_until: AtomicU64,
+    reports: Reports,
     /// When the keeper last ran, in nanoseconds since `epoch`.
     ran_at: AtomicU64,
     /// Which server reports changes.
     server: AtomicI64,
-    is_up: AtomicBool,
     keeper: Mutex<Keeper>,
     fault: Mutex<Option<Fault>>,
 }
@@ -91,7 +65,7 @@ struct Keeper {
 
 impl Reporter for Listener {
     fn is_trusted(&self) -> bool {
-        self.nanos(Instant::now()) < self.trusted_until.load(Ordering::Acquire)
+        self.reports.are_trusted(self.epoch.elapsed())
     }
 
     /// A database has no slots.
@@ -103,13 +77,13 @@ impl Reporter for Listener {
 impl Listener {
     /// Begins to listen.
     pub(super) fn start(settings: ListenerSettings, runtime: &Handle) -> Arc<Self> {
+        let reports = Reports::new(Arc::clone(&settings.invalidations), settings.rhythm);
         let listener = Arc::new(Self {
             settings,
             epoch: Instant::now(),
-            trusted_until: AtomicU64::new(0),
+            reports,
             ran_at: AtomicU64::new(0),
             server: AtomicI64::new(0),
-            is_up: AtomicBool::new(false),
             keeper: Mutex::default(),
             fault: Mutex::default(),
         });
@@ -134,7 +108,7 @@ impl Listener {
             let keeper = locked(&self.keeper);
             let since =
                 self.nanos(Instant::now()).saturating_sub(self.ran_at.load(Ordering::Acquire));
-            let still = Duration::from_nanos(since) > self.settings.standstill();
+            let still = Duration::from_nanos(since) > self.settings.rhythm.standstill();
             let ended = keeper.task.as_ref().is_some_and(JoinHandle::is_finished);
             !keeper.closed && (still || ended)
         };
@@ -180,10 +154,8 @@ impl Listener {
 
     /// From now on no copy is good.
     fn hang_up(&self) {
-        self.trusted_until.store(0, Ordering::Release);
         self.server.store(0, Ordering::Release);
-        if self.is_up.swap(false, Ordering::AcqRel) {
-            self.settings.invalidations.all();
+        if self.reports.lost() {
             self.settings.connections.forget_idle();
         }
         trace::copies_in_use(false);
@@ -238,7 +210,7 @@ async fn keep_up(listener: Arc<Listener>, number: u64) {
 }
 
 async fn connect_for_ever(listener: &Arc<Listener>, number: u64) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     loop {
         let was_up = AtomicBool::new(false);
         let fault = match stay_up(listener, number, &was_up).await {
@@ -246,16 +218,12 @@ async fn connect_for_ever(listener: &Arc<Listener>, number: u64) {
             Ok(never) => match never {},
         };
         let was_up = was_up.into_inner();
-        if was_up {
-            pause = FIRST_PAUSE;
-        }
         trace::disconnected(&fault, was_up);
         listener.as_keeper(number, || {
             *locked(&listener.fault) = Some(fault);
             listener.hang_up();
         });
-        sleep(pause).await;
-        pause = (2 * pause).min(LONGEST_PAUSE);
+        sleep(pauses.after(was_up)).await;
     }
 }
 
@@ -266,7 +234,7 @@ async fn stay_up(
     was_up: &AtomicBool,
 ) -> Result<Infallible, Fault> {
     let settings = &listener.settings;
-    let patience = settings.patience();
+    let patience = settings.rhythm.patience();
     let silent = || Fault::unavailable("PostgreSQL does not answer");
     let failed = |error: sqlx::Error| fault::read(&error).0;
     // A pool of this one connection, which never makes a new one without being told.
@@ -294,18 +262,17 @@ async fn stay_up(
             listener.apply(told.payload());
         }
         listener.as_keeper(number, || {
-            if !was_up.swap(true, Ordering::Relaxed) {
-                settings.invalidations.all();
-                listener.is_up.store(true, Ordering::Release);
+            was_up.store(true, Ordering::Relaxed);
+            // Before the copies are good: none of another server's may count as one of this.
+            listener.server.store(server, Ordering::Release);
+            let since = asked.saturating_duration_since(listener.epoch);
+            if listener.reports.answered(since, true) {
                 *locked(&listener.fault) = None;
                 trace::connected();
                 trace::copies_in_use(true);
             }
-            listener.server.store(server, Ordering::Release);
-            let trusted = listener.nanos(asked + settings.trust());
-            listener.trusted_until.store(trusted, Ordering::Release);
         });
-        let next = asked + settings.ping_interval;
+        let next = asked + settings.rhythm.ping_interval;
         // Also where word comes without end: the question is asked when it is due.
         while Instant::now() < next {
             match timeout_at(next, line.try_recv()).await {

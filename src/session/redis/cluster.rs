@@ -191,7 +191,7 @@ impl Shared {
             lines.filter(|line| line.fault().is_none()).map(Arc::clone).collect()
         };
         let mut fault = Fault::unavailable("no server of the cluster is known");
-        let limit = self.settings.patience();
+        let limit = self.settings.rhythm.patience();
         for line in connected {
             let asking = async {
                 let mut connection =

@@ -16,7 +16,7 @@ use super::sentinels::Sentinels;
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
 use super::{Inner, RedisConfigError, RedisConnectError, RedisStore};
-use crate::session::copies::{Copies, Invalidations};
+use crate::session::copies::{Copies, Invalidations, Rhythm};
 
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -160,8 +160,7 @@ impl RedisStoreBuilder {
             tracking: self.local_bytes > 0,
             ownership: is_cluster.then(|| Arc::new(Ownership::new(Arc::clone(&invalidations)))),
             sentinels,
-            timeout: self.timeout,
-            ping_interval: self.ping_interval,
+            rhythm: Rhythm { ping_interval: self.ping_interval, timeout: self.timeout },
             lost: Arc::default(),
         };
         let topology = if is_cluster {

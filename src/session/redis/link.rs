@@ -28,11 +28,7 @@ use super::ownership::{Ownership, View};
 use super::reply::text;
 use super::sentinels::Sentinels;
 use super::trace;
-use crate::session::copies::{Invalidations, Reporter};
-
-/// How long to wait before connecting again: at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+use crate::session::copies::{Invalidations, Pauses, Reporter, Reports, Rhythm};
 
 /// How often a task that waits for a connection checks that it is being made.
 const RECHECK: Duration = Duration::from_millis(20);
@@ -49,28 +45,16 @@ pub(super) struct LinkSettings {
     pub(super) ownership: Option<Arc<Ownership>>,
     /// Who says which server is the master; `None` where the address is fixed.
     pub(super) sentinels: Option<Arc<Sentinels>>,
-    pub(super) timeout: Duration,
-    pub(super) ping_interval: Duration,
+    pub(super) rhythm: Rhythm,
     /// Woken up when the map of a cluster may be wrong.
     pub(super) lost: Arc<Notify>,
 }
 
 impl LinkSettings {
-    /// For how long after a question the copies are good, once it was answered.
-    fn trust(&self) -> Duration {
-        self.ping_interval + self.timeout
-    }
-
-    /// How long a connection may go without an answer before it is given up. Longer than a
-    /// request waits: a server that pauses for a moment needs no new connections.
-    pub(super) fn patience(&self) -> Duration {
-        (4 * self.timeout).max(Duration::from_secs(1))
-    }
-
     /// Where the master is, by the word of the Sentinels if there are any.
     async fn master(&self) -> Result<Option<Endpoint>, Fault> {
         match &self.sentinels {
-            Some(sentinels) => sentinels.master(self.timeout).await.map(Some),
+            Some(sentinels) => sentinels.master(self.rhythm.timeout).await.map(Some),
             None => Ok(None),
         }
     }
@@ -106,17 +90,11 @@ impl LinkSettings {
             std::future::pending::<()>().await;
         }
         loop {
-            sleep(self.ping_interval).await;
+            sleep(self.rhythm.ping_interval).await;
             if let Err(fault) = self.is_still_master(endpoint).await {
                 return fault;
             }
         }
-    }
-
-    /// After how long a task that keeps a connection up, and has not run, is replaced: longer
-    /// than it ever sleeps or waits.
-    fn standstill(&self) -> Duration {
-        self.patience() + self.trust()
     }
 }
 
@@ -146,8 +124,7 @@ pub(super) struct Line {
     pub(super) endpoint: Endpoint,
     settings: LinkSettings,
     connection: watch::Sender<Option<MultiplexedConnection>>,
-    /// Until when copies are good, in nanoseconds since `epoch`.
-    trusted_until: AtomicU64,
+    reports: Reports,
     /// When the keeper last ran, in nanoseconds since `epoch`.
     ran_at: AtomicU64,
     epoch: Instant,
@@ -170,7 +147,7 @@ struct Keeper {
 
 impl Reporter for Line {
     fn is_trusted(&self) -> bool {
-        self.nanos(Instant::now()) < self.trusted_until.load(Ordering::Acquire)
+        self.reports.are_trusted(self.epoch.elapsed())
     }
 
     /// As far as the whole cluster knows.
@@ -182,11 +159,12 @@ impl Reporter for Line {
 
 impl Line {
     fn new(endpoint: Endpoint, settings: LinkSettings) -> Self {
+        let reports = Reports::new(Arc::clone(&settings.invalidations), settings.rhythm);
         Self {
             endpoint,
             settings,
             connection: watch::Sender::new(None),
-            trusted_until: AtomicU64::new(0),
+            reports,
             ran_at: AtomicU64::new(0),
             epoch: Instant::now(),
             keeper: Mutex::default(),
@@ -211,6 +189,11 @@ impl Line {
             }
             let _ = timeout(RECHECK, changes.changed()).await;
         }
+    }
+
+    /// Whether its server has proved lately that what it says counts.
+    pub(super) fn is_believed(&self) -> bool {
+        self.reports.is_believed(self.epoch.elapsed())
     }
 
     /// Why there is no working connection.
@@ -242,7 +225,7 @@ impl Line {
             }
             let since =
                 self.nanos(Instant::now()).saturating_sub(self.ran_at.load(Ordering::Acquire));
-            let still = Duration::from_nanos(since) > self.settings.standstill();
+            let still = Duration::from_nanos(since) > self.settings.rhythm.standstill();
             still || keeper.task.as_ref().is_some_and(JoinHandle::is_finished)
         };
         if idle && let Ok(runtime) = Handle::try_current() {
@@ -288,18 +271,11 @@ impl Line {
 
     /// From now on nothing read by this connection is good.
     fn hang_up(&self) {
-        self.trusted_until.store(0, Ordering::Release);
+        self.reports.lost();
         if let Some(ownership) = &self.settings.ownership {
             ownership.forget(&self.endpoint);
         }
-        // A server that cannot be reached costs others their copies once, not at every attempt.
-        if self.connection.send_replace(None).is_some() {
-            self.settings.invalidations.all();
-        }
-    }
-
-    fn trust_until(&self, time: Instant) {
-        self.trusted_until.store(self.nanos(time), Ordering::Release);
+        self.connection.send_replace(None);
     }
 
     fn nanos(&self, time: Instant) -> u64 {
@@ -322,8 +298,10 @@ impl Line {
             tracking: true,
             ownership: None,
             sentinels: None,
-            timeout: Duration::from_secs(1),
-            ping_interval: Duration::from_secs(1),
+            rhythm: Rhythm {
+                ping_interval: Duration::from_secs(60),
+                timeout: Duration::from_secs(1),
+            },
             lost: Arc::default(),
         };
         Self::new(Endpoint::Tcp { host: "localhost".to_owned(), port: 1 }, settings)
@@ -331,7 +309,7 @@ impl Line {
 
     pub(super) fn answering() -> Self {
         let line = Self::silent();
-        line.trust_until(Instant::now() + Duration::from_secs(60));
+        line.reports.answered(line.epoch.elapsed(), true);
         line
     }
 }
@@ -366,31 +344,28 @@ async fn keep_up(line: Arc<Line>, number: u64) {
 }
 
 async fn connect_for_ever(line: &Arc<Line>, number: u64) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new();
     loop {
         let was_up = AtomicBool::new(false);
         let fault = match stay_up(line, number, &was_up).await {
             Err(fault) => fault,
             Ok(never) => match never {},
         };
-        if was_up.load(Ordering::Relaxed) {
-            pause = FIRST_PAUSE;
-        }
-        trace::disconnected(&line.endpoint, &fault, was_up.load(Ordering::Relaxed));
+        let was_up = was_up.into_inner();
+        trace::disconnected(&line.endpoint, &fault, was_up);
         line.as_keeper(number, || {
             *locked(&line.fault) = fault;
             line.hang_up();
         });
         line.settings.lost.notify_one();
-        sleep(pause).await;
-        pause = (2 * pause).min(LONGEST_PAUSE);
+        sleep(pauses.after(was_up)).await;
     }
 }
 
 /// Connects, and asks at regular times whether all is well.
 async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infallible, Fault> {
     let settings = &line.settings;
-    let patience = settings.patience();
+    let patience = settings.rhythm.patience();
     let silent = || Fault::unavailable("Redis does not answer");
     let (keys, invalidations) = (settings.keys.clone(), Arc::clone(&settings.invalidations));
     let endpoint = settings.master().await?.unwrap_or_else(|| line.endpoint.clone());
@@ -420,23 +395,17 @@ async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infall
             let checking = settings.while_master(&endpoint, checking);
             let refused = timeout(patience, checking).await.unwrap_or_else(|_| Err(silent()))?;
             refusal = refusal.or(refused);
-            let trusted =
-                (settings.tracking && refusal.is_none()).then(|| asked + settings.trust());
+            let reporting = settings.tracking && refusal.is_none();
+            let since = asked.saturating_duration_since(line.epoch);
             line.refused(refusal.as_ref());
             line.as_keeper(number, || {
-                let is_new = !was_up.swap(true, Ordering::Relaxed);
-                if is_new {
-                    settings.invalidations.all();
-                }
-                if let Some(time) = trusted {
-                    line.trust_until(time);
-                }
-                if is_new {
+                was_up.store(true, Ordering::Relaxed);
+                if line.reports.answered(since, reporting) {
                     line.connection.send_replace(Some(connection.clone()));
                     trace::connected(&endpoint);
                 }
             });
-            sleep_until(asked + settings.ping_interval).await;
+            sleep_until(asked + settings.rhythm.ping_interval).await;
         }
     })
     .await

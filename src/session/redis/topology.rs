@@ -52,6 +52,9 @@ impl Topology {
                 continue;
             };
             match answer {
+                // It may have been replaced while all that it said was on its way. (What writes a
+                // replica refuses.)
+                Ok(_) if request.repeatable && !line.is_believed() => sleep(PAUSE).await,
                 Ok(value) => {
                     return Ok(Answer { value, line: (!is_asking).then_some(line) });
                 }
