@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::ReturnFault;
 use super::path;
 use super::site::Site;
-use crate::middleware::{ConfigError, Origin, TrustedOrigins};
+use crate::middleware::{ConfigError, DidAuth, Origin, TrustedOrigins};
 
 /// The most bytes of a return address. Escaped once more into the query of the sign-in page it
 /// still fits into the 4 KiB in which gateways buffer the head of an answer (nginx,
@@ -104,6 +104,28 @@ impl ReturnHosts {
     #[must_use]
     pub fn own() -> Self {
         Self::default()
+    }
+
+    /// All hosts that trust each other with a session of this [`DidAuth`]: the one that the visitor
+    /// is on, those that its [cookie](crate::SessionCookie::for_sub_domains) reaches, and its
+    /// [trusted origins](DidAuth::with_trusted_origins).
+    ///
+    /// ```
+    /// use tower_didt::page::ReturnHosts;
+    /// use tower_didt::{DidAuth, Verifier};
+    ///
+    /// let auth = DidAuth::new(Verifier::new("did:magic:my-app"))
+    ///     .with_trusted_origins(["https://wiki.example.com"])?;
+    /// assert!(ReturnHosts::of(&auth).check("https://wiki.example.com/", None).is_ok());
+    /// # Ok::<(), tower_didt::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn of(auth: &DidAuth) -> Self {
+        let hosts = Self::own().with_trusted(auth.trusted_origins().clone());
+        match auth.cookie_domain() {
+            Some(domain) => hosts.with_domain(domain),
+            None => hosts,
+        }
     }
 
     /// Hosts at and below this domain too, over `https` and on its own port. For a cookie

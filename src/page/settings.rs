@@ -51,17 +51,11 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn new(auth: &DidAuth, key: &str) -> Self {
-        let mut hosts = ReturnHosts::own()
-            .with_trusted(auth.trusted_origins().clone())
-            .without_prefix(DEFAULT_PREFIX);
-        if let Some(domain) = auth.cookie_domain() {
-            hosts = hosts.with_domain(domain);
-        }
         Self {
             auth: auth.clone().with_plain_rejections(),
             key: key.to_owned(),
             prefix: DEFAULT_PREFIX.to_owned(),
-            hosts,
+            hosts: ReturnHosts::of(auth).without_prefix(DEFAULT_PREFIX),
             home: "/".to_owned(),
             after_sign_out: None,
             endpoint: DEFAULT_ENDPOINT.to_owned(),

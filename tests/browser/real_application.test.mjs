@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, test } from "node:test";
 
 import { FRAME, SITE, resolveSdk, standInForMagic } from "./magic.mjs";
 import { startSite } from "./site.mjs";
-import { button, newContext, startBrowser } from "./support.mjs";
+import { button, newContext, startBrowser, startForeignSite } from "./support.mjs";
 
 // One with the script of the CDN, the other with the file, and below another path.
 const SITES = {
@@ -97,6 +97,45 @@ for (const [gateway, options] of Object.entries(SITES)) describe(gateway, () => 
     await page.goto(`${site.url}${site.prefix}/sign-in?again&rd=/.web/`);
     await signIn(page, "grace@example.com");
     await greets(page, "grace@example.com");
+  });
+
+  test("a form of the site's own page signs out and leads on; a foreign one does neither", async () => {
+    const page = await open();
+    await signIn(page, "ada@example.com");
+    await greets(page, "ada@example.com");
+    const logout = `${site.url}${site.prefix}/logout`;
+    const foreign = await startForeignSite(`<form method="post" action="${logout}"><button>Sign out</button></form>`);
+    const isSignedIn = async () => (await context.request.get(`${site.url}${site.prefix}/session`)).status() === 200;
+    try {
+      await page.goto(foreign.url);
+      const [answer] = await Promise.all([page.waitForResponse(logout), button(page, "Sign out").click()]);
+      assert.equal(answer.headers()["location"], answer.status() === 303 ? "/" : undefined);
+      assert.ok(await isSignedIn(), "the browser kept the cookie back, or the server refused");
+    } finally {
+      foreign.stop();
+    }
+    for (const [policy, rd, path] of [["", "/.web/?bye", "/.web/"], ["no-referrer", "https://evil.example/", "/"]]) {
+      if (!(await isSignedIn())) {
+        await page.goto(`${site.url}/.web/`);
+        await signIn(page, "ada@example.com");
+        await greets(page, "ada@example.com");
+      }
+      await page.goto(`${site.url}/.web/`);
+      const [answer] = await Promise.all([
+        page.waitForResponse((answer) => answer.url().startsWith(logout)),
+        page.evaluate(([action, rd, policy]) => {
+          document.head.insertAdjacentHTML("beforeend", `<meta name="referrer" content="${policy}">`);
+          document.body.innerHTML = `<form method="post"><input type="hidden" name="rd"></form>`;
+          const [form] = document.forms;
+          form.action = action;
+          form.elements.rd.value = rd;
+          form.submit();
+        }, [logout, rd, policy]),
+      ]);
+      assert.equal(answer.status(), 303);
+      assert.equal(new URL(answer.headers()["location"], site.url).pathname, path);
+      assert.equal(await isSignedIn(), false);
+    }
   });
 
   test("a person who is not on the list is told so, and uses another account", async () => {

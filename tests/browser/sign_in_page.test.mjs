@@ -281,6 +281,16 @@ for (const reason of ["used", "challenge", "clock", "not_accepted"]) {
   });
 }
 
+test("a server that has had enough attempts says so, and takes the next in its time", async () => {
+  const { page } = await magic();
+  await open(page);
+  await serverAnswers(page, 429, { error: "rate_limited" });
+  await submit(page);
+  await fault(page, "throttled");
+  await button(page, "Try again").click();
+  await arrives(page);
+});
+
 test("a used token makes no session, and that is said", async () => {
   const { page } = await magic();
   await open(page);

@@ -57,7 +57,8 @@ pub(crate) fn router(
     let magic = magic.filter(|_| signs_out);
     let prefix = &config.public.prefix;
     let signer = signer.map(|signer| (signer, Arc::clone(&checks.clock)));
-    let auth = auth::router(auth, prefix, renews, signer, page, magic);
+    let leads = auth::Leads::new(auth, prefix, config.sign_in.as_ref());
+    let auth = auth::router(auth, prefix, renews, signer, page, (magic, leads));
     let auth = auth.layer(middleware::from_fn_with_state(meter, rates::keep));
     let auth = auth.layer(middleware::from_fn_with_state(cors, cors::share));
     let routes = Router::new().merge(auth).merge(check::router(&checks));

@@ -221,6 +221,7 @@
         continue;
       }
       if (answer.status === 403 && answer.reason === undefined) throw new Fault("refused");
+      if (answer.status === 429) throw new Fault("throttled");
       if (answer.status >= 500) throw new Fault("unavailable");
       throw new Fault(answer.reason ?? "not_accepted");
     }

@@ -5,7 +5,7 @@
 //! | Request | Answer |
 //! |---|---|
 //! | `POST /auth/login` with a DID token | 204 and the cookie; JSON if `Accept` asks for it |
-//! | `POST /auth/logout`, `?everywhere=1` | 204, the cookie is cleared |
+//! | `POST /auth/logout`, `?everywhere=1` | 204, the cookie is cleared; a form is led on with 303 |
 //! | `GET /auth/session` | who is signed in, as JSON |
 //! | `GET /auth/sessions`, `?cursor=…&limit=…` | a page of this issuer's sessions, and the cursor of the `next` |
 //! | `DELETE /auth/sessions/{handle}` | ends one of them |
@@ -14,6 +14,7 @@
 //! | `GET /auth/sign-in`, `/auth/callback`, `/auth/sign-out`, `/auth/refused` | the library's pages, where `[sign_in]` is set |
 
 mod jwks;
+mod leads;
 mod login;
 mod logout;
 mod sessions;
@@ -21,7 +22,7 @@ mod sessions;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -33,6 +34,7 @@ use tower_didt::magic::Magic;
 use tower_didt::page::SignInPage;
 use tower_didt::{Clock, DidAuth, Rejection, Session, SessionRecord, StoreError};
 
+pub(crate) use self::leads::Leads;
 use super::assertion::Signer;
 use super::audit::{self, Asked, Audit, Party};
 use super::denial_reason;
@@ -40,14 +42,14 @@ use super::peer::Client;
 
 /// Where `renews`, who signs in again gets a new session, which rules may ask for. Else the one
 /// that there is stays: requests on their way with its cookie would be refused.
-/// With `magic`, signing out ends Magic's session too.
+/// With `signing_out`'s Magic, signing out ends Magic's session too; people are led on from there.
 pub(crate) fn router(
     auth: &DidAuth,
     prefix: &str,
     renews: bool,
     signer: Option<(Arc<Signer>, Arc<dyn Clock>)>,
     page: Option<SignInPage>,
-    magic: Option<Magic>,
+    signing_out: (Option<Magic>, Leads),
 ) -> Router {
     // Nobody is signed in by asking who they are, or by signing out; nor by the wrong method:
     // the layers stand around the handlers alone.
@@ -59,7 +61,10 @@ pub(crate) fn router(
         .route(&at("login"), post(login::login).route_layer(sign_in))
         .route(
             &at("logout"),
-            post(logout::logout).with_state(magic).route_layer(known().optional()),
+            post(logout::logout)
+                .with_state(signing_out)
+                .route_layer(DefaultBodyLimit::max(logout::MAX_FORM_LEN))
+                .route_layer(known().optional()),
         )
         .route(&at("session"), get(sessions::current).route_layer(known()))
         .route(&at("sessions"), get(sessions::list).route_layer(known()))

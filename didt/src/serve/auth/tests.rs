@@ -147,6 +147,142 @@ async fn signing_out_ends_the_session_and_takes_the_cookie_away() {
     assert_eq!(status(&gateway, post("/auth/logout")).await, StatusCode::NO_CONTENT);
 }
 
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// As browsers send the form of a page of their own site: with Fetch Metadata, and from before.
+const OWN_FORMS: [&[(&str, &str)]; 3] = [
+    &[
+        FORM,
+        ("origin", "https://app.example.com"),
+        ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ],
+    &[
+        FORM,
+        // Of a page with `Referrer-Policy: no-referrer`.
+        ("origin", "null"),
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ],
+    &[
+        FORM,
+        ("origin", "https://app.example.com"),
+        ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ],
+];
+
+fn logout(
+    query: &str,
+    headers: &[(&str, &str)],
+    cookie: &str,
+    body: &str,
+) -> http::Request<axum::body::Body> {
+    let mut request = post(&format!("/auth/logout{query}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    with_cookie(request, cookie).body(body.to_owned().into()).expect("a request")
+}
+
+#[tokio::test]
+async fn a_form_of_an_own_page_signs_out_and_leads_the_person_on() {
+    let gateway = Gateway::new(config());
+    for headers in OWN_FORMS {
+        for (query, body, to) in [
+            ("", "", "/"),
+            ("?rd=/bye", "", "/bye"),
+            ("", "rd=%2Fbye%3Fa%3Db", "/bye?a=b"),
+            ("", "rd=https%3A%2F%2Fapp.example.com%2Fbye", "/bye"),
+            ("?rd=/bye", "everywhere=0", "/bye"),
+            ("?rd=https://evil.example/", "", "/"),
+            ("", "rd=//evil.example", "/"),
+            ("", "rd=/bye%0d%0aSet-Cookie:%20x=y", "/"),
+            ("?rd=/auth/sign-in", "", "/"),
+        ] {
+            let cookie = gateway.sign_in(&alice()).await;
+            let answer = gateway.send(PROXY, logout(query, headers, &cookie, body)).await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{query} {body}: {answer:?}");
+            assert_eq!(answer.header("location"), Some(to), "{query} {body}");
+            assert!(answer.clears_cookie(), "{query} {body}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 401);
+            let again = gateway.send(PROXY, logout(query, headers, &cookie, "")).await;
+            assert_eq!(again.status, StatusCode::SEE_OTHER, "who is signed out is led on too");
+        }
+    }
+    let two = [gateway.sign_in(&alice()).await, gateway.sign_in(&alice()).await];
+    let answer = gateway.send(PROXY, logout("", OWN_FORMS[0], &two[0], "everywhere=1")).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    for cookie in &two {
+        assert_eq!(status(&gateway, with_cookie(get("/auth/session"), cookie)).await, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_a_foreign_page_signs_nobody_out() {
+    let gateway = Gateway::new(config());
+    let cookie = gateway.sign_in(&alice()).await;
+    for (name, headers) in [
+        ("a foreign page", &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]),
+        (
+            "another sub-domain",
+            &[("origin", "https://x.example.com"), ("sec-fetch-site", "same-site")],
+        ),
+        ("a sandboxed frame", &[("origin", "null"), ("sec-fetch-site", "cross-site")]),
+        ("a page without an origin", &[FORM, ("sec-fetch-site", "cross-site")]),
+        ("before Fetch Metadata", &[FORM, ("origin", "https://evil.example")]),
+        ("another port", &[FORM, ("origin", "https://app.example.com:8443")]),
+        ("a look-alike", &[FORM, ("origin", "https://app.example.com.evil.example")]),
+        ("null before Fetch Metadata", &[FORM, ("origin", "null")]),
+        ("no origin at all", &[FORM, ("origin", "")]),
+        (
+            "two origins",
+            &[("origin", "https://app.example.com"), ("origin", "https://app.example.com")],
+        ),
+    ] {
+        let headers = [&[FORM], &headers[..]].concat();
+        let answer = gateway.send(PROXY, logout("?rd=/bye", &headers, &cookie, "")).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}");
+        assert_eq!((answer.header("location"), answer.cookie()), (None, None), "{name}");
+        assert!(!answer.clears_cookie(), "{name}");
+    }
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 200);
+}
+
+/// curl and scripts send forms too, and go nowhere.
+#[tokio::test]
+async fn a_program_that_signs_out_gets_no_redirect_and_a_form_is_read_strictly() {
+    let gateway = Gateway::new(config());
+    let accept = |value| ("accept", value);
+    let script = [FORM, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")];
+    for headers in [&[FORM, accept("*/*")][..], &script, &[accept("application/json")]] {
+        let cookie = gateway.sign_in(&alice()).await;
+        let answer = gateway.send(PROXY, logout("?rd=/bye", headers, &cookie, "")).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{headers:?}");
+        assert_eq!(answer.header("location"), None);
+        assert!(answer.clears_cookie());
+    }
+    let cookie = gateway.sign_in(&alice()).await;
+    let long = format!("rd=/{}", "x".repeat(8 * 1024));
+    for (query, body) in [
+        ("?everywhere=1", "everywhere=0"),
+        ("?rd=/a", "rd=/b"),
+        ("?rd=/a&rd=/b", ""),
+        ("", "rd=/a&rd=/b"),
+        ("", "everywhere=yes"),
+        ("", "nowhere=1"),
+        ("", &long),
+    ] {
+        let answer = gateway.send(PROXY, logout(query, OWN_FORMS[0], &cookie, body)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query} {body:.20}");
+        assert!(!answer.clears_cookie());
+    }
+    assert_eq!(status(&gateway, with_cookie(get("/auth/session"), &cookie)).await, 200);
+}
+
 #[tokio::test]
 async fn signing_out_everywhere_ends_all_of_this_issuers_sessions() {
     let gateway = Gateway::new(config());
