@@ -8,6 +8,7 @@
     reason = "in tests a panic is the verdict"
 )]
 
+mod attacks;
 mod pages;
 mod redirects;
 mod return_addresses;

@@ -8,6 +8,8 @@
 //! postgres    PostgreSQL and PgBouncer
 //! proxy       a network between a store and its server that can be held up and cut
 //! redis       redis-server, alone or as a cluster
+//! request_heads      how browsers, scripts and programs ask for a page
+//! return_addresses   evil ones
 //! sentinel    a master, its replicas, and Redis Sentinels that watch them
 //! sessions    sessions and tokens for tests of stores
 //! store       a store that fails where a test says so
@@ -32,6 +34,8 @@ pub mod http;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod request_heads;
+pub mod return_addresses;
 pub mod sentinel;
 pub mod sessions;
 pub mod store;
