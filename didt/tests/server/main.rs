@@ -21,6 +21,7 @@ mod people;
 mod rates;
 mod refusals;
 mod reload;
+mod return_addresses;
 mod signals;
 mod stores;
 mod systemd;
