@@ -19,6 +19,13 @@ for (const colorScheme of ["light", "dark"]) {
   await page.evaluate(() => document.activeElement.blur());
   await page.screenshot({ path: join(folder, `${colorScheme}.png`), fullPage: true });
   await context.close();
+  // As large as a phone shows it.
+  const phone = await newContext(browser, { colorScheme, viewport: { width: 390, height: 480 } });
+  const visitor = await phone.newPage();
+  await visitor.goto(`${demo.url}/auth/sign-in`);
+  await visitor.waitForSelector("#page[data-ready]");
+  await visitor.screenshot({ path: join(folder, `sign-in-${colorScheme}.png`) });
+  await phone.close();
 }
 await browser.close();
 await demo.stop();
