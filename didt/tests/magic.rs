@@ -10,6 +10,7 @@ use serde_json::Value;
 use tower_didt::testing::{self, Fault, MagicServer, TestUser, Wallet};
 use tower_didt_test_support::child::Run;
 use tower_didt_test_support::directory::Directory;
+use tower_didt_test_support::{needs_postgres, postgres};
 
 const KEY: &str = "sk_test_N33DL3";
 
@@ -117,6 +118,27 @@ fn the_server_learns_its_audience_from_the_key_and_does_not_start_with_a_wrong_o
 
 #[test]
 fn administrators_find_people_by_e_mail_and_sign_them_out() {
+    administrators_find_people("");
+}
+
+#[test]
+fn people_are_found_in_sqlite_too() {
+    let folder = Directory::new();
+    let file = folder.0.join("sessions.db");
+    let url = format!("sqlite:{}", file.display());
+    administrators_find_people(&format!("[store]\nkind = \"sqlite\"\nurl = {url:?}\n"));
+}
+
+#[test]
+fn people_are_found_in_postgresql_too() {
+    needs_postgres!();
+    let server = postgres::Server::start();
+    let url = server.url();
+    administrators_find_people(&format!("[store]\nkind = \"postgres\"\nurl = {url:?}\n"));
+}
+
+/// With this store, by its settings.
+fn administrators_find_people(store: &str) {
     let (runtime, folder) = (runtime(), Directory::new());
     let secret = folder.0.join("admin.secret");
     std::fs::write(folder.0.join("magic.key"), KEY).expect("written");
@@ -134,7 +156,7 @@ fn administrators_find_people_by_e_mail_and_sign_them_out() {
     let text = format!(
         "audiences = [\"did:magic:my-app\"]\n[listen]\npublic = \"127.0.0.1:0\"\nprivate = \
          \"unix:{private}\"\n[admin]\nsecret_file = {secret:?}\n[magic]\nsecret_key_file = {key:?}\n\
-         api_url = \"{url}\"\n",
+         api_url = \"{url}\"\n{store}",
         private = folder.0.join("private.sock").display(),
         key = folder.0.join("magic.key"),
         url = server.url()

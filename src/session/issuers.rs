@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::ParseCursorError;
-use crate::did::Issuer;
+use super::{ParseCursorError, StoreError};
+use crate::did::{Address, Issuer};
 
 /// About how many issuers one page holds. A store that walks through its keys in steps, as Redis does, may return
 /// a few more on one page and none on another.
@@ -27,6 +27,12 @@ impl IssuerCursor {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The last issuer of the page before, in stores that keep issuers in an order;
+    /// [`StoreError::Unsupported`] if this is no cursor of theirs.
+    pub(in crate::session) fn issuer(&self) -> Result<Issuer, StoreError> {
+        self.0.parse::<Address>().map(Issuer::from).map_err(|_| StoreError::Unsupported)
     }
 }
 
@@ -64,5 +70,15 @@ impl IssuerPage {
     #[must_use]
     pub const fn new(issuers: Vec<Issuer>, next: Option<IssuerCursor>) -> Self {
         Self { issuers, next }
+    }
+
+    /// A page of issuers in their order, of which one more was looked at than a page holds if there
+    /// are more; with each, whether it has sessions. See [`IssuerCursor::issuer`].
+    pub(in crate::session) fn of_looked_at(looked_at: Vec<(Issuer, bool)>) -> Self {
+        let last =
+            looked_at.get(ISSUERS_PER_PAGE - 1).filter(|_| looked_at.len() > ISSUERS_PER_PAGE);
+        let next = last.and_then(|(issuer, _)| issuer.address().to_string().parse().ok());
+        let page = looked_at.into_iter().take(ISSUERS_PER_PAGE);
+        Self { issuers: page.filter(|(_, lives)| *lives).map(|(issuer, _)| issuer).collect(), next }
     }
 }

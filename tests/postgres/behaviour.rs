@@ -11,7 +11,8 @@ use crate::migrated;
 use tower_didt_test_support::needs_postgres;
 use tower_didt_test_support::postgres::Server;
 use tower_didt_test_support::sessions::{
-    eventually, in_full, issuer, list, now, opens, session, sign_in, token, unavailable, warm,
+    eventually, in_full, issuer, list, lists_each_issuer_once, now, opens, pages_of_issuers,
+    session, sign_in, token, unavailable, warm,
 };
 
 fn suite(make: impl Fn() -> PostgresStore + 'static) -> StoreSuite {
@@ -211,11 +212,19 @@ async fn signing_out_everywhere_ends_more_sessions_than_are_removed_at_once() {
     assert!(!opens(&store, ticket.expose_secret()).await);
     eventually(async || !opens(&elsewhere, ticket.expose_secret()).await).await;
     assert!(list(&store, issuer("alice")).await.is_empty());
+    assert!(pages_of_issuers(&store).await.concat().is_empty());
     let (ticket, record) = sign_in(&store, "alice").await;
     assert_eq!(list(&store, record.issuer).await.len(), 1);
     assert_eq!(store.clean_up().await.expect("an answer"), 205);
     assert!(opens(&store, &ticket).await);
     assert_eq!(server.sql("SELECT count(*) FROM didt.issuers WHERE leftover"), "0");
+}
+
+#[tokio::test]
+async fn issuers_come_in_pages_and_each_once() {
+    needs_postgres!();
+    let server = Server::start();
+    lists_each_issuer_once(&migrated(&server).await).await;
 }
 
 #[tokio::test]

@@ -64,6 +64,7 @@ async fn ask_for_everything(store: &PostgresStore) {
         let changed = record.data.changed_to(&SessionData::new(&1).expect("JSON"));
         store.update_data(&record, changed, now()).await.expect("an answer");
         store.sessions_of(record.issuer, PageRequest::first(), now()).await.expect("an answer");
+        store.issuers(None).await.expect("an answer");
         store.revoke(record.issuer, record.handle, now()).await.expect("an answer");
         store.revoke_all(issuer("alice"), now()).await.expect("an answer");
         store.ready().await.expect("an answer");

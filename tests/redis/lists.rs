@@ -1,6 +1,6 @@
 //! Lists and limits: what they cost, and what becomes of what older versions stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use tower_didt::{Issuer, RedisStore, SessionLimit};
 
 use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::Server;
-use tower_didt_test_support::sessions::{issuer, list, now, opens, session, sign_in, unavailable};
+use tower_didt_test_support::sessions::{
+    issuer, list, now, opens, pages_of_issuers, session, sign_in, unavailable,
+};
 
 /// Writes sessions as versions without an index did, numbered from `first` to `last`.
 const OLDER_VERSION: &str = r#"
@@ -85,15 +87,7 @@ async fn the_issuers_of_all_masters_are_listed_and_no_other_prefix_is() {
         sign_in(&store, name).await;
     }
     sign_in(&other, "stranger").await;
-    let (mut listed, mut next) = (std::collections::BTreeSet::new(), None);
-    loop {
-        let page = store.issuers(next).await.expect("an answer");
-        listed.extend(page.issuers);
-        next = page.next;
-        if next.is_none() {
-            break;
-        }
-    }
+    let listed: BTreeSet<_> = pages_of_issuers(&store).await.concat().into_iter().collect();
     assert_eq!(listed, names.iter().map(|name| issuer(name)).collect());
 }
 

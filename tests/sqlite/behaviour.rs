@@ -13,7 +13,8 @@ use tower_didt_test_support::directory::Directory;
 
 use crate::{place, store};
 use tower_didt_test_support::sessions::{
-    issuer, list, now, opens, session, sign_in, token, unavailable,
+    issuer, list, lists_each_issuer_once, now, opens, pages_of_issuers, session, sign_in, token,
+    unavailable,
 };
 
 /// Patient: the suite is about answers, not about time.
@@ -194,11 +195,18 @@ async fn signing_out_everywhere_ends_more_sessions_than_are_removed_at_once() {
     // And has ended all the same.
     assert!(!opens(&store, &newest).await);
     assert!(list(&store, issuer("alice")).await.is_empty());
+    assert!(pages_of_issuers(&store).await.concat().is_empty());
     let (ticket, record) = sign_in(&store, "alice").await;
     assert_eq!(list(&store, record.issuer).await.len(), 1);
     assert_eq!(store.clean_up().await.expect("an answer"), left as u64);
     assert!(opens(&store, &ticket).await);
     assert_eq!(count(&directory, "SELECT count(*) FROM didt_issuers WHERE leftover").await, 0);
+}
+
+#[tokio::test]
+async fn issuers_come_in_pages_and_each_once() {
+    let (_directory, store) = store().await;
+    lists_each_issuer_once(&store).await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use super::{
     PageCursor, PageRequest, SessionData, SessionHandle, SessionPage, SessionRecord, SessionStore,
     StoreError, StoreFuture, Ticket, TokenMark, TokenState, Touched,
 };
-use crate::did::{Address, Issuer, Timestamp};
+use crate::did::{Issuer, Timestamp};
 
 /// What sessions may take of memory by default: 128 MiB, some 350,000 sessions without data.
 const DEFAULT_MAX_BYTES: u64 = 128 * 1024 * 1024;
@@ -170,18 +170,12 @@ impl SessionStore for MemoryStore {
     }
 
     fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
-        let after = match after.map(|cursor| cursor.as_str().parse::<Address>()) {
-            Some(Err(_)) => return StoreFuture::ready(Err(StoreError::Unsupported)),
-            Some(Ok(address)) => Some(Issuer::from(address)),
-            None => None,
-        };
-        // One more than a page, to know whether there is a next one.
-        let mut issuers = self.0.index.issuers(after, ISSUERS_PER_PAGE + 1);
-        let has_more = issuers.len() > ISSUERS_PER_PAGE;
-        issuers.truncate(ISSUERS_PER_PAGE);
-        let last = issuers.last().filter(|_| has_more);
-        let next = last.and_then(|issuer| issuer.address().to_string().parse().ok());
-        StoreFuture::ready(Ok(IssuerPage::new(issuers, next)))
+        let page = after.map(|cursor| cursor.issuer()).transpose().map(|after| {
+            // One more than a page, to know whether there is a next one.
+            let issuers = self.0.index.issuers(after, ISSUERS_PER_PAGE + 1);
+            IssuerPage::of_looked_at(issuers.into_iter().map(|issuer| (issuer, true)).collect())
+        });
+        StoreFuture::ready(page)
     }
 }
 
@@ -289,7 +283,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::did::Verifier;
+    use crate::did::{Address, Verifier};
     use crate::session::{DEFAULT_MAX_SESSIONS_PER_ISSUER, SessionData, SessionLimit};
     use crate::testing::Wallet;
 

@@ -33,11 +33,14 @@ use self::listener::Listener;
 use self::loads::{Answer, Loads, Question};
 use self::schema::Schema;
 use super::copies::{Changing, Copies, Invalidations, Reporter};
-use super::sql::{Fault, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, page_of, place_of, seconds};
+use super::sql::{
+    Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, issuers_of, page_of,
+    place_of, seconds,
+};
 use super::{
-    DataUpdate, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest, SessionData, SessionHandle,
-    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark,
-    TokenState, Touched,
+    DataUpdate, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest,
+    SessionData, SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture,
+    Ticket, TokenMark, TokenState, Touched,
 };
 use super::{addressed, kept};
 use crate::did::{Issuer, Timestamp};
@@ -253,6 +256,13 @@ impl SessionStore for PostgresStore {
         now: Timestamp,
     ) -> StoreFuture<SessionPage> {
         self.answer(move |inner| async move { inner.sessions_of(issuer, page, now).await })
+    }
+
+    fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        match after.map(|cursor| cursor.issuer()).transpose() {
+            Ok(after) => self.answer(move |inner| async move { inner.issuers(after).await }),
+            Err(refusal) => StoreFuture::ready(Err(refusal)),
+        }
     }
 
     fn ready(&self) -> StoreFuture<()> {
@@ -533,6 +543,17 @@ impl Inner {
         };
         let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(page_of(rows, page.size(), now, |fault| trace::unreadable(issuer, None, fault)))
+    }
+
+    async fn issuers(&self, after: Option<Issuer>) -> Result<IssuerPage, Fault> {
+        let after = after.map(|issuer| issuer.address());
+        // No bytes come before all addresses.
+        let after = after.as_ref().map_or(&[][..], |address| &address.as_bytes()[..]);
+        let arguments = arguments![self.wait(), after, ISSUERS_LOOKED_AT];
+        let issuers = Call { sql: &self.calls.issuers, arguments, repeatable: true };
+        let rows = self.ask(&issuers).await?;
+        let read = |row| Ok((column(row, "issuer")?, column(row, "lives")?));
+        issuers_of(rows.iter().map(read).collect::<Result<_, Fault>>()?)
     }
 
     async fn ready(&self, limit: Duration) -> Result<(), StoreError> {

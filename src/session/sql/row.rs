@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Fault;
-use crate::did::{Issuer, Timestamp};
+use crate::did::{Address, Issuer, Timestamp};
 use crate::session::memory::of_clock;
-use crate::session::{PageCursor, SessionData, SessionHandle, SessionPage, SessionRecord};
+use crate::session::{
+    IssuerPage, PageCursor, SessionData, SessionHandle, SessionPage, SessionRecord,
+};
 
 /// The columns that make a session, beside those that it is found by.
 #[derive(Debug, Default)]
@@ -43,6 +45,15 @@ pub(in crate::session) fn place_of(now: Timestamp) -> i64 {
 /// A span as databases add it to a time.
 pub(in crate::session) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
+}
+
+/// A page of issuers, as [`IssuerPage::of_looked_at`] makes it of their addresses.
+pub(in crate::session) fn issuers_of(rows: Vec<(Vec<u8>, bool)>) -> Result<IssuerPage, Fault> {
+    let read = |(address, lives): (Vec<u8>, bool)| {
+        let address = <[u8; 20]>::try_from(address).map_err(|_| Fault::unexpected())?;
+        Ok((Issuer::from(Address::from_bytes(address)), lives))
+    };
+    rows.into_iter().map(read).collect::<Result<_, _>>().map(IssuerPage::of_looked_at)
 }
 
 /// A page of sessions of which one more was asked for than it may hold. What cannot be read is told

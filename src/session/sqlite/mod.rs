@@ -25,11 +25,14 @@ pub use self::config::{SqliteConfigError, SqliteConnectError, SqliteStoreBuilder
 use self::schema::Schema;
 use self::statements::Statements;
 use super::kept;
-use super::sql::{Fault, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, page_of, place_of, seconds};
+use super::sql::{
+    Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, issuers_of, page_of,
+    place_of, seconds,
+};
 use super::{
-    DataUpdate, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest, SessionData, SessionHandle,
-    SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture, Ticket, TokenMark,
-    TokenState, Touched,
+    DataUpdate, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest,
+    SessionData, SessionHandle, SessionPage, SessionRecord, SessionStore, StoreError, StoreFuture,
+    Ticket, TokenMark, TokenState, Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
@@ -191,6 +194,13 @@ impl SessionStore for SqliteStore {
         now: Timestamp,
     ) -> StoreFuture<SessionPage> {
         self.answer(move |inner| async move { inner.sessions_of(issuer, page, now).await })
+    }
+
+    fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
+        match after.map(|cursor| cursor.issuer()).transpose() {
+            Ok(after) => self.answer(move |inner| async move { inner.issuers(after).await }),
+            Err(refusal) => StoreFuture::ready(Err(refusal)),
+        }
     }
 
     fn ready(&self) -> StoreFuture<()> {
@@ -629,6 +639,19 @@ impl Inner {
         };
         let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(page_of(rows, page.size(), now, |fault| trace::unreadable(issuer, None, fault)))
+    }
+
+    async fn issuers(&self, after: Option<Issuer>) -> Result<IssuerPage, Fault> {
+        let after = after.map(|issuer| issuer.address());
+        // No bytes come before all addresses.
+        let after = after.as_ref().map_or(&[][..], |address| &address.as_bytes()[..]);
+        let rows = sqlx::query_as(self.sql.issuers.clone())
+            .bind(after)
+            .bind(ISSUERS_LOOKED_AT)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| fault::read(&error))?;
+        issuers_of(rows)
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -54,6 +54,15 @@ statements! {
     list: "SELECT handle, number, created_at, last_seen, expires_at, data FROM {p}_sessions \
         WHERE issuer = ?1 AND number > max(?2, \
         coalesce((SELECT ended FROM {p}_issuers WHERE issuer = ?1), -1)) ORDER BY number LIMIT ?3",
+    // Issuers that have rows of sessions, in their order; and whether any of those has not ended. One
+    // look-up for each, however many sessions it has.
+    issuers: "WITH RECURSIVE walk (issuer) AS (\
+        SELECT min(issuer) FROM {p}_sessions WHERE issuer > ?1 UNION ALL \
+        SELECT (SELECT min(issuer) FROM {p}_sessions WHERE issuer > walk.issuer) \
+        FROM walk WHERE walk.issuer IS NOT NULL LIMIT ?2) \
+        SELECT issuer, EXISTS (SELECT 1 FROM {p}_sessions WHERE issuer = walk.issuer AND number > \
+        coalesce((SELECT ended FROM {p}_issuers WHERE issuer = walk.issuer), -1)) AS lives \
+        FROM walk WHERE issuer IS NOT NULL",
     touch: "UPDATE {p}_sessions SET last_seen = ?3 WHERE handle = ?1 AND issuer = ?2 \
         AND last_seen < ?3",
     update_data: "UPDATE {p}_sessions SET data = ?4, version = version + 1 \

@@ -1,5 +1,6 @@
 //! Sessions and tokens for tests of stores.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -128,4 +129,35 @@ impl Times {
             self.0.len()
         );
     }
+}
+
+/// The issuers that have sessions, page after page.
+pub async fn pages_of_issuers(store: &impl SessionStore) -> Vec<Vec<Issuer>> {
+    let (mut pages, mut next) = (Vec::new(), None);
+    loop {
+        let page = store.issuers(next).await.expect("an answer");
+        pages.push(page.issuers);
+        next = page.next;
+        if next.is_none() {
+            return pages;
+        }
+    }
+}
+
+/// Checks that a store that keeps issuers in an order lists each once, in pages, whatever it is asked for.
+pub async fn lists_each_issuer_once(store: &impl SessionStore) {
+    assert_eq!(pages_of_issuers(store).await, [[]; 1], "nobody signed in yet");
+    let names: Vec<_> = (0..205).map(|number| format!("user {number}")).collect();
+    for name in &names {
+        sign_in(store, name).await;
+    }
+    sign_in(store, &names[0]).await;
+    let pages = pages_of_issuers(store).await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 5]);
+    let listed = pages.concat();
+    assert!(listed.is_sorted(), "each once");
+    let all: BTreeSet<_> = names.iter().map(|name| issuer(name)).collect();
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
+    let made_up = "no-address".parse().expect("a cursor");
+    assert!(matches!(store.issuers(Some(made_up)).await, Err(StoreError::Unsupported)));
 }

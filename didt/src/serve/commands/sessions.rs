@@ -23,8 +23,8 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// See who is signed in at a running `didt serve`, and sign people out
 ///
 /// Asks the private listener that the settings name (`listen.private`), with the administrators'
-/// secret (`admin.secret_file`). Sessions in memory and in Redis are listed; other stores can end
-/// sessions, and do not list who has them.
+/// secret (`admin.secret_file`). Sealed sessions can be ended; the server does not
+/// know who has one, and lists none.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Sessions {
@@ -258,7 +258,7 @@ async fn ask<T: DeserializeOwned>(
             Err(Failed::Asking("the server has no administration, or is an older one".to_owned()))
         }
         StatusCode::NOT_IMPLEMENTED => Err(Failed::Asking(
-            "this store does not list who is signed in: only memory and Redis do".to_owned(),
+            "who is signed in is unknown: sealed sessions are in their cookies".to_owned(),
         )),
         StatusCode::SERVICE_UNAVAILABLE => {
             Err(Failed::Asking("the store does not answer".to_owned()))

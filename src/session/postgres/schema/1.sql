@@ -334,6 +334,26 @@ BEGIN
 END
 $body$;
 
+-- Issuers that have rows of sessions, in their order, from the first after p_after on; and whether any of
+-- those sessions has not ended. One look-up for each, however many sessions it has.
+CREATE FUNCTION {schema}.issuers(p_wait integer, p_after bytea, p_count integer)
+RETURNS TABLE (issuer bytea, lives boolean)
+LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM {schema}.enter(p_wait, NULL);
+    issuer := p_after;
+    FOR v_place IN 1..p_count LOOP
+        SELECT s.issuer INTO issuer FROM {schema}.sessions s
+            WHERE s.issuer > issuers.issuer ORDER BY s.issuer, s.number LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        lives := EXISTS (SELECT FROM {schema}.sessions s
+            WHERE s.issuer = issuers.issuer AND s.number > coalesce(
+                (SELECT i.ended FROM {schema}.issuers i WHERE i.issuer = issuers.issuer), -1));
+        RETURN NEXT;
+    END LOOP;
+END
+$body$;
+
 -- Moves a session's last use forward. A crash may undo it: nobody waits for the disk.
 CREATE FUNCTION {schema}.touch(
     p_wait integer, p_issuer bytea, p_handle bytea, p_now double precision
