@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Types of numbers and of waits.
-const TYPES: [&str; 7] = ["usize", "u64", "u32", "u16", "u8", "Duration", "NonZeroUsize"];
+const TYPES: [&str; 8] = ["usize", "u64", "u32", "u16", "u8", "i32", "Duration", "NonZeroUsize"];
 
 /// What only tests and the arithmetic of the curve use.
 const LEFT_OUT: [&str; 6] =

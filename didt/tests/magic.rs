@@ -132,9 +132,10 @@ fn people_are_found_in_sqlite_too() {
 #[test]
 fn people_are_found_in_postgresql_too() {
     needs_postgres!();
-    let server = postgres::Server::start();
-    let url = server.url();
-    administrators_find_people(&format!("[store]\nkind = \"postgres\"\nurl = {url:?}\n"));
+    let (server, folder) = (postgres::Server::start(), Directory::new());
+    let file = folder.0.join("postgres.url");
+    std::fs::write(&file, server.url()).expect("written");
+    administrators_find_people(&format!("[store]\nkind = \"postgres\"\nurl_file = {file:?}\n"));
 }
 
 /// With this store, by its settings.
@@ -166,15 +167,21 @@ fn administrators_find_people(store: &str) {
     child.args(["serve", "--config"]).arg(&config);
     let mut child = child.stdin(Stdio::null()).stderr(Stdio::piped()).run().expect("didt");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let mut public = String::new();
+    let (mut public, mut log) = (String::new(), Vec::new());
+    // Tables are made while the listeners are there already.
+    let mut awaited = vec!["private listener on"];
+    awaited.extend((!store.is_empty()).then_some("are up to date"));
     for line in lines.by_ref().map_while(Result::ok) {
         if let Some((_, address)) = line.split_once("public listener on http://") {
             public = address.to_owned();
         }
-        if line.contains("private listener on") {
+        awaited.retain(|words| !line.contains(words));
+        if awaited.is_empty() {
             break;
         }
+        log.push(line);
     }
+    assert!(!public.is_empty(), "didt does not serve: {log:#?}");
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     for wallet in [&ada, &ada, &google, &eve] {
         let token = wallet.token("did:magic:my-app").mint();
