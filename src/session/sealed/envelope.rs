@@ -62,28 +62,43 @@ pub(super) fn seal(
     Some(Ticket::from_secret(URL_SAFE_NO_PAD.encode(envelope)))
 }
 
-/// Opens what [`seal`] sealed with any of the keys for this cookie; `None` for anything else.
-pub(super) fn open(keys: &SealingKeys, cookie: &str, ticket: &str) -> Option<Vec<u8>> {
-    let envelope = URL_SAFE_NO_PAD.decode(ticket).ok()?;
-    let (header, sealed) = envelope.split_first_chunk::<HEADER_LEN>()?;
-    let (ciphertext, tag) = sealed.split_last_chunk::<TAG_LEN>()?;
-    let [version, a, b, c, d, salt @ ..] = header;
-    if *version != VERSION {
+/// Opens what [`seal`] sealed with any of the keys for this cookie, and reads its content; `None`
+/// for anything else.
+pub(super) fn open<T>(
+    keys: &SealingKeys,
+    cookie: &str,
+    ticket: &str,
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> Option<T> {
+    let (version, id) = version_and_key(ticket)?;
+    if version != VERSION {
         return None;
     }
     // Two keys of one id are unlikely, not impossible.
-    keys.iter().filter(|key| key.id == [*a, *b, *c, *d]).find_map(|key| {
-        let mut content = ciphertext.to_vec();
+    keys.iter().filter(|key| key.id == id).find_map(|key| {
+        let mut envelope = URL_SAFE_NO_PAD.decode(ticket).ok()?;
+        let (header, sealed) = envelope.split_first_chunk_mut::<HEADER_LEN>()?;
+        let (content, tag) = sealed.split_last_chunk_mut::<TAG_LEN>()?;
+        let (_, salt) = header.split_last_chunk()?;
         Aes256Gcm::new((&*key.of_envelope(salt)).into())
             .decrypt_inout_detached(
                 &NONCE.into(),
                 &associated_data(header, cookie),
-                InOutBuf::from(content.as_mut_slice()),
-                tag.into(),
+                InOutBuf::from(&mut *content),
+                (&*tag).into(),
             )
             .ok()?;
-        Some(content)
+        read(content)
     })
+}
+
+/// What an envelope begins with: eight digits are six bytes.
+fn version_and_key(ticket: &str) -> Option<(u8, [u8; 4])> {
+    let mut start = [0; 6];
+    let length =
+        URL_SAFE_NO_PAD.decode_slice(ticket.as_bytes().first_chunk::<8>()?, &mut start).ok()?;
+    let [version, id @ .., _] = start;
+    (length == start.len()).then_some((version, id))
 }
 
 fn header(key: &SealingKey, salt: &Salt) -> [u8; HEADER_LEN] {
@@ -108,6 +123,10 @@ mod tests {
         SealingKeys::generate().expect("randomness")
     }
 
+    fn opened(keys: &SealingKeys, cookie: &str, ticket: &str) -> Option<Vec<u8>> {
+        open(keys, cookie, ticket, |content| Some(content.to_vec()))
+    }
+
     fn sealed(keys: &SealingKeys, content: &[u8]) -> String {
         let ticket = seal(keys.newest(), COOKIE, &[5; 32], content.to_vec()).expect("short");
         ticket.expose_secret().to_owned()
@@ -120,7 +139,7 @@ mod tests {
             let content = vec![b'x'; length];
             let text = sealed(&keys, &content);
             assert_eq!(text.len(), sealed_len(length));
-            assert_eq!(open(&keys, COOKIE, &text), Some(content));
+            assert_eq!(opened(&keys, COOKIE, &text), Some(content));
         }
         assert_eq!(sealed_len(usize::MAX), usize::MAX / 3);
     }
@@ -134,7 +153,7 @@ mod tests {
                 let mut changed = envelope.clone();
                 changed[position] ^= 1 << bit;
                 let text = URL_SAFE_NO_PAD.encode(changed);
-                assert_eq!(open(&keys, COOKIE, &text), None, "bit {bit} of byte {position}");
+                assert_eq!(opened(&keys, COOKIE, &text), None, "bit {bit} of byte {position}");
             }
         }
     }
@@ -151,7 +170,7 @@ mod tests {
                 if changed[position] != other {
                     changed[position] = other;
                     let changed = String::from_utf8(changed).expect("ASCII");
-                    assert_eq!(open(&keys, COOKIE, &changed), None, "{other} at {position}");
+                    assert_eq!(opened(&keys, COOKIE, &changed), None, "{other} at {position}");
                 }
             }
         }
@@ -162,20 +181,20 @@ mod tests {
         let keys = keys();
         let text = sealed(&keys, b"content");
         for length in 0..text.len() {
-            assert_eq!(open(&keys, COOKIE, &text[..length]), None, "{length} characters");
-            assert_eq!(open(&keys, COOKIE, &text[text.len() - length..]), None);
+            assert_eq!(opened(&keys, COOKIE, &text[..length]), None, "{length} characters");
+            assert_eq!(opened(&keys, COOKIE, &text[text.len() - length..]), None);
         }
-        assert_eq!(open(&keys, COOKIE, &format!("{text}AAAA")), None);
-        assert_eq!(open(&keys, COOKIE, &format!("{text}=")), None);
+        assert_eq!(opened(&keys, COOKIE, &format!("{text}AAAA")), None);
+        assert_eq!(opened(&keys, COOKIE, &format!("{text}=")), None);
     }
 
     #[test]
     fn another_key_or_cookie_opens_nothing() {
         let keys = keys();
         let text = sealed(&keys, b"content");
-        assert_eq!(open(&SealingKeys::generate().expect("randomness"), COOKIE, &text), None);
+        assert_eq!(opened(&SealingKeys::generate().expect("randomness"), COOKIE, &text), None);
         for cookie in ["", "__Host-didt2", "__Host-did", "__Host-DIDT"] {
-            assert_eq!(open(&keys, cookie, &text), None, "{cookie:?}");
+            assert_eq!(opened(&keys, cookie, &text), None, "{cookie:?}");
         }
     }
 

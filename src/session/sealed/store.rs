@@ -308,7 +308,7 @@ impl Shared {
         if ticket.len() > MAX_COOKIE_LEN {
             return None;
         }
-        let record = payload::read(&envelope::open(&self.keys, &self.cookie, ticket)?)?;
+        let record = envelope::open(&self.keys, &self.cookie, ticket, payload::read)?;
         // What was ended is remembered for no longer than this.
         if record.created_at.plus(self.max_lifetime) <= now {
             return None;
