@@ -11,12 +11,13 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use zeroize::Zeroizing;
 
-use crate::serve::config::{Loaded, Sources};
+use crate::serve::config::{self, Sources};
 use crate::serve::policy::{Access, Policy, Target};
+use crate::serve::sites::Sites;
 
 /// The text in every secret, which must be in no output.
 const NEEDLE: &str = "n33dl3";
@@ -25,17 +26,16 @@ const NEEDLE: &str = "n33dl3";
 static SETTINGS: LazyLock<usize> = LazyLock::new(|| {
     let file = Some(("policy.toml", "audiences = ['a']\nadmit = 'any_key'\n"));
     let sources = Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read };
-    Loaded::new(&sources).expect("settings").settings.len()
+    config::load(&sources).expect("settings").first().settings.len()
 });
 
 /// Anyone passes below `/public/`, and only signed-in callers elsewhere.
-static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+static POLICY: LazyLock<Sites<Policy>> = LazyLock::new(|| {
     let text = "audiences = ['a']\nadmit = 'any_key'\n[[rules]]\nname = 'public'\naccess = 'public'\n\
                 paths = ['/public/**']\n";
     let file = Some(("policy.toml", text));
     let sources = Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read };
-    let config = Loaded::new(&sources).expect("a policy").config;
-    Arc::into_inner(config).expect("its only owner").policy
+    config::policy(&sources).expect("a policy")
 });
 
 /// Method, scheme, host and request target, one a line, of any bytes: what is accepted is the same
@@ -84,7 +84,7 @@ pub fn original_url(data: &[u8]) {
         }
         let public = segments.get(1) == Some(&b"public".as_slice()) && segments.len() > 2;
         assert_eq!(
-            POLICY.rule_for(&target, None).expect("a rule").access == Access::Public,
+            POLICY.first().rule_for(&target, None).expect("a rule").access == Access::Public,
             public
         );
     }
@@ -96,11 +96,13 @@ pub fn policy_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let load = |text: &str| {
         let file = Some(("policy.toml", text));
-        Loaded::new(&Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read })
+        config::load(&Sources { file, variables: Vec::new(), flags: Vec::new(), files: true, read })
     };
     let told = match load(text) {
         Ok(loaded) => {
-            assert_eq!(loaded.settings.len(), *SETTINGS, "every file explains every setting");
+            for (_, site) in loaded.iter() {
+                assert_eq!(site.settings.len(), *SETTINGS, "every file explains every setting");
+            }
             assert!(load(&format!("unheard_of = 1\n{text}")).is_err());
             format!("{loaded:?}")
         }

@@ -791,3 +791,105 @@ mod reference {
         assert!(Path::new(&folder.0).exists());
     }
 }
+
+/// `[[sites]]`, as commands show them.
+mod sites {
+    use super::*;
+
+    const TWO: &str = r#"
+[[sites]]
+name = "shop"
+hosts = ["shop.example.com", "*.shop.example.com"]
+audiences = ["did:magic:shop"]
+admit = "any_key"
+sign_in.publishable_key = "pk_live_shop"
+
+[[sites.rules]]
+name = "goods"
+paths = ["/goods/**"]
+access = "public"
+
+[[sites]]
+name = "office"
+hosts = ["office.example.com"]
+audiences = ["did:magic:office"]
+addresses = ["0xde709f2102306220921060314715629080e2fb77"]
+sessions.lifetime = "1h"
+"#;
+
+    #[test]
+    fn check_config_shows_what_is_of_all_and_what_is_of_each() {
+        let folder = Folder::new();
+        let output = didt(&["check-config", &folder.file("gateway.toml", TWO)]);
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""));
+        let table = text(&output.stdout);
+        for once in ["\nlisten.public ", "\nshop: audiences ", "\noffice: sessions.lifetime "] {
+            assert_eq!(table.matches(once).count(), 1, "{once}: {table}");
+        }
+        let lifetime = table.lines().find(|line| line.starts_with("office: sessions.lifetime "));
+        assert!(lifetime.is_some_and(|line| line.contains(" 1h ")), "{table}");
+        assert!(!table.contains("\naudiences ") && !table.contains("shop: listen."), "{table}");
+        let (_, shop) = table
+            .split_once("\nSITE shop: shop.example.com, *.shop.example.com\n")
+            .expect("a site");
+        let (shop, office) =
+            shop.split_once("\nSITE office: office.example.com\n").expect("a site");
+        assert!(shop.contains("goods") && shop.contains("https://shop.example.com"), "{shop}");
+        assert!(!office.contains("goods") && !office.contains("DASHBOARD"), "{office}");
+    }
+
+    #[test]
+    fn a_host_in_two_sites_is_refused_with_line_and_reason() {
+        let folder = Folder::new();
+        let both = TWO.replace("\"office.example.com\"", "\"a.shop.example.com\"");
+        let output = didt(&["check-config", &folder.file("gateway.toml", both)]);
+        assert_eq!(code(&output), 2);
+        let said = text(&output.stderr);
+        let expected = "gateway.toml:14: site office: hosts: \"a.shop.example.com\" and \"*.shop.example.com\" of the \
+                        site shop have hosts in common; every host belongs to one site";
+        assert!(said.contains(expected), "{said}");
+    }
+
+    #[test]
+    fn explain_names_the_site_and_refuses_other_hosts() {
+        let folder = Folder::new();
+        let file = folder.file("gateway.toml", TWO);
+        let explain = |args: &[&str]| didt(&[&["explain", "--config", &file], args].concat());
+        let output = explain(&["GET", "https://SHOP.example.com:8443/goods/1"]);
+        assert_eq!(code(&output), 0);
+        assert_eq!(
+            text(&output.stdout),
+            "request    GET https://shop.example.com:8443/goods/1\n\
+             site       shop\n\
+             rule       1 goods: any host, any method, path /goods/**\n\
+             asks for   nothing (public)\n"
+        );
+        let output = explain(&["--json", "GET", "https://office.example.com/goods/1"]);
+        let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&value["site"], &value["rule"]), (&json!("office"), &json!("default")));
+        let output = explain(&["--json", "GET", "https://example.com/goods/1"]);
+        assert_eq!(code(&output), 1);
+        let value: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(value["error"], "unknown_host", "{value}");
+        let output = explain(&["GET", "https://example.com/goods/1"]);
+        assert_eq!(
+            text(&output.stdout),
+            "refused    no site has the host \"example.com\"\npart       host\n"
+        );
+    }
+
+    #[test]
+    fn a_difference_names_its_site() {
+        let folder = Folder::new();
+        let old = folder.file("old.toml", TWO);
+        let new =
+            TWO.replace("lifetime = \"1h\"", "lifetime = \"2h\"").replace("/goods/**", "/news/**");
+        let new = folder.file("new.toml", new);
+        let output = didt(&["check-config", "--diff", &old, &new]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert!(said.contains("~ site office: sessions.lifetime: 1h -> 2h\n"), "{said}");
+        assert!(said.contains("~ site shop: rule \"goods\": "), "{said}");
+        assert_eq!(said.lines().count(), 2, "{said}");
+    }
+}

@@ -47,6 +47,11 @@ impl Audiences {
             && check_key(aud).is_ok()
     }
 
+    /// Each of them, in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
     #[cfg(all(feature = "layer", feature = "testing"))]
     pub(crate) fn first(&self) -> Option<&str> {
         self.0.first().map(AsRef::as_ref)

@@ -12,13 +12,14 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use tower_didt::magic::Email;
 use tower_didt::{Issuer, Session, SessionHandle};
 use tracing::field::{DisplayValue, display};
 use tracing::info;
 
 use super::config::Log;
+use super::sites::SiteName;
 
 /// The target of all of these events.
 pub(crate) const TARGET: &str = "didt::audit";
@@ -73,7 +74,7 @@ impl Audit {
 
 /// Somebody signed in. No session where none was made: the store keeps none.
 pub(crate) fn login(who: &Party, client: Option<IpAddr>, asked: &Asked) {
-    let Asked { method, host, path, .. } = asked;
+    let Asked { method, host, path, site, .. } = asked;
     info!(
         target: TARGET,
         event = "login",
@@ -84,6 +85,7 @@ pub(crate) fn login(who: &Party, client: Option<IpAddr>, asked: &Asked) {
         method = shown(method.as_ref()),
         host = shown(host.as_ref()),
         path = shown(path.as_ref()),
+        site = shown(site.as_ref()),
         "signed in",
     );
 }
@@ -98,7 +100,7 @@ pub(crate) fn refusal(
     at: &str,
     asked: &Asked,
 ) {
-    let Asked { method, host, path, rule } = asked;
+    let Asked { method, host, path, site, rule } = asked;
     info!(
         target: TARGET,
         event = "refusal",
@@ -111,6 +113,7 @@ pub(crate) fn refusal(
         method = shown(method.as_ref()),
         host = shown(host.as_ref()),
         path = shown(path.as_ref()),
+        site = shown(site.as_ref()),
         rule = shown(rule.as_ref()),
         "refused",
     );
@@ -124,7 +127,7 @@ pub(crate) fn sign_out(
     client: Option<IpAddr>,
     asked: &Asked,
 ) {
-    let Asked { method, host, path, .. } = asked;
+    let Asked { method, host, path, site, .. } = asked;
     info!(
         target: TARGET,
         event = "sign_out",
@@ -136,6 +139,7 @@ pub(crate) fn sign_out(
         method = shown(method.as_ref()),
         host = shown(host.as_ref()),
         path = shown(path.as_ref()),
+        site = shown(site.as_ref()),
         "signed out",
     );
 }
@@ -147,7 +151,7 @@ pub(crate) fn revoked(
     client: Option<IpAddr>,
     asked: &Asked,
 ) {
-    let Asked { method, host, path, .. } = asked;
+    let Asked { method, host, path, site, .. } = asked;
     info!(
         target: TARGET,
         event = "revoked",
@@ -159,6 +163,7 @@ pub(crate) fn revoked(
         method = shown(method.as_ref()),
         host = shown(host.as_ref()),
         path = shown(path.as_ref()),
+        site = shown(site.as_ref()),
         "revoked by an administrator",
     );
 }
@@ -174,7 +179,7 @@ pub(crate) fn access(
     at: &str,
     asked: &Asked,
 ) {
-    let Asked { method, host, path, rule } = asked;
+    let Asked { method, host, path, site, rule } = asked;
     info!(
         target: ACCESS,
         event = "access",
@@ -186,6 +191,7 @@ pub(crate) fn access(
         method = shown(method.as_ref()),
         host = shown(host.as_ref()),
         path = shown(path.as_ref()),
+        site = shown(site.as_ref()),
         rule = shown(rule.as_ref()),
         "checked",
     );
@@ -201,17 +207,20 @@ pub(crate) struct Asked {
     pub(crate) host: Option<String>,
     /// Without the query, which may hold secrets.
     pub(crate) path: Option<String>,
+    /// The site, where there are several.
+    pub(crate) site: Option<SiteName>,
     /// The name of the rule that decided; none at endpoints of our own, which no rule is for.
     pub(crate) rule: Option<String>,
 }
 
 impl Asked {
     /// Of a request to an endpoint of our own.
-    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap, more: &Extensions) -> Self {
         // HTTP/2 has the host in `:authority`.
         let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
         let host = headers.get(HOST).map(HeaderValue::as_bytes).or(authority).unwrap_or_default();
-        Self::raw(method.as_str().as_bytes(), host, uri.path().as_bytes())
+        let site = more.get().cloned();
+        Self { site, ..Self::raw(method.as_str().as_bytes(), host, uri.path().as_bytes()) }
     }
 
     /// Of what the client sent, which may be anything.
@@ -221,7 +230,7 @@ impl Asked {
             let start = bytes.get(..MAX_SHOWN).unwrap_or(bytes);
             Some(start.escape_ascii().to_string())
         });
-        Self { method, host, path, rule: None }
+        Self { method, host, path, site: None, rule: None }
     }
 }
 
@@ -229,7 +238,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.method, &parts.uri, &parts.headers))
+        Ok(Self::of(&parts.method, &parts.uri, &parts.headers, &parts.extensions))
     }
 }
 
@@ -252,7 +261,7 @@ mod tests {
         assert_eq!(Asked::raw(b"GET", b"a", b"/x?secret").path.as_deref(), Some("/x"));
         // As HTTP/2 has it.
         let uri = Uri::from_static("https://app.example.com/x?secret");
-        let asked = Asked::of(&Method::GET, &uri, &HeaderMap::new());
+        let asked = Asked::of(&Method::GET, &uri, &HeaderMap::new(), &Extensions::new());
         assert_eq!(asked.host.as_deref(), Some("app.example.com"));
         assert_eq!(asked.path.as_deref(), Some("/x"));
         // Escaped, a byte takes four at most.

@@ -25,6 +25,16 @@ pub(crate) struct Opened {
     ledger: Option<MemoryLedger>,
 }
 
+impl Opened {
+    /// Makes sure that the store answers, and that its tables are there where they are to be made.
+    pub(crate) async fn answers(&self) -> Result<(), StoreError> {
+        if let Some(client) = &self.client {
+            client.make_tables().await?;
+        }
+        self.store.ready().await
+    }
+}
+
 /// Who is asked about sessions, and whether tables have to be made first.
 #[derive(Clone, Debug)]
 pub(crate) enum Client {
@@ -129,10 +139,17 @@ fn open_beside(
                 (None, None) => SealedStore::new(keys.clone(), MemoryLedger::new()),
             };
             let client = redis.map(Client::Redis);
-            (Arc::new(sealed.with_cookie_name(config.cookie.name())), client, memory)
+            (Arc::new(sealed.with_cookie_name(&sealed_for(config))), client, memory)
         }
     };
     Ok(Opened { store, client, ledger })
+}
+
+/// What a cookie is sealed for: its name and, of several sites that share the keys, the site, behind a
+/// blank that no name of a cookie has.
+fn sealed_for(config: &Config) -> String {
+    let cookie = config.cookie.name();
+    config.site.as_ref().map_or_else(|| cookie.to_owned(), |site| format!("{cookie} {site}"))
 }
 
 /// The layer that guards. The challenges of `bound_login` are good where its key is the one that made

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::{MissedTickBehavior, interval};
+
+use super::sites::SiteName;
 
 /// Upper bounds of the buckets, in seconds: from a hit in a cache to a store that is slow.
 const BUCKETS: [f64; 14] = [
@@ -79,8 +81,9 @@ pub(crate) fn describe() {
     describe_gauge!("didt_connections", "Connections that are open, by listener.");
     describe_counter!(
         "didt_refusals_total",
-        "Checks that were not answered with 200, by reason and rule."
+        "Checks that were not answered with 200, by reason, rule and, of several, site."
     );
+    describe_counter!("didt_site_checks_total", "Checks at each of several sites, by outcome.");
     describe_counter!(
         "didt_rate_limited_total",
         "Requests that were refused before their token was looked at, by limit."
@@ -109,23 +112,42 @@ pub(crate) fn describe() {
 /// `other`. Reasons are words of the program.
 const MAX_RULE_LABELS: usize = 256;
 
-static RULE_LABELS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+/// The same for names of sites: as many as one file can have.
+const MAX_SITE_LABELS: usize = 64;
 
-/// Counts a check that was not answered with 200.
-pub(crate) fn refusal(reason: &'static str, rule: Option<&str>) {
-    let rule = rule.map_or_else(|| "none".to_owned(), rule_label);
-    counter!("didt_refusals_total", "reason" => reason, "rule" => rule).increment(1);
+static RULES: Labels<MAX_RULE_LABELS> = Labels(RwLock::new(BTreeSet::new()));
+static SITES: Labels<MAX_SITE_LABELS> = Labels(RwLock::new(BTreeSet::new()));
+
+/// Counts a check that was not answered with 200. Without names of sites, there is no such label.
+pub(crate) fn refusal(reason: &'static str, rule: Option<&str>, site: Option<&SiteName>) {
+    let rule = rule.map_or_else(|| "none".to_owned(), |name| RULES.label(name));
+    let mut labels = vec![Label::new("reason", reason), Label::new("rule", rule)];
+    labels.extend(site.map(|site| Label::new("site", SITES.label(site.as_str()))));
+    counter!("didt_refusals_total", labels).increment(1);
 }
 
-fn rule_label(name: &str) -> String {
-    if RULE_LABELS.read().unwrap_or_else(PoisonError::into_inner).contains(name) {
-        return name.to_owned();
+/// Counts a check at one of several sites.
+pub(crate) fn check(site: &SiteName, passed: bool) {
+    let outcome = if passed { "passed" } else { "refused" };
+    let site = SITES.label(site.as_str());
+    counter!("didt_site_checks_total", "site" => site, "outcome" => outcome).increment(1);
+}
+
+/// Names that are labels, so many at most.
+struct Labels<const MAX: usize>(RwLock<BTreeSet<String>>);
+
+impl<const MAX: usize> Labels<MAX> {
+    /// The name, or `other`.
+    fn label(&self, name: &str) -> String {
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).contains(name) {
+            return name.to_owned();
+        }
+        let mut labels = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if labels.len() < MAX {
+            labels.insert(name.to_owned());
+        }
+        if labels.contains(name) { name.to_owned() } else { "other".to_owned() }
     }
-    let mut labels = RULE_LABELS.write().unwrap_or_else(PoisonError::into_inner);
-    if labels.len() < MAX_RULE_LABELS {
-        labels.insert(name.to_owned());
-    }
-    if labels.contains(name) { name.to_owned() } else { "other".to_owned() }
 }
 
 /// Something else measures already.
@@ -137,9 +159,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_rules_are_labels_within_bounds() {
-        let labels: BTreeSet<_> =
-            (0..2 * MAX_RULE_LABELS).map(|number| rule_label(&format!("r{number}"))).collect();
-        assert!(labels.len() <= MAX_RULE_LABELS + 1 && labels.contains("other"));
+    fn names_of_rules_and_sites_are_labels_within_bounds() {
+        let rules: BTreeSet<_> =
+            (0..2 * MAX_RULE_LABELS).map(|number| RULES.label(&format!("r{number}"))).collect();
+        assert!(rules.len() <= MAX_RULE_LABELS + 1 && rules.contains("other"));
+        let sites: BTreeSet<_> =
+            (0..2 * MAX_SITE_LABELS).map(|number| SITES.label(&format!("s{number}"))).collect();
+        assert!(sites.len() <= MAX_SITE_LABELS + 1 && sites.contains("other"));
     }
 }

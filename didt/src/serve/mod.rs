@@ -29,6 +29,7 @@ pub(crate) mod public;
 mod rates;
 pub(crate) mod run;
 mod server;
+pub(crate) mod sites;
 mod systemd;
 #[cfg(test)]
 mod test_support;

@@ -13,5 +13,6 @@ mod envoy;
 mod haproxy;
 mod http2;
 mod nginx;
+mod sites;
 mod support;
 mod traefik;

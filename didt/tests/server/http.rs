@@ -12,9 +12,19 @@ pub(crate) fn ask(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
+    ask_at(address, "example.com", method, path, headers)
+}
+
+/// The same with this `Host`.
+pub(crate) fn ask_at(
+    address: SocketAddr,
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
     let mut stream = connect(address);
-    let mut request =
-        format!("{method} {path} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

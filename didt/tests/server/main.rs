@@ -23,6 +23,7 @@ mod refusals;
 mod reload;
 mod return_addresses;
 mod signals;
+mod sites;
 mod stores;
 mod systemd;
 mod tls;

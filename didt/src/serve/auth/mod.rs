@@ -40,6 +40,9 @@ use super::audit::{self, Asked, Audit, Party};
 use super::denial_reason;
 use super::peer::Client;
 
+/// The keys of assertions, and the time that says which of them are published.
+pub(crate) type Keys = (Arc<Signer>, Arc<dyn Clock>);
+
 /// Where `renews`, who signs in again gets a new session, which rules may ask for. Else the one
 /// that there is stays: requests on their way with its cookie would be refused.
 /// With `signing_out`'s Magic, signing out ends Magic's session too; people are led on from there.
@@ -47,7 +50,7 @@ pub(crate) fn router(
     auth: &DidAuth,
     prefix: &str,
     renews: bool,
-    signer: Option<(Arc<Signer>, Arc<dyn Clock>)>,
+    keys: Option<Keys>,
     page: Option<SignInPage>,
     signing_out: (Option<Magic>, Leads),
 ) -> Router {
@@ -70,10 +73,7 @@ pub(crate) fn router(
         .route(&at("sessions"), get(sessions::list).route_layer(known()))
         .route(&at("sessions/{handle}"), delete(sessions::end).route_layer(known()))
         .route(&at("challenge"), post(async move || challenges.challenge()));
-    if let Some(signer) = signer {
-        let keys = get(jwks::serve).with_state(signer);
-        router = router.route(&at("jwks.json"), keys);
-    }
+    router = router.merge(self::keys(prefix, keys));
     if let Some(page) = page {
         for name in ["sign-in", "callback", "sign-out", "refused", "signed-in"] {
             router = router.route_service(&at(name), page.clone());
@@ -82,6 +82,27 @@ pub(crate) fn router(
     }
     router.layer(middleware::from_fn(watch))
 }
+
+/// The public keys of assertions, where there are assertions.
+pub(crate) fn keys(prefix: &str, keys: Option<Keys>) -> Router {
+    let Some(keys) = keys else { return Router::new() };
+    let keys = get(jwks::serve).with_state(keys);
+    Router::new().route(&format!("{prefix}/jwks.json"), keys)
+}
+
+/// The answer to a request for a host of no site's, or for several (RFC 9110 section 15.5.20).
+pub(crate) async fn misdirected(request: Request) -> Response {
+    let client = client(&request);
+    let (mut parts, _) = request.into_parts();
+    let Ok(asked) = Asked::from_request_parts(&mut parts, &()).await;
+    audit::refusal(UNKNOWN_HOST, None, client.0, "auth", &asked);
+    let mut response = error(StatusCode::MISDIRECTED_REQUEST, UNKNOWN_HOST);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The word for a host that is none of any site's.
+pub(crate) const UNKNOWN_HOST: &str = "unknown_host";
 
 /// Writes down refusals and what the page did, and keeps answers about one visitor out of caches.
 async fn watch(request: Request, next: Next) -> Response {

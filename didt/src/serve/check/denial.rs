@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::super::auth::UNKNOWN_HOST;
 use super::super::denial_reason::FRESH_LOGIN_REQUIRED;
 use super::super::policy::NotCanonical;
 
@@ -16,6 +17,8 @@ pub(crate) enum Denial {
     NotStated,
     /// The original request's target could be read in two ways.
     NotCanonical(NotCanonical),
+    /// The request is for a host that is none of any site's.
+    UnknownHost,
     /// Rules about networks decide, none of them is the stricter one, and no trusted proxy says where the
     /// client is.
     ClientUnknown,
@@ -48,6 +51,7 @@ impl Denial {
             Self::UntrustedProxy => "untrusted_proxy",
             Self::NotStated => "original_request_not_stated",
             Self::NotCanonical(fault) => fault.name(),
+            Self::UnknownHost => UNKNOWN_HOST,
             Self::ClientUnknown => "client_address_unknown",
             Self::IdentityFromClient => "identity_from_client",
             Self::ConnectionNamesHeader => "connection_names_header",
@@ -148,6 +152,7 @@ mod tests {
             (Denial::UntrustedProxy, "untrusted_proxy", 403, false, true),
             (Denial::NotStated, "original_request_not_stated", 403, false, true),
             (Denial::NotCanonical(path), "dot_segment", 403, false, false),
+            (Denial::UnknownHost, "unknown_host", 403, false, false),
             (Denial::ClientUnknown, "client_address_unknown", 403, false, true),
             (Denial::IdentityFromClient, "identity_from_client", 403, false, false),
             (Denial::ConnectionNamesHeader, "connection_names_header", 403, false, false),

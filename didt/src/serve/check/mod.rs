@@ -9,19 +9,19 @@
 //! The steps of a check, each in a file of its own, in the order in which a request meets them: is
 //! the asking proxy trusted (`peer`), did it state the original request in parts (`stated`), is
 //! nothing about the client's headers ambiguous (`screen`), which rule applies (`policy`), who is
-//! calling (the crate's own layer), does the rule admit them (`admit`), what the upstream is told
+//! calling (the crate's own layer, `guarded`), does the rule admit them (`admit`), what the upstream is told
 //! (`identity`). Denials are written in `denial`.
 
 mod admit;
 mod denial;
 mod envoy_grpc;
 mod foreign;
+mod guarded;
 mod identity;
 mod question;
 mod screen;
 mod stated;
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,25 +30,23 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::any;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Collected, Empty};
-use tower::{Layer, ServiceExt, service_fn};
-use tower_didt::layer::{RejectedIssuer, is_navigation};
-use tower_didt::page::ReturnHosts;
-use tower_didt::{Clock, DidAuth, Rejection, Session};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, SET_COOKIE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use tower_didt::layer::RejectedIssuer;
+use tower_didt::{Rejection, Session};
+use tracing::Instrument;
 
 use self::denial::Denial;
+pub(crate) use self::guarded::Guarded;
 use self::question::{Kind, Original, Question};
-use super::assertion::Signer;
 use super::audit::{self, Asked, Audit, Party};
 use super::config::Config;
-use super::cors::Cors;
 use super::denial_reason;
 use super::measures;
 use super::peer::Peer;
 use super::policy::{Access, NotCanonical, Rule, Target, Undecided};
 use super::rates::{Meter, TooMany};
+use super::sites::{SiteName, Sites};
 use super::trace::{self, TRACEPARENT};
 
 /// The endpoints over HTTP, whatever the question's own method. Their own query takes no part:
@@ -89,13 +87,9 @@ struct Known<'a> {
 /// Everything that a check needs.
 #[derive(Debug)]
 pub(crate) struct Checks {
+    /// For what is the same for all sites.
     pub(crate) config: Arc<Config>,
-    pub(crate) auth: DidAuth,
-    /// The same, for rules that leave foreign bearer tokens to the application.
-    pub(crate) auth_with_foreign: DidAuth,
-    pub(crate) signer: Option<Arc<Signer>>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) cors: Cors,
+    pub(crate) sites: Sites<Guarded>,
     pub(crate) meter: Meter,
 }
 
@@ -104,7 +98,10 @@ impl Checks {
     pub(crate) async fn check(&self, question: Question) -> Response<Bytes> {
         let (kind, client) = (question.kind, question.client);
         let asked_by = question.original.as_ref().ok();
-        let origin = asked_by.and_then(|original| self.cors.allowed(&original.headers));
+        let site = asked_by.and_then(|original| self.site_of(original).ok());
+        let cors = site.map(|site| &site.cors);
+        let origin =
+            asked_by.and_then(|original| cors.and_then(|cors| cors.allowed(&original.headers)));
         let told = asked_by.map(|original| {
             let Original { method, scheme, host, uri, .. } = original;
             [method, scheme, host, uri].map(Bytes::clone)
@@ -113,7 +110,9 @@ impl Checks {
             asked_by.is_some_and(|original| original.headers.contains_key(AUTHORIZATION));
         let trace = asked_by.and_then(|original| trace::parent(&original.headers)).cloned();
         let mut known = Known::default();
-        let considered = self.consider(question, &mut known).await;
+        let site_name = site.and_then(|site| site.name.as_ref());
+        let span = SiteName::span(site_name);
+        let considered = self.consider(question, &mut known).instrument(span).await;
         let mut response = considered.unwrap_or_else(|denial| {
             if let Some(mistake) = denial.mistake() {
                 tracing::warn!(gateway = kind.name(), "{mistake}");
@@ -127,12 +126,15 @@ impl Checks {
         let who = who.or_else(|| rejected.map(|rejected| Party::known_by(rejected.0)));
         let reason = reason(&response);
         if let Some(reason) = reason {
-            measures::refusal(reason, rule);
+            measures::refusal(reason, rule, site_name);
+        }
+        if let Some(site) = site_name {
+            measures::check(site, response.status() == StatusCode::OK);
         }
         // Every visit begins without credentials.
         let refused = reason.filter(|reason| *reason != Rejection::MissingCredentials.name());
         if refused.is_some() || self.config.log.access {
-            let asked = asked(told, rule);
+            let asked = asked(told, rule, site_name);
             if let Some(reason) = refused {
                 audit::refusal(reason, who.as_ref(), client, kind.name(), &asked);
             }
@@ -155,7 +157,9 @@ impl Checks {
         if response.status() != StatusCode::OK {
             let word = reason_for_client(&response);
             denial_reason::write(response.headers_mut(), word);
-            self.cors.write(origin, response.headers_mut());
+            if let Some(cors) = cors {
+                cors.write(origin, response.headers_mut());
+            }
         }
         let refused =
             response.extensions().get().is_some_and(|denial: &Denial| denial.is_of_account());
@@ -175,6 +179,13 @@ impl Checks {
         client.filter(|client| !self.config.trusted_proxies.contain(Peer::Ip(*client)))
     }
 
+    /// The site of the host that a request is for.
+    fn site_of(&self, original: &Original) -> Result<&Guarded, Denial> {
+        let found = self.sites.of_host(&original.host);
+        let found = found.map_err(|fault| Denial::NotCanonical(NotCanonical::Host(fault)))?;
+        found.ok_or(Denial::UnknownHost)
+    }
+
     /// Answers, and says which rule decides and who the caller is as soon as that is known.
     async fn consider<'a>(
         &'a self,
@@ -186,18 +197,19 @@ impl Checks {
         }
         let place = self.place(question.client);
         let original = question.original?;
+        let site = self.site_of(&original)?;
         screen::check(&original.headers, &self.config.identity)?;
         let Original { method, scheme, host, uri, .. } = &original;
         let target = Target::read(method, scheme, host, uri).map_err(Denial::NotCanonical)?;
         let decided =
-            self.config.policy.decide(&target, place).map_err(|undecided| match undecided {
+            site.config.policy.decide(&target, place).map_err(|undecided| match undecided {
                 Undecided::ClientUnknown => Denial::ClientUnknown,
                 Undecided::Path(fault) => Denial::NotCanonical(NotCanonical::Path(fault)),
             })?;
         let rule = decided.rule;
         known.rule = Some(rule);
         if rule.access == Access::Public {
-            return self
+            return site
                 .pass(None)
                 .map(|passed| Self::hand_on(passed, &original, question.kind, rule));
         }
@@ -206,7 +218,7 @@ impl Checks {
             looked_at.map_err(|TooMany(seconds)| Denial::TooMany { seconds })?;
         }
         let request = original.request(&target)?;
-        let answer = self.ask_layer(request, rule, &mut known.caller).await?;
+        let answer = site.ask_layer(request, rule, &mut known.caller).await?;
         Ok(Self::hand_on(answer, &original, question.kind, rule))
     }
 
@@ -229,81 +241,6 @@ impl Checks {
         }
         response
     }
-
-    /// Who is calling, and does the rule admit them?
-    async fn ask_layer(
-        &self,
-        request: Request<()>,
-        rule: &Rule,
-        caller: &mut Option<Session>,
-    ) -> Result<Response<Bytes>, Denial> {
-        // No check signs anybody in: a gateway may drop the cookie, and the token would be used up.
-        let auth = if rule.passes_foreign { &self.auth_with_foreign } else { &self.auth };
-        let layer = auth.layer().without_sign_in();
-        let layer = if rule.access == Access::Optional { layer.optional() } else { layer };
-        // A path that was checked; were it refused, people would get their 401.
-        let layer = match &self.config.sign_in {
-            Some(_) => layer.clone().redirecting_to(&self.sign_in_path()).unwrap_or(layer),
-            None => layer,
-        };
-        let navigates = is_navigation(request.method(), request.headers());
-        let target = request.uri().path_and_query().map(ToString::to_string);
-        let target = target.filter(|_| self.config.sign_in.is_some() && navigates);
-        let Ok(answer) = layer.layer(service_fn(introduce)).oneshot(request).await;
-        let (head, body) = answer.into_parts();
-        let Some(Caller(session)) = head.extensions.get::<Caller>() else {
-            // What the layer makes itself is there at once.
-            let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-            return Ok(Response::from_parts(head, body));
-        };
-        caller.clone_from(session);
-        let cookie = head.headers.get(SET_COOKIE);
-        if let Err(denial) = admit::admit(rule, session.as_ref(), self.clock.now()) {
-            let page = match denial {
-                Denial::Stale { .. } => "sign-in?again&",
-                denial if denial.is_of_account() => "refused?",
-                _ => return Err(denial),
-            };
-            let target = target.ok_or(denial)?;
-            return sent_to(denial, &format!("{}/{page}", self.config.public.prefix), &target);
-        }
-        let mut response = self.pass(session.as_ref())?;
-        if let Some(cookie) = cookie {
-            response.headers_mut().insert(SET_COOKIE, cookie.clone());
-        }
-        Ok(response)
-    }
-
-    /// Where people sign in: on the host that they came to.
-    fn sign_in_path(&self) -> String {
-        format!("{}/sign-in", self.config.public.prefix)
-    }
-
-    /// 200, with the identity headers for the upstream.
-    fn pass(&self, session: Option<&Session>) -> Result<Response<Bytes>, Denial> {
-        let mut response = Response::new(Bytes::new());
-        let signer = self.signer.as_deref();
-        identity::write(
-            response.headers_mut(),
-            &self.config.identity,
-            session,
-            signer,
-            self.clock.now(),
-        )?;
-        Ok(response)
-    }
-}
-
-/// The denial, as a redirect of a person to one of the pages, with the way back.
-fn sent_to(denial: Denial, page: &str, target: &str) -> Result<Response<Bytes>, Denial> {
-    let back = ReturnHosts::own().check(target, None).map(|to| to.to_query());
-    let location = format!("{page}{}", back.unwrap_or_default());
-    let location = location.trim_end_matches(['?', '&']);
-    let location = HeaderValue::try_from(location).map_err(|_| denial)?;
-    let mut response = denial.response();
-    *response.status_mut() = StatusCode::FOUND;
-    response.headers_mut().insert(LOCATION, location);
-    Ok(response)
 }
 
 /// The reason for a denial, for metrics and the audit log.
@@ -314,13 +251,13 @@ fn reason(response: &Response<Bytes>) -> Option<&'static str> {
 }
 
 /// For the log: what was asked about, and the rule for it.
-fn asked(told: Option<[Bytes; 4]>, rule: Option<&str>) -> Asked {
+fn asked(told: Option<[Bytes; 4]>, rule: Option<&str>, site: Option<&SiteName>) -> Asked {
     let Some([method, scheme, host, uri]) = told else { return Asked::default() };
     let asked = match Target::read(&method, &scheme, &host, &uri) {
         Ok(target) => Asked::raw(&method, target.host.as_bytes(), target.path_sent().as_bytes()),
         Err(_) => Asked::raw(&method, &host, &uri),
     };
-    Asked { rule: rule.map(str::to_owned), ..asked }
+    Asked { rule: rule.map(str::to_owned), site: site.cloned(), ..asked }
 }
 
 /// The reason as far as it helps the client.
@@ -330,17 +267,7 @@ fn reason_for_client(response: &Response<Bytes>) -> Option<&'static str> {
     extensions.get().copied().and_then(Denial::reason_for_client).or(layer)
 }
 
-/// The caller that the layer let pass.
-#[derive(Clone)]
-struct Caller(Option<Session>);
-
-/// The service behind the layer: hands back who is calling.
-async fn introduce(request: Request<()>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let mut response = Response::new(Empty::new());
-    let session = request.extensions().get::<Session>().cloned();
-    response.extensions_mut().insert(Caller(session));
-    Ok(response)
-}
-
+#[cfg(test)]
+mod sites_tests;
 #[cfg(test)]
 mod tests;

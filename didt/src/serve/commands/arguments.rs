@@ -11,6 +11,7 @@ use crate::serve::config::{
     read_file,
 };
 use crate::serve::policy::Policy;
+use crate::serve::sites::Sites;
 
 /// The environment variable that names the policy file.
 const FILE_VARIABLE: &str = "DIDT_CONFIG";
@@ -38,7 +39,7 @@ impl FileArgs {
     }
 
     /// Reads and checks the settings; with or without the files that they name.
-    pub(crate) fn load(&self, files: bool) -> Result<Loaded, Invalid> {
+    pub(crate) fn load(&self, files: bool) -> Result<Sites<Loaded>, Invalid> {
         self.given()?.load(files)
     }
 }
@@ -67,7 +68,7 @@ pub(crate) struct Overrides {
 
 impl ConfigArgs {
     /// Reads and checks the rules.
-    pub(crate) fn policy(&self) -> Result<Policy, Invalid> {
+    pub(crate) fn policy(&self) -> Result<Sites<Policy>, Invalid> {
         self.overrides.read(self.config.as_deref(), config::policy)
     }
 

@@ -11,10 +11,11 @@ use tower_didt::magic::MagicError;
 use super::arguments::FileArgs;
 use super::dashboard;
 use crate::output::{invalid, say};
-use crate::serve::config::{Changes, Config, Loaded};
+use crate::serve::config::{Changes, Config, Loaded, Scope, Setting, scope};
 use crate::serve::people;
 use crate::serve::policy::{Overlap, Policy, Rule, Target};
 use crate::serve::run;
+use crate::serve::sites::{Named, Sites};
 
 /// Check the settings of `didt serve` and explain them
 ///
@@ -66,26 +67,34 @@ impl CheckConfig {
         };
         if self.without_files {
             say("the files that the settings name were not read");
-        } else if let Err(error) = run::check(&loaded.config) {
+        } else if let Err(error) = run::check(&loaded) {
             return Ok(invalid(error));
         }
-        let application = match self.application(&loaded.config) {
-            Ok(application) => application,
-            Err(Failed::Invalid(wrong)) => return Ok(invalid(wrong)),
-            Err(Failed::NoAnswer(why)) => {
-                say(why);
-                return Ok(ExitCode::FAILURE);
-            }
-        };
+        let mut applications = Vec::new();
+        for (_, Loaded { config, .. }) in loaded.iter() {
+            applications.push(match self.application(config) {
+                Ok(application) => application,
+                Err(Failed::Invalid(wrong)) => return Ok(invalid(of_site(config, wrong))),
+                Err(Failed::NoAnswer(why)) => {
+                    say(of_site(config, why));
+                    return Ok(ExitCode::FAILURE);
+                }
+            });
+        }
         let mut out = io::stdout().lock();
         write_settings(&mut out, &loaded)?;
-        write_rules(&mut out, &loaded.config.policy)?;
-        dashboard::write(&mut out, &loaded.config)?;
-        if let Some(id) = application {
-            writeln!(out, "\nmagic.secret_key_file works: it is of the application {id}")?;
+        for ((named, Loaded { config, .. }), application) in loaded.iter().zip(applications) {
+            if let Some(Named { name, hosts }) = named {
+                writeln!(out, "\nSITE {name}: {}", list(Some(hosts)))?;
+            }
+            write_rules(&mut out, &config.policy)?;
+            dashboard::write(&mut out, config, named)?;
+            if let Some(id) = application {
+                writeln!(out, "\nmagic.secret_key_file works: it is of the application {id}")?;
+            }
         }
         out.flush()?;
-        warn_of_overlaps(&loaded.config.policy);
+        loaded.iter().for_each(|(_, Loaded { config, .. })| warn_of_overlaps(config));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -146,11 +155,12 @@ impl CheckConfig {
 const MAX_WARNINGS: usize = 20;
 
 /// The first rule that matches applies: what a later one is meant to guard may be open.
-fn warn_of_overlaps(policy: &Policy) {
-    for Overlap { earlier, later, request } in policy.overlaps().take(MAX_WARNINGS) {
+fn warn_of_overlaps(config: &Config) {
+    for Overlap { earlier, later, request } in config.policy.overlaps().take(MAX_WARNINGS) {
         let Target { method, host, path, .. } = &request;
+        let site = of_site(config, "");
         say(format_args!(
-            "warning: the rule {:?} cuts into {:?}, which is stricter and comes later: {method} \
+            "warning: {site}the rule {:?} cuts into {:?}, which is stricter and comes later: {method} \
              https://{host}{path} asks for {}, not for {}; put the stricter rule first",
             earlier.name,
             later.name,
@@ -160,11 +170,29 @@ fn warn_of_overlaps(policy: &Policy) {
     }
 }
 
-fn write_settings(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
+/// What there is to say, with the site that it is about where there are several.
+fn of_site(config: &Config, said: impl fmt::Display) -> String {
+    config.site.as_ref().map_or_else(|| said.to_string(), |site| format!("site {site}: {said}"))
+}
+
+/// Those of the only site; of several first what is the same for all, then the rest, each with its site.
+fn write_settings(out: &mut impl Write, loaded: &Sites<Loaded>) -> io::Result<()> {
+    let row = |setting: &Setting, site: Option<&Named>| {
+        let key = match site {
+            Some(Named { name, .. }) => format!("{name}: {}", setting.key),
+            None => setting.key.to_owned(),
+        };
+        [key, setting.value.clone(), setting.origin.to_string()]
+    };
+    let several = loaded.are_several();
+    let is_of_all = |setting: &&Setting| !several || scope(setting.key) == Some(Scope::All);
     let mut rows = vec![["SETTING", "VALUE", "FROM"].map(str::to_owned)];
-    rows.extend(loaded.settings.iter().map(|setting| {
-        [setting.key.to_owned(), setting.value.clone(), setting.origin.to_string()]
-    }));
+    let shared = loaded.first().settings.iter().filter(is_of_all);
+    rows.extend(shared.map(|setting| row(setting, None)));
+    for (named, Loaded { settings, .. }) in loaded.iter().filter(|_| several) {
+        let own = settings.iter().filter(|setting| !is_of_all(setting));
+        rows.extend(own.map(|setting| row(setting, named)));
+    }
     write_table(out, rows)
 }
 

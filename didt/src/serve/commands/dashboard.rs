@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use crate::serve::config::{Config, SignIn};
-use crate::serve::policy::Policy;
+use crate::serve::policy::{HostPattern, Policy};
+use crate::serve::sites::Named;
 
 /// Stands for a host that no rule names.
 const ANY_HOST: &str = "HOST";
 
 /// The table, where there is a sign-in page.
-pub(super) fn write(out: &mut impl Write, config: &Config) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, config: &Config, site: Option<&Named>) -> io::Result<()> {
     let Some(sign_in) = &config.sign_in else { return Ok(()) };
-    let hosts = hosts(&config.policy);
+    let hosts = match site {
+        Some(site) => site.hosts.iter().map(shown).collect(),
+        None => hosts(&config.policy),
+    };
     writeln!(out, "\nIN MAGIC'S DASHBOARD")?;
     let mut row = |setting: &str, value: &str| writeln!(out, "{setting:<18}  {value}");
     for host in &hosts {
@@ -41,11 +45,14 @@ fn comes_back(sign_in: &SignIn) -> bool {
     sign_in.links || !sign_in.providers.is_empty()
 }
 
+fn shown(host: &HostPattern) -> String {
+    host.to_string().replace('*', ANY_HOST)
+}
+
 /// The hosts that rules name; where some are for any host, that is among them.
 fn hosts(policy: &Policy) -> BTreeSet<String> {
     let named = policy.rules().iter().filter_map(|rule| rule.requests.hosts.as_ref());
-    let mut hosts: BTreeSet<_> =
-        named.flatten().map(|host| host.to_string().replace('*', ANY_HOST)).collect();
+    let mut hosts: BTreeSet<_> = named.flatten().map(shown).collect();
     if hosts.is_empty() {
         hosts.insert(ANY_HOST.to_owned());
     }

@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use super::arguments::ConfigArgs;
 use crate::output::{invalid, write_line};
+use crate::serve::auth::UNKNOWN_HOST;
 use crate::serve::policy::{
     Access, Hit, Miss, NotCanonical, Parties, Policy, Rule, Target, Undecided, Way,
 };
+use crate::serve::sites::SiteName;
 
 /// Show which rule applies to a request, and why
 ///
@@ -45,6 +47,8 @@ const HELP: &str = r#"JSON:
    "issuers":["did:ethr:0x…"],"emails":["*@example.com"]}
   {"canonical":true,"method":"GET","scheme":"https","host":"app.example.com","path":"/api/me",
    "rule":null,"message":"…"}   (the client's address decides, and --from does not say it)
+  {"canonical":true,"site":"shop","method":"GET",…}   (one of several sites)
+  {"canonical":false,"part":"host","error":"unknown_host","message":"…"}   (no site has this host)
   {"canonical":false,"part":"path","error":"encoded_slash","message":"…"}   (refused)
   number counts the rules from 1 and is null for the default; access is one of public, optional,
   required, fresh; fresh_seconds is null but for fresh. admit is any_key, known or listed, and null where
@@ -59,14 +63,14 @@ Examples:
 
 Exit codes:
   0  a rule applies, or the default
-  1  the request would be refused: it has no canonical form, or the client's address decides and is unknown;
+  1  the request would be refused: it has no canonical form, no site has its host, or the client's address decides and is unknown;
      or writing failed
   2  a setting is invalid, or the command line is wrong"#;
 
 impl Explain {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
-        let policy = &match self.config.policy() {
-            Ok(policy) => policy,
+        let policies = match self.config.policy() {
+            Ok(policies) => policies,
             Err(error) => return Ok(invalid(error)),
         };
         let Some((scheme, host, uri)) = split(&self.url) else {
@@ -79,6 +83,15 @@ impl Explain {
             uri.as_bytes(),
         );
         let mut out = io::stdout().lock();
+        let policies = policies.map(|site, policy| (site, policy));
+        let found = policies.of_host(host.as_bytes()).ok().flatten();
+        let (site, policy) = *match (&target, found) {
+            (Ok(_), None) => {
+                self.write_unknown_host(&mut out, host)?;
+                return Ok(ExitCode::FAILURE);
+            }
+            (_, found) => found.unwrap_or(policies.first()),
+        };
         let decided = target.as_ref().map_err(|fault| Some(*fault)).and_then(|target| {
             policy.decide(target, self.from).map_err(|undecided| match undecided {
                 Undecided::ClientUnknown => None,
@@ -91,21 +104,33 @@ impl Explain {
                 writeln!(out, "refused    {fault}\npart       {}", fault.part())?;
             }
             (Ok(target), Ok(decided), true) => {
-                let explained = Explained::new(policy, target, decided.rule, decided.way);
+                let explained = Explained::new(site, policy, target, decided.rule, decided.way);
                 write_line(&mut out, &explained)?;
             }
-            (Ok(target), Err(None), true) => write_line(&mut out, &Unknown::new(target))?,
+            (Ok(target), Err(None), true) => write_line(&mut out, &Unknown::new(site, target))?,
             (Ok(target), decided, false) => {
                 if let Some(lines) = decided.ok().and_then(|decided| taken_for(decided.way)) {
                     write_odd(&mut out, target, lines)?;
                 }
                 let rule = decided.ok().map(|decided| decided.rule);
-                write_explained(&mut out, policy, target, self.from, rule)?;
+                write_explained(&mut out, (site, policy), target, self.from, rule)?;
             }
             (Err(_), _, _) => {}
         }
         out.flush()?;
         Ok(if decided.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn write_unknown_host(&self, out: &mut impl Write, host: &str) -> io::Result<()> {
+        let message = format!("no site has the host {host:?}");
+        if self.json {
+            return write_line(
+                out,
+                &Refused { canonical: false, part: "host", error: UNKNOWN_HOST, message },
+            );
+        }
+        writeln!(out, "refused    {message}\npart       host")?;
+        out.flush()
     }
 }
 
@@ -145,13 +170,14 @@ fn write_odd(out: &mut impl Write, target: &Target, why: &str) -> io::Result<()>
 
 fn write_explained(
     out: &mut impl Write,
-    policy: &Policy,
+    (site, policy): (Option<&SiteName>, &Policy),
     target: &Target,
     from: Option<IpAddr>,
     decided: Option<&Rule>,
 ) -> io::Result<()> {
     let Target { method, host, path, .. } = target;
     writeln!(out, "request    {method} {}://{host}{path}", scheme(target))?;
+    site.map_or(Ok(()), |site| writeln!(out, "site       {site}"))?;
     let mut found = policy.otherwise();
     let mut reason = format!("{}: no rule matches", found.name);
     for (number, rule) in policy.rules().iter().enumerate() {
@@ -243,6 +269,8 @@ fn sorted<T: ToString>(items: &HashSet<T>) -> Vec<String> {
 #[derive(Serialize)]
 struct Explained<'a> {
     canonical: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<&'a SiteName>,
     method: &'a str,
     scheme: &'a str,
     host: &'a str,
@@ -263,10 +291,17 @@ struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    fn new(policy: &'a Policy, target: &'a Target, rule: &'a Rule, way: Way) -> Self {
+    fn new(
+        site: Option<&'a SiteName>,
+        policy: &'a Policy,
+        target: &'a Target,
+        rule: &'a Rule,
+        way: Way,
+    ) -> Self {
         let number = policy.rules().iter().position(|other| std::ptr::eq(other, rule));
         Self {
             canonical: target.odd.is_none(),
+            site,
             method: target.method.as_str(),
             scheme: scheme(target),
             host: &target.host,
@@ -297,6 +332,8 @@ impl<'a> Explained<'a> {
 #[derive(Serialize)]
 struct Unknown<'a> {
     canonical: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<&'a SiteName>,
     method: &'a str,
     scheme: &'a str,
     host: &'a str,
@@ -306,9 +343,10 @@ struct Unknown<'a> {
 }
 
 impl<'a> Unknown<'a> {
-    fn new(target: &'a Target) -> Self {
+    fn new(site: Option<&'a SiteName>, target: &'a Target) -> Self {
         Self {
             canonical: true,
+            site,
             method: target.method.as_str(),
             scheme: scheme(target),
             host: &target.host,

@@ -16,6 +16,7 @@ use tower_didt::{Issuer, SessionHandle, Timestamp};
 use super::arguments::ConfigArgs;
 use super::private_listener::PrivateListener;
 use crate::output::{invalid, say, write_line};
+use crate::serve::sites::SiteName;
 
 /// For one request to the server; a list is made of several.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -30,6 +31,10 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub(crate) struct Sessions {
     #[command(subcommand)]
     call: Call,
+
+    /// At this site; without it, at all of them
+    #[arg(long, value_name = "NAME", global = true)]
+    site: Option<SiteName>,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -73,7 +78,7 @@ Examples:
 
 JSON of list, one object per line:
   {\"issuer\":\"did:ethr:0x…\",\"email\":null,\"sessions\":2}
-and with --issuer or --email, times as RFC 3339:
+of several sites with \"site\" as the first member; and with --issuer or --email, times as RFC 3339:
   {\"issuer\":\"did:ethr:0x…\",\"session\":\"<handle>\",\"email\":null,\"created_at\":…,\"last_seen\":…,\"expires_at\":…}
 
 Exit codes:
@@ -101,7 +106,7 @@ impl Sessions {
         };
         let server = PrivateListener { listen, secret: Some(secret), limit: LIMIT };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(call(&server, self.call)) {
+        match runtime.block_on(call(&server, self.call, self.site)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(Failed::Writing(error)) => Err(error),
             Err(Failed::Asking(reason)) => {
@@ -117,51 +122,37 @@ enum Failed {
     Asking(String),
 }
 
-async fn call(server: &PrivateListener, call: Call) -> Result<(), Failed> {
+async fn call(server: &PrivateListener, call: Call, site: Option<SiteName>) -> Result<(), Failed> {
     match call {
-        Call::List(Whose { issuer: None, email: None }) => {
-            let mut next = None;
-            loop {
-                let page: Issuers =
-                    ask(server, Method::GET, &target("/admin/issuers", &next)).await?;
-                page.issuers.iter().try_for_each(print)?;
-                next = page.next;
-                if next.is_none() {
-                    return Ok(());
-                }
-            }
-        }
-        Call::List(whose) => each_session(server, &whose, print).await,
+        Call::List(Whose { issuer: None, email: None }) => each_issuer(server, site, print).await,
+        Call::List(whose) => each_session(server, site, &whose, print).await,
         Call::Count => {
-            let (mut people, mut sessions, mut next) = (0_u64, 0_u64, None);
-            loop {
-                let page: Issuers =
-                    ask(server, Method::GET, &target("/admin/issuers", &next)).await?;
-                people += page.issuers.len() as u64;
-                sessions += page.issuers.iter().map(|somebody| somebody.sessions).sum::<u64>();
-                next = page.next;
-                if next.is_none() {
-                    return print(&Counted { people, sessions });
-                }
-            }
+            let mut counted = Counted { people: 0, sessions: 0 };
+            each_issuer(server, site, |somebody| {
+                counted.people += 1;
+                counted.sessions += somebody.sessions;
+                Ok(())
+            })
+            .await?;
+            print(&counted)
         }
         Call::End { whose: Whose { issuer: None, email: None }, .. } => Err(Failed::Asking(
             "expected --issuer or --email: whose sessions are to end".to_owned(),
         )),
         Call::End { whose: Whose { issuer: Some(issuer), .. }, session } => {
             let session = session.map_or(String::new(), |handle| format!("&session={handle}"));
-            let target = format!("/admin/revoke?issuer={issuer}{session}");
+            let target = format!("/admin/revoke?issuer={issuer}{session}{}", at(site.as_ref()));
             print(&ask::<serde_json::Value>(server, Method::POST, &target).await?)
         }
         Call::End { whose, .. } => {
-            let mut issuers = BTreeSet::new();
-            each_session(server, &whose, |session| {
-                issuers.insert(session.issuer);
+            let mut found = BTreeSet::new();
+            each_session(server, site, &whose, |session| {
+                found.insert((session.site.clone(), session.issuer));
                 Ok(())
             })
             .await?;
-            for issuer in issuers {
-                let target = format!("/admin/revoke?issuer={issuer}");
+            for (site, issuer) in found {
+                let target = format!("/admin/revoke?issuer={issuer}{}", at(site.as_ref()));
                 print(&ask::<serde_json::Value>(server, Method::POST, &target).await?)?;
             }
             Ok(())
@@ -169,35 +160,80 @@ async fn call(server: &PrivateListener, call: Call) -> Result<(), Failed> {
     }
 }
 
-/// Every session of a person, page after page.
+/// The end of a query that says which site is meant.
+fn at(site: Option<&SiteName>) -> String {
+    site.map_or_else(String::new, |site| format!("&site={site}"))
+}
+
+/// The site that was asked for, or all that the server has: where it has one, `None`.
+async fn sites(
+    server: &PrivateListener,
+    wanted: Option<SiteName>,
+) -> Result<Vec<Option<SiteName>>, Failed> {
+    if wanted.is_some() {
+        return Ok(vec![wanted]);
+    }
+    let Names { sites } = ask(server, Method::GET, "/admin/sites").await?;
+    Ok(if sites.is_empty() { vec![None] } else { sites.into_iter().map(Some).collect() })
+}
+
+/// Everybody who has a session, site after site and page after page.
+async fn each_issuer(
+    server: &PrivateListener,
+    site: Option<SiteName>,
+    mut with: impl FnMut(&Somebody) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    for site in sites(server, site).await? {
+        let first = format!("/admin/issuers?{}", at(site.as_ref()));
+        let mut target = first.clone();
+        loop {
+            let page: Issuers = ask(server, Method::GET, &target).await?;
+            page.issuers.iter().try_for_each(&mut with)?;
+            match page.next {
+                Some(cursor) => target = format!("{first}&cursor={cursor}"),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every session of a person, site after site and page after page.
 async fn each_session(
     server: &PrivateListener,
+    site: Option<SiteName>,
     whose: &Whose,
     mut with: impl FnMut(&Session) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
-    let first = match (&whose.issuer, &whose.email) {
-        (Some(issuer), _) => format!("/admin/sessions?issuer={issuer}"),
+    let whose = match (&whose.issuer, &whose.email) {
+        (Some(issuer), _) => format!("issuer={issuer}"),
         (None, Some(email)) => {
-            format!(
-                "/admin/sessions?email={}",
-                utf8_percent_encode(email.as_str(), NON_ALPHANUMERIC)
-            )
+            format!("email={}", utf8_percent_encode(email.as_str(), NON_ALPHANUMERIC))
         }
         (None, None) => return Ok(()),
     };
-    let mut target = first.clone();
-    loop {
-        let page: Page = ask(server, Method::GET, &target).await?;
-        page.sessions.iter().try_for_each(&mut with)?;
-        match page.next {
-            Some(cursor) => target = format!("{first}&cursor={cursor}"),
-            None => return Ok(()),
+    for site in sites(server, site).await? {
+        let first = format!("/admin/sessions?{whose}{}", at(site.as_ref()));
+        let mut target = first.clone();
+        loop {
+            let page: Page = ask(server, Method::GET, &target).await?;
+            page.sessions.iter().try_for_each(&mut with)?;
+            match page.next {
+                Some(cursor) => target = format!("{first}&cursor={cursor}"),
+                None => break,
+            }
         }
     }
+    Ok(())
 }
 
 fn print(value: &impl Serialize) -> Result<(), Failed> {
     write_line(io::stdout().lock(), value).map_err(Failed::Writing)
+}
+
+#[derive(Deserialize)]
+struct Names {
+    sites: Vec<SiteName>,
 }
 
 #[derive(Deserialize)]
@@ -208,6 +244,8 @@ struct Issuers {
 
 #[derive(Deserialize, Serialize)]
 struct Somebody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteName>,
     issuer: Issuer,
     email: Option<String>,
     sessions: u64,
@@ -222,6 +260,8 @@ struct Page {
 /// As the server shows it.
 #[derive(Deserialize, Serialize)]
 struct Session {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteName>,
     issuer: Issuer,
     session: SessionHandle,
     email: Option<String>,
@@ -234,10 +274,6 @@ struct Session {
 struct Counted {
     people: u64,
     sessions: u64,
-}
-
-fn target(path: &str, cursor: &Option<String>) -> String {
-    cursor.as_ref().map_or_else(|| path.to_owned(), |cursor| format!("{path}?cursor={cursor}"))
 }
 
 async fn ask<T: DeserializeOwned>(
@@ -254,6 +290,9 @@ async fn ask<T: DeserializeOwned>(
         StatusCode::UNAUTHORIZED => {
             Err(Failed::Asking("the server refuses the administrators' secret".to_owned()))
         }
+        StatusCode::BAD_REQUEST => Err(Failed::Asking(
+            "the server does not understand that: has it a site of this name?".to_owned(),
+        )),
         StatusCode::NOT_FOUND => {
             Err(Failed::Asking("the server has no administration, or is an older one".to_owned()))
         }

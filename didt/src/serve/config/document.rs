@@ -14,10 +14,27 @@ pub(crate) const MAX_FILE_LEN: usize = 1024 * 1024;
 /// The key of the rules, which are not settings.
 pub(super) const RULES: &str = "rules";
 
+/// The key of the sites, which are not settings either.
+pub(super) const SITES: &str = "sites";
+
 /// A policy file, parsed and not yet understood.
 pub(super) struct Document<'a> {
+    pub(super) source: Source<'a>,
+    /// What is outside of sites.
+    pub(super) body: Body<'a>,
+    pub(super) sites: Option<Spanned<DeValue<'a>>>,
+}
+
+/// Where the document is, for messages.
+#[derive(Clone)]
+pub(super) struct Source<'a> {
     name: Arc<str>,
     text: &'a str,
+}
+
+/// Settings and rules, of the file or of one site in it.
+#[derive(Default)]
+pub(super) struct Body<'a> {
     /// All values that are not tables, by dotted key.
     pub(super) leaves: Vec<(String, Spanned<DeValue<'a>>)>,
     /// All tables, by dotted key: the name of one may be wrong although nothing is in it.
@@ -27,17 +44,24 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn parse(name: &str, text: &'a str) -> Result<Self, Invalid> {
-        let name: Arc<str> = name.into();
-        let mut document = Self { name, text, leaves: Vec::new(), tables: Vec::new(), rules: None };
+        let source = Source { name: name.into(), text };
         if text.len() > MAX_FILE_LEN {
-            let origin = document.origin(0);
+            let origin = source.origin(0);
             return Err(Invalid::new(origin, "", format!("longer than {MAX_FILE_LEN} bytes")));
         }
         let mut table =
-            DeTable::parse(text).map_err(|error| document.invalid(&error, ""))?.into_inner();
-        document.rules = table.remove(RULES);
-        document.flatten("", table);
-        Ok(document)
+            DeTable::parse(text).map_err(|error| source.invalid(&error, ""))?.into_inner();
+        let sites = table.remove(SITES);
+        Ok(Self { source, body: Body::new(table), sites })
+    }
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(mut table: DeTable<'a>) -> Self {
+        let rules = table.remove(RULES);
+        let mut body = Self { rules, ..Self::default() };
+        body.flatten("", table);
+        body
     }
 
     fn flatten(&mut self, prefix: &str, table: DeTable<'a>) {
@@ -53,7 +77,9 @@ impl<'a> Document<'a> {
             }
         }
     }
+}
 
+impl Source<'_> {
     /// The line of this byte.
     pub(super) fn origin(&self, byte: usize) -> Origin {
         let before = self.text.as_bytes().iter().take(byte);

@@ -1,7 +1,9 @@
 //! Settings as they were given, owned, so that they can be read once more beside later ones.
 
 use super::changes::Changes;
-use super::{Invalid, Loaded, Sources, read_file};
+use super::document::SITES;
+use super::{Invalid, Loaded, Origin, Sources, read_file};
+use crate::serve::sites::Sites;
 
 /// The policy file's text and all that overrides it.
 #[derive(Clone)]
@@ -24,8 +26,8 @@ impl Given {
         }
     }
 
-    pub(crate) fn load(&self, files: bool) -> Result<Loaded, Invalid> {
-        Loaded::new(&self.sources(files))
+    pub(crate) fn load(&self, files: bool) -> Result<Sites<Loaded>, Invalid> {
+        super::load(&self.sources(files))
     }
 
     /// What a running server makes of these settings that serves with those `before`: what needs a
@@ -34,16 +36,21 @@ impl Given {
     pub(crate) fn load_after(
         &self,
         before: &Self,
-        loaded: &Loaded,
-    ) -> Result<(Loaded, Changes), Invalid> {
+        loaded: &Sites<Loaded>,
+    ) -> Result<(Sites<Loaded>, Changes), Invalid> {
         let sources = self.sources(true);
-        let new = Loaded::new(&sources)?;
+        let new = super::load(&sources)?;
+        if new.are_several() != loaded.are_several() {
+            let problem = "sessions of several sites are kept apart from those of a single one: \
+                           [[sites]] can be added and taken away with a restart only";
+            return Err(Invalid::new(Origin::Default, SITES, problem));
+        }
         let changes = Changes::between(loaded, &new);
-        let pinned = changes.pinned(&loaded.config, &new.config);
+        let pinned = changes.pinned(&loaded.first().config, &new.first().config);
         if pinned.is_empty() {
             return Ok((new, changes));
         }
-        let served = Loaded::pinned(&sources, &before.sources(true), &pinned)?;
+        let served = super::load_pinned(&sources, &before.sources(true), &pinned)?;
         Ok((served, changes))
     }
 }

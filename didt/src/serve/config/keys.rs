@@ -98,6 +98,60 @@ pub(crate) const KEYS: &[&str] = &[
     "log.access",
 ];
 
+/// Where a setting is said, where there are several sites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// At the top, for all of them.
+    All,
+    /// By each site for itself: whose tokens and keys are accepted, and what people see.
+    Site,
+    /// By a site, or else at the top for those that do not say it.
+    Either,
+}
+
+/// What each site says for itself. A setting that two sites had in common would open one to the other.
+const OF_A_SITE: [&str; 12] = [
+    "audiences",
+    "default_access",
+    "admit",
+    "issuers",
+    "addresses",
+    "emails",
+    "emails_file",
+    "trusted_origins",
+    "cookie.domain",
+    MAGIC_KEY,
+    "assertion.audience",
+    PUBLISHABLE_KEY,
+];
+
+/// Tables of which a site may say what differs.
+const OF_EITHER: [&str; 4] = ["cookie.", "sessions.", MAGIC, SIGN_IN];
+
+const MAGIC: &str = "magic.";
+const MAGIC_KEY: &str = "magic.secret_key_file";
+const SIGN_IN: &str = "sign_in.";
+const PUBLISHABLE_KEY: &str = "sign_in.publishable_key";
+
+/// Where this setting is said; `None` if there is no such key.
+pub(crate) fn scope(key: &str) -> Option<Scope> {
+    let key = KEYS.iter().copied().find(|known| *known == key)?;
+    Some(if OF_A_SITE.contains(&key) {
+        Scope::Site
+    } else if OF_EITHER.iter().any(|table| key.starts_with(table)) {
+        Scope::Either
+    } else {
+        Scope::All
+    })
+}
+
+/// The key of a site without which this one at the top means nothing to it.
+pub(super) fn needed_for(key: &str) -> Option<&'static str> {
+    [(MAGIC, MAGIC_KEY), (SIGN_IN, PUBLISHABLE_KEY)]
+        .into_iter()
+        .find_map(|(table, needed)| key.starts_with(table).then_some(needed))
+}
+
 /// What begins the name of an environment variable that is a setting.
 pub(crate) const VARIABLE_PREFIX: &str = "DIDT__";
 
@@ -144,7 +198,7 @@ fn tables() -> String {
     let mut tables: Vec<_> = KEYS.iter().filter_map(|key| Some(key.split_once('.')?.0)).collect();
     tables.dedup();
     format!(
-        "{}, [[rules]]",
+        "{}, [[rules]], [[sites]]",
         tables.iter().map(|table| format!("[{table}]")).collect::<Vec<_>>().join(", ")
     )
 }

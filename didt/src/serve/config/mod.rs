@@ -5,7 +5,10 @@
 //!                          ▼                                │
 //! environment, flags ─► settings ─► sections, one by one ───┴─► Config, and what to say about it
 //! ```
+//!
+//! With `[[sites]]`, `parts` makes settings and rules of each site, and the rest is done for each.
 
+mod apart;
 mod changes;
 mod disk;
 mod document;
@@ -14,6 +17,7 @@ mod invalid;
 mod keys;
 mod origin;
 mod parties;
+mod parts;
 mod readers;
 mod rules;
 mod sections;
@@ -46,12 +50,14 @@ use self::document::Document;
 pub(crate) use self::document::MAX_FILE_LEN;
 pub(crate) use self::given::Given;
 pub(crate) use self::invalid::Invalid;
-pub(crate) use self::keys::VARIABLE_PREFIX;
+pub(crate) use self::keys::{Scope, VARIABLE_PREFIX, scope};
 pub(crate) use self::origin::Origin;
+use self::parts::Part;
 pub(crate) use self::settings::Setting;
 use self::settings::Settings;
 use super::peer::TrustedProxies;
 use super::policy::{Network, Policy};
+use super::sites::{Named, SiteName, Sites};
 
 /// Where settings come from.
 pub(crate) struct Sources<'a> {
@@ -75,47 +81,64 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The settings, and what to report about them.
-#[derive(Debug)]
+/// The settings of a site, or of the only one, and what to report about them.
+#[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: Arc<Config>,
     /// Every key once, in a fixed order; the rules are not among them.
     pub(crate) settings: Vec<Setting>,
 }
 
+/// Reads the settings of each site.
+pub(crate) fn load(sources: &Sources<'_>) -> Result<Sites<Loaded>, Invalid> {
+    parts(sources)?.try_map(|site, part| Loaded::read(part, site))
+}
+
+/// Reads the `sources`, but these keys as they stand in the sources `before`, at the site of the same
+/// name. Of them, a site that is new has from before what is the same for all sites.
+pub(crate) fn load_pinned(
+    sources: &Sources<'_>,
+    before: &Sources<'_>,
+    keys: &[&'static str],
+) -> Result<Sites<Loaded>, Invalid> {
+    let old = parts(before)?;
+    let of_all = |key: &&str| scope(key) == Some(Scope::All);
+    let of_all: Vec<_> = keys.iter().copied().filter(of_all).collect();
+    let pinned = parts(sources)?.try_map(|site, mut part| {
+        match old.named(site.map(|site| &site.name)) {
+            Some(old) => part.settings.pin(keys, &old.settings),
+            None => part.settings.pin(&of_all, &old.first().settings),
+        }
+        Ok(part)
+    })?;
+    apart::check(&pinned)?;
+    pinned.try_map(|site, part| Loaded::read(part, site))
+}
+
+/// The settings as given, of each site.
+fn parts<'a>(sources: &'a Sources<'a>) -> Result<Sites<Part<'a>>, Invalid> {
+    let mut document = sources.document()?;
+    let settings = Settings::new(sources, document.as_mut())?;
+    parts::split(settings, document)
+}
+
 impl Loaded {
-    pub(crate) fn new(sources: &Sources<'_>) -> Result<Self, Invalid> {
-        let mut document = sources.document()?;
-        let settings = Settings::new(sources, document.as_mut())?;
-        Self::read(settings, document)
-    }
-
-    /// Reads the `sources`, but these keys as they stand in the sources `before`.
-    pub(crate) fn pinned(
-        sources: &Sources<'_>,
-        before: &Sources<'_>,
-        keys: &[&'static str],
-    ) -> Result<Self, Invalid> {
-        let (mut document, mut old) = (sources.document()?, before.document()?);
-        let old = Settings::new(before, old.as_mut())?;
-        let mut settings = Settings::new(sources, document.as_mut())?;
-        settings.pin(keys, old);
-        Self::read(settings, document)
-    }
-
-    fn read(mut settings: Settings<'_>, document: Option<Document<'_>>) -> Result<Self, Invalid> {
-        let config = Arc::new(Config::read(&mut settings, document)?);
-        Ok(Self { config, settings: settings.into_explained() })
+    fn read(part: Part<'_>, site: Option<&Named>) -> Result<Self, Invalid> {
+        let Part { mut settings, source, rules } = part;
+        let config = Config::read(&mut settings, source.as_ref().map(|from| (from, rules)), site)?;
+        Ok(Self { config: Arc::new(config), settings: settings.into_explained() })
     }
 }
 
 /// The rules only: what other settings say is not looked at, and no file that they name is read.
-pub(crate) fn policy(sources: &Sources<'_>) -> Result<Policy, Invalid> {
-    let mut document = sources.document()?;
-    let mut settings = Settings::new(sources, document.as_mut())?;
-    let lifetime = sections::lifetime(&mut settings)?;
-    let magic = settings.is_given("magic.secret_key_file");
-    rules::policy(&mut settings, document, lifetime, magic)
+pub(crate) fn policy(sources: &Sources<'_>) -> Result<Sites<Policy>, Invalid> {
+    parts(sources)?.try_map(|site, part| {
+        let Part { mut settings, source, rules } = part;
+        let lifetime = sections::lifetime(&mut settings)?;
+        let magic = settings.is_given("magic.secret_key_file");
+        let given = source.as_ref().map(|from| (from, rules));
+        rules::policy(&mut settings, given, site, lifetime, magic)
+    })
 }
 
 /// The private listener only: what other settings say is not looked at, and no file that they name
@@ -134,9 +157,11 @@ pub(crate) fn administration(
     Ok((sections::private_listener(&mut settings)?, sections::admin_secret(&mut settings)?))
 }
 
-/// The settings of a gateway, all of them checked.
+/// The settings of a gateway, all of them checked; where it has several sites, those of one.
 #[derive(Debug)]
 pub(crate) struct Config {
+    /// The name of the site, where there are several.
+    pub(crate) site: Option<SiteName>,
     /// `None` means the audience of the secret key's application, which Magic supplies.
     pub(crate) audiences: Option<Audiences>,
     pub(crate) public: PublicListener,
@@ -157,7 +182,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    fn read(settings: &mut Settings<'_>, document: Option<Document<'_>>) -> Result<Self, Invalid> {
+    fn read(
+        settings: &mut Settings<'_>,
+        rules: Option<rules::Given<'_>>,
+        site: Option<&Named>,
+    ) -> Result<Self, Invalid> {
         let audiences = sections::audiences(settings)?;
         let trusted_proxies = sections::trusted_proxies(settings)?;
         let trusted_origins = sections::trusted_origins(settings)?;
@@ -165,7 +194,7 @@ impl Config {
         let cookie = sections::cookie(settings)?;
         let sessions = sections::sessions(settings)?;
         let magic = sections::magic(settings)?;
-        let store = sections::store(settings)?;
+        let store = sections::store(settings, site.map(|site| &site.name))?;
         sections::check_together(settings, &sessions, &store)?;
         let identity = sections::identity(settings)?;
         let assertion = sections::assertion(settings)?;
@@ -174,8 +203,9 @@ impl Config {
         let rates = sections::rates(settings)?;
         let log = sections::log(settings)?;
         let policy =
-            rules::policy(settings, document, sessions.lifetimes.absolute(), magic.is_some())?;
+            rules::policy(settings, rules, site, sessions.lifetimes.absolute(), magic.is_some())?;
         Ok(Self {
+            site: site.map(|site| site.name.clone()),
             audiences,
             public,
             private,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::Document;
+use super::document::Source;
 use super::invalid::Invalid;
 use super::parties;
 use super::readers::read_span;
@@ -14,9 +14,10 @@ use crate::serve::policy::{
     Access, Admit, HostPattern, Network, Parties, PathPattern, Policy, Requests, Rule, Said,
     registered,
 };
+use crate::serve::sites::Named;
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::ValueDeserializer;
+use toml::de::{DeValue, ValueDeserializer};
 
 /// So many that comparing each with all before it takes no time.
 const MAX_RULES: usize = 1_000;
@@ -46,9 +47,13 @@ struct RuleText {
     encoded_slashes: Option<Spanned<String>>,
 }
 
+/// The rules of a file or of a site in it, if it has any.
+pub(super) type Given<'a> = (&'a Source<'a>, Option<Spanned<DeValue<'a>>>);
+
 pub(super) fn policy(
     settings: &mut Settings<'_>,
-    document: Option<Document<'_>>,
+    given: Option<Given<'_>>,
+    site: Option<&Named>,
     lifetime: Duration,
     magic: bool,
 ) -> Result<Policy, Invalid> {
@@ -61,8 +66,10 @@ pub(super) fn policy(
         ],
     )?;
     let top = parties::admitted(settings, magic)?;
-    let rules = document.map(|document| rules(document, lifetime, &top)).transpose()?;
-    let rules = rules.unwrap_or_default();
+    let rules = match given {
+        Some((source, Some(value))) => rules(source, value, site, lifetime, &top)?,
+        Some((_, None)) | None => Vec::new(),
+    };
     let reached = !rules.iter().any(|rule| rule.requests.are_all());
     let admit = if access.asks_for_somebody() && reached {
         Admit::new(Said::default(), &top).map_err(|fault| settings.invalid("admit", fault))?
@@ -72,8 +79,13 @@ pub(super) fn policy(
     Ok(Policy::new(rules, Rule::otherwise(access, admit)))
 }
 
-fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<Vec<Rule>, Invalid> {
-    let Some(value) = document.rules.take() else { return Ok(Vec::new()) };
+fn rules(
+    document: &Source<'_>,
+    value: Spanned<DeValue<'_>>,
+    site: Option<&Named>,
+    lifetime: Duration,
+    top: &Said,
+) -> Result<Vec<Rule>, Invalid> {
     let start = value.span().start;
     if value.get_ref().is_table() {
         let problem = "is one table; expected a list of them: each rule begins with [[rules]], in double \
@@ -89,9 +101,13 @@ fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<V
     let mut rules: Vec<Rule> = Vec::with_capacity(texts.len());
     for text in texts {
         let text = text.into_inner();
-        let faults = Faults { document: &document, rule: text.name.get_ref().clone() };
+        let faults = Faults { document, rule: text.name.get_ref().clone() };
         let (name_at, paths_at) = (text.name.span().start, text.paths.span().start);
+        let hosts_at = text.hosts.as_ref().map_or(name_at, |hosts| hosts.span().start);
         let rule = rule(text, &faults, lifetime, top)?;
+        if let Some(problem) = site.and_then(|site| out_of_reach(&rule, site)) {
+            return Err(faults.at(hosts_at, problem));
+        }
         if rules.iter().any(|earlier| earlier.name == rule.name) {
             return Err(faults.at(name_at, "another rule has this name"));
         }
@@ -107,9 +123,17 @@ fn rules(mut document: Document<'_>, lifetime: Duration, top: &Said) -> Result<V
     Ok(rules)
 }
 
+/// What is wrong with a rule for a host of which its site is never asked.
+fn out_of_reach(rule: &Rule, site: &Named) -> Option<String> {
+    let reached = |host: &&HostPattern| site.hosts.iter().any(|own| own.meet(host).is_some());
+    let hosts = rule.requests.hosts.as_deref().unwrap_or_default();
+    let stray = hosts.iter().find(|host| !reached(host))?;
+    Some(format!("hosts: \"{stray}\" is no host of the site {}", site.name))
+}
+
 /// Reports the fault of one rule.
 struct Faults<'a> {
-    document: &'a Document<'a>,
+    document: &'a Source<'a>,
     rule: String,
 }
 

@@ -1,26 +1,42 @@
 //! All settings from file, environment and flags, where later sources override earlier ones.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Sources;
-use super::document::{Document, RULES};
+use super::document::{Document, RULES, SITES};
 use super::invalid::Invalid;
 use super::keys::{self, KEYS};
 use super::origin::Origin;
 use super::value::Raw;
+use crate::serve::sites::SiteName;
+
+/// Values and where they came from, by key.
+pub(super) type Values<'a> = BTreeMap<String, (Raw<'a>, Origin)>;
 
 /// The settings, not yet understood. Reading one explains it too.
 pub(super) struct Settings<'a> {
-    given: BTreeMap<String, (Raw<'a>, Origin)>,
+    given: Values<'a>,
     sources: &'a Sources<'a>,
+    /// The site that they are of, where there are several.
+    site: Option<OfSite>,
+    /// What was read of files: several sites that name the same one see the same.
+    files: Rc<RefCell<BTreeMap<PathBuf, Zeroizing<Vec<u8>>>>>,
     explained: Vec<Setting>,
     /// Digests of the files that settings name.
     fingerprints: BTreeMap<String, [u8; 32]>,
+}
+
+/// A site, and where it begins.
+pub(super) struct OfSite {
+    pub(super) name: SiteName,
+    pub(super) origin: Origin,
 }
 
 /// One setting, explained.
@@ -41,14 +57,15 @@ impl<'a> Settings<'a> {
     ) -> Result<Self, Invalid> {
         let mut given = BTreeMap::new();
         if let Some(document) = document {
-            for (table, start) in &document.tables {
+            let Document { source, body, .. } = document;
+            for (table, start) in &body.tables {
                 if !keys::is_section(table) {
-                    let origin = document.origin(*start);
+                    let origin = source.origin(*start);
                     return Err(Invalid::new(origin, table, keys::unknown(table)));
                 }
             }
-            for (key, value) in std::mem::take(&mut document.leaves) {
-                let origin = document.origin(value.span().start);
+            for (key, value) in std::mem::take(&mut body.leaves) {
+                let origin = source.origin(value.span().start);
                 if !KEYS.contains(&key.as_str()) {
                     return Err(Invalid::new(origin, &key, keys::unknown(&key)));
                 }
@@ -57,7 +74,8 @@ impl<'a> Settings<'a> {
         }
         for (variable, value) in &sources.variables {
             let origin = Origin::Environment(variable.clone());
-            let key = KEYS.iter().chain(&[RULES]).find(|key| keys::variable(key) == *variable);
+            let key =
+                KEYS.iter().chain(&[RULES, SITES]).find(|key| keys::variable(key) == *variable);
             let key = key.ok_or_else(|| {
                 Invalid::new(
                     origin.clone(),
@@ -75,7 +93,25 @@ impl<'a> Settings<'a> {
             }
             given.insert(key.clone(), (Raw::Text(value.clone()), Origin::Flag));
         }
-        Ok(Self { given, sources, explained: Vec::new(), fingerprints: BTreeMap::new() })
+        let (explained, fingerprints) = (Vec::new(), BTreeMap::new());
+        Ok(Self { given, sources, site: None, files: Rc::default(), explained, fingerprints })
+    }
+
+    /// What was given, by key.
+    pub(super) const fn given(&self) -> &Values<'a> {
+        &self.given
+    }
+
+    /// Other values, of a site, from the same sources and files.
+    pub(super) fn with_given(&self, given: Values<'a>, site: OfSite) -> Self {
+        let (sources, files) = (self.sources, Rc::clone(&self.files));
+        let (explained, fingerprints) = (Vec::new(), BTreeMap::new());
+        Self { given, sources, site: Some(site), files, explained, fingerprints }
+    }
+
+    /// The site that they are of, where there are several.
+    pub(super) const fn site(&self) -> Option<&OfSite> {
+        self.site.as_ref()
     }
 
     /// The settings in their order.
@@ -89,11 +125,11 @@ impl<'a> Settings<'a> {
     }
 
     /// Gives these keys the values that they have in `old`, or none.
-    pub(super) fn pin(&mut self, keys: &[&'static str], mut old: Self) {
+    pub(super) fn pin(&mut self, keys: &[&'static str], old: &Settings<'a>) {
         for key in keys {
             self.given.remove(*key);
-            if let Some(value) = old.given.remove(*key) {
-                self.given.insert((*key).to_owned(), value);
+            if let Some(value) = old.given.get(*key) {
+                self.given.insert((*key).to_owned(), value.clone());
             }
         }
     }
@@ -107,8 +143,14 @@ impl<'a> Settings<'a> {
         if !self.sources.files {
             return Ok(super::stand_in::contents(key));
         }
-        let contents = (self.sources.read)(path)
-            .map_err(|error| self.invalid(key, format_args!("the file cannot be read: {error}")))?;
+        let read = self.files.borrow().get(path).cloned();
+        let contents = match read {
+            Some(contents) => contents,
+            None => (self.sources.read)(path).map_err(|error| {
+                self.invalid(key, format_args!("the file cannot be read: {error}"))
+            })?,
+        };
+        self.files.borrow_mut().insert(path.to_owned(), contents.clone());
         self.fingerprints.insert(key.to_owned(), Sha256::digest(&*contents).into());
         Ok(contents)
     }
@@ -128,7 +170,17 @@ impl<'a> Settings<'a> {
 
     /// The error for an invalid value of `key`.
     pub(super) fn invalid(&self, key: &str, problem: impl fmt::Display) -> Invalid {
-        Invalid::new(self.origin(key), key, problem)
+        match (&self.site, self.origin(key)) {
+            (None, origin) => Invalid::new(origin, key, problem),
+            // A flag names its key by itself, and the sites have it in common.
+            (Some(_), origin @ Origin::Flag) => Invalid::new(origin, key, problem),
+            (Some(OfSite { name, origin }), Origin::Default) => {
+                Invalid::new(origin.clone(), format!("site {name}: {key}"), problem)
+            }
+            (Some(OfSite { name, .. }), origin) => {
+                Invalid::new(origin, format!("site {name}: {key}"), problem)
+            }
+        }
     }
 
     pub(super) fn explain(&mut self, key: &'static str, value: impl fmt::Display) {
@@ -158,8 +210,9 @@ impl<'a> Settings<'a> {
 }
 
 fn no_rules(key: &str, origin: &Origin) -> Result<(), Invalid> {
-    if key == RULES {
-        return Err(Invalid::new(origin.clone(), key, "rules can be given in the file alone"));
+    if key == RULES || key == SITES {
+        let problem = format!("{key} can be given in the file only");
+        return Err(Invalid::new(origin.clone(), key, problem));
     }
     Ok(())
 }

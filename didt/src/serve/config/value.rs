@@ -6,6 +6,7 @@
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
 
+#[derive(Clone)]
 pub(super) enum Raw<'a> {
     Toml(Spanned<DeValue<'a>>),
     Text(String),
@@ -73,7 +74,7 @@ fn parse(text: &str) -> Option<DeValue<'_>> {
     DeValue::parse(text).ok().map(Spanned::into_inner)
 }
 
-fn strings(array: &DeArray<'_>) -> Option<Vec<String>> {
+pub(super) fn strings(array: &DeArray<'_>) -> Option<Vec<String>> {
     array.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
 }
 

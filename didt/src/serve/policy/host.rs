@@ -43,6 +43,12 @@ pub(super) fn name(host: &str) -> &str {
     split(host).map_or(host, |(name, _)| name)
 }
 
+/// The canonical name of a `Host`, without a port, whatever the scheme.
+pub(crate) fn host_name(host: &[u8]) -> Result<String, HostFault> {
+    let host = canonical(host, true)?;
+    Ok(name(&host).to_owned())
+}
+
 /// Name and port; the name of an IPv6 address keeps its brackets. `None` without the closing one.
 fn split(host: &str) -> Option<(&str, Option<&str>)> {
     if host.starts_with('[') {

@@ -26,7 +26,7 @@ use std::net::IpAddr;
 pub(crate) use self::access::Access;
 pub(crate) use self::admit::{Admit, Said, Verdict, Word};
 pub(crate) use self::decide::{Undecided, Way};
-pub(crate) use self::host::HostPattern;
+pub(crate) use self::host::{HostFault, HostPattern, host_name};
 pub(crate) use self::method::registered;
 pub(crate) use self::network::Network;
 pub(crate) use self::overlap::Overlap;

@@ -19,15 +19,20 @@ use crate::serve::audit::{self, Asked, Audit};
 use crate::serve::config::Secret;
 use crate::serve::page;
 use crate::serve::peer::Peer;
+use crate::serve::sites::{SiteName, Sites};
 
-pub(super) fn routes(auth: DidAuth, secret: &Secret, audit: Audit) -> Router {
+/// The sites, by their names.
+type Known = Arc<Sites<DidAuth>>;
+
+pub(super) fn routes(sites: &Sites<DidAuth>, secret: &Secret, audit: Audit) -> Router {
     Router::new()
+        .route("/admin/sites", get(names))
         .route("/admin/issuers", get(issuers))
         .route("/admin/sessions", get(sessions))
         .route("/admin/revoke", post(revoke).layer(Extension(audit)))
         // Of the routes alone, and before anything else is looked at.
         .route_layer(middleware::from_fn_with_state(Guard::new(secret), administrators_only))
-        .with_state(auth)
+        .with_state(Arc::new(sites.clone()))
 }
 
 /// Unknown and repeated keys are refused, so that mistyping `session` does not end all of them.
@@ -38,11 +43,14 @@ struct Whose {
     email: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
+    site: Option<SiteName>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Which {
+    /// None where all sites are meant, or the only one.
+    site: Option<SiteName>,
     issuer: Issuer,
     session: Option<SessionHandle>,
 }
@@ -50,6 +58,8 @@ struct Which {
 /// What is shown of a session. Not the application's data.
 #[derive(Serialize)]
 struct Shown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteName>,
     issuer: Issuer,
     session: SessionHandle,
     /// By Magic's word when the session began; `null` without `[magic]` or if there is none.
@@ -71,6 +81,9 @@ struct Sessions {
 
 #[derive(Serialize)]
 struct Revoked {
+    /// Where; none where all sites were meant, or there is only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteName>,
     issuer: Issuer,
     /// None where all were meant.
     session: Option<SessionHandle>,
@@ -78,10 +91,11 @@ struct Revoked {
     revoked: bool,
 }
 
-impl From<&Arc<SessionRecord>> for Shown {
-    fn from(record: &Arc<SessionRecord>) -> Self {
+impl Shown {
+    fn new(site: Option<&SiteName>, record: &SessionRecord) -> Self {
         let user = DidAuth::magic_user_of(record);
         Self {
+            site: site.cloned(),
             issuer: record.issuer,
             session: record.handle,
             email: user.and_then(|user| user.email().cloned()),
@@ -99,6 +113,8 @@ const MOST_COUNTED: usize = 1000;
 /// An issuer that has sessions, and whose e-mail address the newest of them has.
 #[derive(Serialize)]
 struct Somebody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<SiteName>,
     issuer: Issuer,
     email: Option<Email>,
     /// Up to [`MOST_COUNTED`].
@@ -111,26 +127,41 @@ struct Somebodies {
     next: Option<String>,
 }
 
+/// The names of sites; none where the only one has no name.
+#[derive(Serialize)]
+struct Names {
+    sites: Vec<SiteName>,
+}
+
+async fn names(State(sites): State<Known>) -> Response {
+    let sites = sites.iter().filter_map(|(named, _)| Some(named?.name.clone())).collect();
+    uncached(Json(Names { sites }))
+}
+
 async fn sessions(
-    State(auth): State<DidAuth>,
+    State(sites): State<Known>,
     query: Result<Query<Whose>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    match query?.0 {
-        Whose { issuer: Some(issuer), email: None, cursor, limit } => {
+    let Query(query) = query?;
+    let site = query.site.clone();
+    let auth = sites.named(site.as_ref()).ok_or(Failure::Query)?;
+    let shown = |record: &Arc<SessionRecord>| Shown::new(site.as_ref(), record);
+    match query {
+        Whose { issuer: Some(issuer), email: None, cursor, limit, .. } => {
             let request = page::request(cursor.as_deref(), limit).ok_or(Failure::Query)?;
             let page = auth.sessions_of(issuer, request).await?;
-            let sessions = page.sessions.iter().map(Shown::from).collect();
+            let sessions = page.sessions.iter().map(shown).collect();
             let next = page.next.map(|cursor| cursor.to_string());
             Ok(uncached(Json(Sessions { issuer: Some(issuer), sessions, next })))
         }
-        Whose { issuer: None, email: Some(email), cursor, limit: None } => {
+        Whose { issuer: None, email: Some(email), cursor, limit: None, .. } => {
             let email: Email = email.parse().map_err(|_| Failure::Query)?;
             let page = auth.issuers(cursor_of(cursor)?).await?;
             let mut sessions = Vec::new();
             for issuer in page.issuers {
                 let of_issuer = auth.sessions_of(issuer, PageRequest::first()).await?;
-                let shown = of_issuer.sessions.iter().map(Shown::from);
-                sessions.extend(shown.filter(|shown| shown.email.as_ref() == Some(&email)));
+                let all = of_issuer.sessions.iter().map(shown);
+                sessions.extend(all.filter(|shown| shown.email.as_ref() == Some(&email)));
             }
             let next = page.next.map(|cursor| cursor.to_string());
             Ok(uncached(Json(Sessions { issuer: None, sessions, next })))
@@ -141,22 +172,27 @@ async fn sessions(
 
 /// Everybody who has a session, about a hundred at a time.
 async fn issuers(
-    State(auth): State<DidAuth>,
+    State(sites): State<Known>,
     query: Result<Query<Where>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let page = auth.issuers(cursor_of(query?.0.cursor)?).await?;
+    let Query(Where { cursor, site }) = query?;
+    let auth = sites.named(site.as_ref()).ok_or(Failure::Query)?;
+    let page = auth.issuers(cursor_of(cursor)?).await?;
     let mut issuers = Vec::with_capacity(page.issuers.len());
     for issuer in page.issuers {
         let (mut count, mut newest, mut request) = (0, None, PageRequest::first());
         while count < MOST_COUNTED {
             let page = auth.sessions_of(issuer, request).await?;
             count += page.sessions.len();
-            newest = page.sessions.last().map(Shown::from).or(newest);
+            newest = page.sessions.last().map(|last| Shown::new(site.as_ref(), last)).or(newest);
             let Some(cursor) = page.next else { break };
             request = PageRequest::after(cursor);
         }
         // All may have expired.
-        let email = |newest: Shown| Somebody { issuer, email: newest.email, sessions: count };
+        let email = |newest: Shown| {
+            let Shown { site, email, .. } = newest;
+            Somebody { site, issuer, email, sessions: count }
+        };
         issuers.extend(newest.map(email));
     }
     let next = page.next.map(|cursor| cursor.to_string());
@@ -167,6 +203,7 @@ async fn issuers(
 #[serde(deny_unknown_fields)]
 struct Where {
     cursor: Option<String>,
+    site: Option<SiteName>,
 }
 
 fn cursor_of(text: Option<String>) -> Result<Option<IssuerCursor>, Failure> {
@@ -174,28 +211,40 @@ fn cursor_of(text: Option<String>) -> Result<Option<IssuerCursor>, Failure> {
 }
 
 async fn revoke(
-    State(auth): State<DidAuth>,
+    State(sites): State<Known>,
     peer: Option<Extension<Peer>>,
     Extension(audit): Extension<Audit>,
     asked: Asked,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let Query(Which { issuer, session }) = query?;
-    // Once they are ended, nobody can say any more whose they were.
-    let whose = audit.owner(issuer, || email_of(&auth, issuer, session)).await;
-    let revoked = match session {
-        Some(handle) => auth.revoke(issuer, handle).await?,
-        None => auth.sign_out_everywhere(issuer).await.map(|()| true)?,
+    let Query(Which { site, issuer, session }) = query?;
+    // Nothing stands in front of this listener: who connects is who asks.
+    let client = match peer {
+        Some(Extension(Peer::Ip(address))) => Some(address),
+        Some(Extension(Peer::Unix)) | None => None,
     };
-    if revoked {
-        // Nothing stands in front of this listener: who connects is who asks.
-        let client = match peer {
-            Some(Extension(Peer::Ip(address))) => Some(address),
-            Some(Extension(Peer::Unix)) | None => None,
-        };
-        audit::revoked(&whose, session, client, &asked);
+    if site.is_some() && sites.named(site.as_ref()).is_none() {
+        return Err(Failure::Query);
     }
-    Ok(uncached(Json(Revoked { issuer, session, revoked })))
+    let mut revoked = false;
+    for (named, auth) in sites.iter() {
+        let name = named.map(|named| &named.name);
+        if site.is_some() && site.as_ref() != name {
+            continue;
+        }
+        // Once they are ended, nobody can say any more whose they were.
+        let whose = audit.owner(issuer, || email_of(auth, issuer, session)).await;
+        let found = match session {
+            Some(handle) => auth.revoke(issuer, handle).await?,
+            None => auth.sign_out_everywhere(issuer).await.map(|()| true)?,
+        };
+        if found {
+            let asked = Asked { site: name.cloned(), ..asked.clone() };
+            audit::revoked(&whose, session, client, &asked);
+        }
+        revoked |= found;
+    }
+    Ok(uncached(Json(Revoked { site, issuer, session, revoked })))
 }
 
 /// The address that the session has, or the newest of the issuer's. A store that does not say keeps
@@ -207,9 +256,9 @@ async fn email_of(auth: &DidAuth, issuer: Issuer, session: Option<SessionHandle>
         seen += page.sessions.len();
         let wanted = page.sessions.iter().find(|record| Some(record.handle) == session);
         if let Some(wanted) = wanted {
-            return Shown::from(wanted).email;
+            return Shown::new(None, wanted).email;
         }
-        newest = page.sessions.last().map(|record| Shown::from(record).email).or(newest);
+        newest = page.sessions.last().map(|record| Shown::new(None, record).email).or(newest);
         let Some(cursor) = page.next else { break };
         request = PageRequest::after(cursor);
     }

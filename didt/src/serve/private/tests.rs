@@ -17,6 +17,7 @@ use crate::serve::audit::Audit;
 use crate::serve::config::{Log, Secret};
 use crate::serve::measures::{self, Measures};
 use crate::serve::server::Stopper;
+use crate::serve::sites::Sites;
 
 const SECRET: &str = "correct horse battery staple";
 
@@ -36,7 +37,14 @@ impl Private {
         let measures = Measures::of(&recorder);
         let router = {
             let audit = Audit::new(&Log::default());
-            super::router(&auth, measures, stopper.stop(), 7, secret.as_ref(), audit)
+            super::router(
+                &Sites::one(auth.clone()),
+                measures,
+                stopper.stop(),
+                7,
+                secret.as_ref(),
+                audit,
+            )
         };
         Self { router, auth, stopper }
     }
@@ -339,7 +347,8 @@ fn what_was_measured_is_told_in_prometheus_text_format() {
             private.sign_in(&Wallet::from_seed("alice")).await;
             let audit = Audit::new(&Log::default());
             let measures = Measures::of(&recorder);
-            let router = super::router(&private.auth, measures, stop, 1, None, audit);
+            let router =
+                super::router(&Sites::one(private.auth.clone()), measures, stop, 1, None, audit);
             let request = Request::get("/metrics").body(Body::empty()).expect("a request");
             let response = router.oneshot(request).await.expect("infallible");
             assert_eq!(response.status(), StatusCode::OK);

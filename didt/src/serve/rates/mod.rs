@@ -126,7 +126,8 @@ pub(crate) async fn keep(State(meter): State<Meter>, request: Request, next: Nex
         admitted = admitted.and_then(|()| meter.may_sign_in(client, request.headers()));
     }
     if let Err(TooMany(seconds)) = admitted {
-        let asked = Asked::of(request.method(), request.uri(), request.headers());
+        let more = request.extensions();
+        let asked = Asked::of(request.method(), request.uri(), request.headers(), more);
         audit::refusal("rate_limited", None, client, "auth", &asked);
         let body = axum::Json(serde_json::json!({ "error": "rate_limited" }));
         return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], body).into_response();

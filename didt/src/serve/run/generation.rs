@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use tower_didt::magic::{Magic, MagicError};
 use tower_didt::{Audiences, BoundLogin, DidAuth, MagicSignIn, SystemClock};
+use tracing::Instrument;
 
 use super::start_error::StartError;
 use super::tls_of;
 use crate::serve::audit::Audit;
-use crate::serve::config::{Changes, Config, Given, Limits, Loaded, PrivateListener};
-use crate::serve::did_auth::{self, Opened};
+use crate::serve::config::{Change, Changes, Config, Given, Limits, Loaded, PrivateListener};
+use crate::serve::did_auth::{self, Client, Opened};
 use crate::serve::measures::Measures;
 use crate::serve::rates::Counted;
 use crate::serve::server::{Serving, Stop, Tls};
+use crate::serve::sites::{SiteName, Sites};
 use crate::serve::{people, private, public};
 
 /// Connections at a time to the private listener: probes and a few people. They come out of no
@@ -50,20 +52,33 @@ pub(super) struct Generation {
     /// Counted from 1.
     pub(super) number: u64,
     given: Given,
-    loaded: Arc<Loaded>,
+    loaded: Sites<Loaded>,
     tls: Option<Tls>,
-    pub(super) opened: Opened,
+    sites: Sites<Site>,
+}
+
+/// What was opened for one site, and what guards it.
+#[derive(Debug)]
+struct Site {
+    parts: Parts,
+    auth: DidAuth,
+}
+
+/// What a site is assembled of.
+#[derive(Clone, Debug)]
+struct Parts {
+    config: Arc<Config>,
+    opened: Opened,
     magic: Option<Magic>,
     audiences: Audiences,
     bound_login: Option<BoundLogin>,
-    auth: DidAuth,
 }
 
 /// Settings that were read after those of a generation, files included, and what they change.
 #[derive(Debug)]
 pub(super) struct Later {
     given: Given,
-    loaded: Loaded,
+    loaded: Sites<Loaded>,
     tls: Option<Tls>,
     /// What differs from what is served now.
     pub(super) changes: Changes,
@@ -75,21 +90,16 @@ impl Generation {
     /// Waits for Magic where it has to name the audience.
     pub(super) async fn first(
         given: Given,
-        loaded: Loaded,
+        loaded: Sites<Loaded>,
         tls: Option<Tls>,
         around: &Around,
     ) -> Result<(Self, Served), StartError> {
-        let config = &loaded.config;
-        let opened = did_auth::open(config).map_err(StartError::Open)?;
-        let magic = client(config)?;
-        let audiences = match (&config.audiences, &magic) {
-            (Some(audiences), _) => audiences.clone(),
-            (None, Some(magic)) => people::audience(magic).await.map_err(StartError::ClientId)?,
-            (None, None) => return Err(StartError::NoAudience),
-        };
-        let bound_login = config.sessions.bound_login.clone();
-        let parts = Parts { number: 1, given, loaded, tls, opened, magic, audiences, bound_login };
-        parts.assemble(None, around)
+        let mut parts = Vec::new();
+        for (named, Loaded { config, .. }) in loaded.iter() {
+            let span = SiteName::span(named.map(|named| &named.name));
+            parts.push(Parts::first(config, true).instrument(span).await?);
+        }
+        Self::assemble(1, given, loaded, tls, parts, None, around)
     }
 
     /// The next one. Whatever is asked for has to be there, or all stays as it is: Magic and the store where
@@ -100,34 +110,23 @@ impl Generation {
         around: &Around,
     ) -> Result<(Self, Served), StartError> {
         let Later { given, loaded, tls, changes, .. } = later;
-        let config = &loaded.config;
-        let opened = did_auth::open_again(config, &self.opened, &changes);
-        let opened = opened.map_err(StartError::Open)?;
-        if !Arc::ptr_eq(&opened.store, &self.opened.store) {
-            if let Some(client) = &opened.client {
-                client.make_tables().await.map_err(StartError::Store)?;
-            }
-            opened.store.ready().await.map_err(StartError::Store)?;
-        }
-        let same_magic = !changes.touch(&MAGIC);
-        let magic = if same_magic { self.magic.clone() } else { client(config)? };
-        let audiences = match (&config.audiences, &magic) {
-            (Some(audiences), _) => audiences.clone(),
-            (None, Some(_)) if same_magic && self.config().audiences.is_none() => {
-                self.audiences.clone()
-            }
-            (None, Some(magic)) => client_id(magic).await.map_err(StartError::ClientId)?,
-            (None, None) => return Err(StartError::NoAudience),
-        };
-        // Without a key of its own it has made one, which challenges on their way need.
-        let bound_login =
-            match changes.touch(&["sessions.bound_login", "sessions.bound_login_key_file"]) {
-                true => config.sessions.bound_login.clone(),
-                false => self.bound_login.clone(),
+        let mut parts = Vec::new();
+        for (named, Loaded { config, .. }) in loaded.iter() {
+            let name = named.map(|named| &named.name);
+            let next = async {
+                match self.sites.named(name) {
+                    Some(Site { parts, .. }) => parts.next(config, &changes.of(name)).await,
+                    None => {
+                        let parts = Parts::first(config, false).await?;
+                        parts.opened.answers().await.map_err(StartError::Store)?;
+                        Ok(parts)
+                    }
+                }
             };
+            parts.push(next.instrument(SiteName::span(name)).await?);
+        }
         let number = self.number.saturating_add(1);
-        let parts = Parts { number, given, loaded, tls, opened, magic, audiences, bound_login };
-        parts.assemble(Some(&self.auth), around)
+        Self::assemble(number, given, loaded, tls, parts, Some(&self.sites), around)
     }
 
     /// Reads what is given now. Waits for disks: not to be called where others wait.
@@ -136,17 +135,100 @@ impl Generation {
         let (loaded, wanted) = read.map_err(|invalid| invalid.to_string())?;
         let changes = Changes::between(&self.loaded, &loaded);
         let tls = match changes.touch(&["listen.tls."]) {
-            true => tls_of(&loaded.config).map_err(|error| error.to_string())?,
+            true => tls_of(&loaded.first().config).map_err(|error| error.to_string())?,
             false => self.tls.clone(),
         };
         let needs_restart = wanted.iter().filter(|change| change.needs_restart);
-        let needs_restart = needs_restart.map(|change| change.what.clone()).collect();
+        let needs_restart = needs_restart.map(Change::name).collect();
         Ok(Later { given, loaded, tls, changes, needs_restart })
     }
 
+    /// The settings that are the same for all sites.
     pub(super) fn config(&self) -> &Config {
-        &self.loaded.config
+        &self.loaded.first().config
     }
+
+    /// Whether a store of this one is none of the generation's before.
+    pub(super) fn has_new_store(&self, before: &Self) -> bool {
+        let store = |site: &Site| Arc::clone(&site.parts.opened.store);
+        let before: Vec<_> = before.sites.iter().map(|(_, site)| store(site)).collect();
+        let is_new = |site| !before.iter().any(|before| Arc::ptr_eq(before, &store(site)));
+        self.sites.iter().any(|(_, site)| is_new(site))
+    }
+
+    /// The clients of its stores, and their sites.
+    pub(super) fn clients(&self) -> impl Iterator<Item = (Option<&SiteName>, Client)> {
+        self.sites.iter().filter_map(|(named, site)| {
+            let client = site.parts.opened.client.clone()?;
+            Some((named.map(|named| &named.name), client))
+        })
+    }
+
+    /// With the caches of what guarded the sites `before`.
+    fn assemble(
+        number: u64,
+        given: Given,
+        loaded: Sites<Loaded>,
+        tls: Option<Tls>,
+        parts: Vec<Parts>,
+        before: Option<&Sites<Site>>,
+        around: &Around,
+    ) -> Result<(Self, Served), StartError> {
+        let mut parts = parts.into_iter();
+        let parts = loaded.clone().try_map(|_, _| parts.next().ok_or(StartError::NoAudience))?;
+        apart(&parts, before)?;
+        let sites = parts.try_map(|named, parts| {
+            let name = named.map(|named| &named.name);
+            let auth = parts.auth(before.and_then(|before| before.named(name)))?;
+            Ok::<_, StartError>(Site { parts, auth })
+        })?;
+        let shown = sites.map(|_, Site { parts, auth }| (parts.clone(), auth.clone()));
+        let shown = shown.try_map(|_, (parts, auth)| parts.shown(auth))?;
+        let auths = sites.map(|_, site| site.auth.clone());
+        let clock = Arc::new(SystemClock);
+        let router =
+            public::router(shown, &around.counted, clock).map_err(StartError::Assertion)?;
+        let config = &loaded.first().config;
+        let served = Served {
+            public: Serving::new(router, tls.clone(), config.limits.clone()),
+            private: config.private.as_ref().map(|PrivateListener { admin_secret, .. }| {
+                let (measures, stop) = (around.measures.clone(), around.stop.clone());
+                let audit = Audit::new(&config.log);
+                let secret = admin_secret.as_ref();
+                let router = private::router(&auths, measures, stop, number, secret, audit);
+                let connections = PRIVATE_CONNECTIONS;
+                Serving::new(router, None, Limits { connections, ..config.limits.clone() })
+            }),
+        };
+        Ok((Self { number, given, loaded, tls, sites }, served))
+    }
+}
+
+/// Refuses sites that accept tokens of the same application, and an application that went from one site
+/// to another since `before`: what its tokens were used for is remembered there.
+fn apart(sites: &Sites<Parts>, before: Option<&Sites<Site>>) -> Result<(), StartError> {
+    let named = sites.iter().filter_map(|(named, parts)| Some((named?, &parts.audiences)));
+    let named: Vec<_> = named.map(|(named, audiences)| (named.name.clone(), audiences)).collect();
+    let before = before.into_iter().flat_map(Sites::iter);
+    let before = before.filter_map(|(named, site)| Some((named?, &site.parts.audiences)));
+    let before: Vec<_> = before.map(|(named, audiences)| (named.name.clone(), audiences)).collect();
+    for (place, (name, audiences)) in named.iter().enumerate() {
+        for audience in audiences.iter() {
+            let accepts = |(other, audiences): &&(SiteName, &Audiences)| {
+                other != name && audiences.accept(audience)
+            };
+            let audience = audience.to_owned();
+            if let Some((other, _)) = named.iter().take(place).find(accepts) {
+                let sites = [other.clone(), name.clone()];
+                return Err(StartError::SharedAudience { audience, sites });
+            }
+            if let Some((from, _)) = before.iter().find(accepts) {
+                let (from, to) = (from.clone(), name.clone());
+                return Err(StartError::MovedAudience { audience, from, to });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The client for Magic's Admin API, if there is one.
@@ -159,57 +241,69 @@ async fn client_id(magic: &Magic) -> Result<Audiences, MagicError> {
     Ok(Audiences::from(magic.client_id().await?))
 }
 
-/// What a generation is assembled of.
-struct Parts {
-    number: u64,
-    given: Given,
-    loaded: Loaded,
-    tls: Option<Tls>,
-    opened: Opened,
-    magic: Option<Magic>,
-    audiences: Audiences,
-    bound_login: Option<BoundLogin>,
-}
-
 impl Parts {
-    /// With the caches of what guarded `before`.
-    fn assemble(
-        self,
-        before: Option<&DidAuth>,
-        around: &Around,
-    ) -> Result<(Generation, Served), StartError> {
-        let Self { number, given, loaded, tls, opened, magic, audiences, bound_login } = self;
-        let loaded = Arc::new(loaded);
-        let config = &loaded.config;
-        let sign_in: Option<MagicSignIn> = people::sign_in(config, magic.as_ref());
-        let store = Arc::clone(&opened.store);
-        let auth =
-            did_auth::did_auth(config, audiences.clone(), sign_in, bound_login.as_ref(), store)
-                .map_err(StartError::Auth)?;
-        let auth = match before {
-            Some(before) => auth.with_caches_of(before),
-            None => auth,
+    /// Those of a site that nobody served before. With patience, Magic may be away for long, where it has
+    /// to name the audience.
+    async fn first(config: &Arc<Config>, patient: bool) -> Result<Self, StartError> {
+        let opened = did_auth::open(config).map_err(StartError::Open)?;
+        let magic = client(config)?;
+        let audiences = match (&config.audiences, &magic) {
+            (Some(audiences), _) => audiences.clone(),
+            (None, Some(magic)) if patient => {
+                people::audience(magic).await.map_err(StartError::ClientId)?
+            }
+            (None, Some(magic)) => client_id(magic).await.map_err(StartError::ClientId)?,
+            (None, None) => return Err(StartError::NoAudience),
         };
+        let bound_login = config.sessions.bound_login.clone();
+        Ok(Self { config: Arc::clone(config), opened, magic, audiences, bound_login })
+    }
+
+    /// Those that come after these, for settings that changed so.
+    async fn next(&self, config: &Arc<Config>, changes: &Changes) -> Result<Self, StartError> {
+        let opened = did_auth::open_again(config, &self.opened, changes);
+        let opened = opened.map_err(StartError::Open)?;
+        if !Arc::ptr_eq(&opened.store, &self.opened.store) {
+            opened.answers().await.map_err(StartError::Store)?;
+        }
+        let same_magic = !changes.touch(&MAGIC);
+        let magic = if same_magic { self.magic.clone() } else { client(config)? };
+        let audiences = match (&config.audiences, &magic) {
+            (Some(audiences), _) => audiences.clone(),
+            (None, Some(_)) if same_magic && self.config.audiences.is_none() => {
+                self.audiences.clone()
+            }
+            (None, Some(magic)) => client_id(magic).await.map_err(StartError::ClientId)?,
+            (None, None) => return Err(StartError::NoAudience),
+        };
+        // Without a key of its own it has made one, which challenges on their way need.
+        let bound_login =
+            match changes.touch(&["sessions.bound_login", "sessions.bound_login_key_file"]) {
+                true => config.sessions.bound_login.clone(),
+                false => self.bound_login.clone(),
+            };
+        Ok(Self { config: Arc::clone(config), opened, magic, audiences, bound_login })
+    }
+
+    /// What guards the site, with the caches of what guarded it `before`.
+    fn auth(&self, before: Option<&Site>) -> Result<DidAuth, StartError> {
+        let Self { config, opened, magic, audiences, bound_login } = self;
+        let sign_in: Option<MagicSignIn> = people::sign_in(config, magic.as_ref());
+        let (audiences, store) = (audiences.clone(), Arc::clone(&opened.store));
+        let auth = did_auth::did_auth(config, audiences, sign_in, bound_login.as_ref(), store);
+        let auth = auth.map_err(StartError::Auth)?;
+        Ok(match before {
+            Some(before) => auth.with_caches_of(&before.auth),
+            None => auth,
+        })
+    }
+
+    /// What the public listener serves of it.
+    fn shown(self, auth: DidAuth) -> Result<public::Site, StartError> {
+        let Self { config, magic, .. } = self;
         let prefix = &config.public.prefix;
         let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth, prefix)).transpose();
         let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
-        let clock = Arc::new(SystemClock);
-        let router =
-            public::router(&loaded.config, &auth, page, magic.clone(), &around.counted, clock)
-                .map_err(StartError::Assertion)?;
-        let served = Served {
-            public: Serving::new(router, tls.clone(), config.limits.clone()),
-            private: config.private.as_ref().map(|PrivateListener { admin_secret, .. }| {
-                let (measures, stop) = (around.measures.clone(), around.stop.clone());
-                let audit = Audit::new(&config.log);
-                let secret = admin_secret.as_ref();
-                let router = private::router(&auth, measures, stop, number, secret, audit);
-                let connections = PRIVATE_CONNECTIONS;
-                Serving::new(router, None, Limits { connections, ..config.limits.clone() })
-            }),
-        };
-        let generation =
-            Generation { number, given, loaded, tls, opened, magic, audiences, bound_login, auth };
-        Ok((generation, served))
+        Ok(public::Site { config, auth, page, magic })
     }
 }

@@ -24,6 +24,7 @@ use super::config::{Config, Given, Invalid, Listen, Loaded, PrivateListener};
 use super::log::{Level, Lines};
 use super::measures::Measures;
 use super::server::{Bound, Current, Server, Stopper, Tls};
+use super::sites::Sites;
 use super::{log, systemd};
 use crate::output::say;
 
@@ -43,8 +44,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// the settings again.
 ///
 /// Returns whether it could start; if not, standard error says why.
-pub(crate) async fn run(given: Given, loaded: Loaded, again: Reader) -> bool {
-    let Ok((lines, level)) = log::install(&loaded.config.log) else {
+pub(crate) async fn run(given: Given, loaded: Sites<Loaded>, again: Reader) -> bool {
+    let Ok((lines, level)) = log::install(&loaded.first().config.log) else {
         say(StartError::Logging);
         return false;
     };
@@ -61,7 +62,7 @@ pub(crate) type Reader = Arc<dyn Fn() -> Result<Given, Invalid> + Send + Sync>;
 
 async fn start(
     given: Given,
-    loaded: Loaded,
+    loaded: Sites<Loaded>,
     again: Reader,
     lines: &Lines,
     level: Level,
@@ -72,7 +73,7 @@ async fn start(
 
     let stoppers = Stoppers { public: Stopper::new(), private: Stopper::new() };
     let around = Around { measures, stop: stoppers.public.stop(), counted: Arc::default() };
-    let tls = tls_of(&loaded.config)?;
+    let tls = tls_of(&loaded.first().config)?;
     let first = tokio::select! {
         first = Generation::first(given, loaded, tls, &around) => first?,
         // Magic may be away for long; whoever stops it then is not kept waiting.
@@ -107,12 +108,14 @@ async fn start(
 
 /// Loads the files that the settings name as `run` does, so that `check-config`
 /// reports errors that would otherwise appear at start-up.
-pub(crate) fn check(config: &Config) -> Result<(), StartError> {
-    tls_of(config)?;
-    let signer =
-        config.assertion.as_ref().map(|assertion| Signer::new(assertion, SystemClock.now()));
-    signer.transpose().map_err(StartError::Assertion)?;
-    Ok(())
+pub(crate) fn check(sites: &Sites<Loaded>) -> Result<(), StartError> {
+    tls_of(&sites.first().config)?;
+    let now = SystemClock.now();
+    sites.iter().try_for_each(|(_, Loaded { config, .. })| {
+        let signer = config.assertion.as_ref().map(|assertion| Signer::new(assertion, now));
+        signer.transpose().map_err(StartError::Assertion)?;
+        Ok(())
+    })
 }
 
 fn tls_of(config: &Config) -> Result<Option<Tls>, StartError> {

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, warn};
 
 use super::generation::{Around, Generation, Later, Served};
 use super::{Reader, store, warnings};
 use crate::serve::config::{Change, Config};
 use crate::serve::log::Level;
 use crate::serve::server::Current;
+use crate::serve::sites::SiteName;
 use crate::serve::systemd;
 
 /// For files to be read, and for Magic and Redis to answer where they are new. Files are small; where
@@ -133,7 +134,7 @@ impl Reload {
     }
 
     fn serve(&mut self, (generation, served): (Generation, Served)) {
-        let new_store = !Arc::ptr_eq(&generation.opened.store, &self.generation.opened.store);
+        let new_store = generation.has_new_store(&self.generation);
         self.level.set(generation.config().log.level);
         self.generation = Arc::new(generation);
         self.listeners.public.replace(served.public);
@@ -150,8 +151,8 @@ impl Reload {
         warnings::of_settings(self.generation.config());
         if new_store {
             self.looking.abort_all();
-            if let Some(client) = self.generation.opened.client.clone() {
-                self.looking.spawn(store::prepare(client));
+            for (site, client) in self.generation.clients() {
+                self.looking.spawn(store::prepare(client).instrument(SiteName::span(site)));
             }
         }
     }
@@ -176,7 +177,7 @@ async fn prepare(
     if later.changes.is_empty() {
         return Ok(Outcome::Unchanged { needs_restart });
     }
-    let changed = later.changes.iter().take(MAX_NAMED).map(|Change { what, .. }| what.clone());
+    let changed = later.changes.iter().take(MAX_NAMED).map(Change::name);
     let changed = changed.collect();
     let next = generation.next(later, &around).await.map_err(|error| error.to_string())?;
     Ok(Outcome::Next { next: Box::new(next), changed, needs_restart })

@@ -26,6 +26,7 @@ use super::config::{
 use super::peer::{Peer, TrustedProxies};
 use super::policy::{Access, Admit, PathPattern, Policy, Requests, Rule};
 use super::public;
+use super::sites::Sites;
 
 pub(crate) const AUDIENCE: &str = "did:magic:gateway-test";
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -70,6 +71,7 @@ pub(crate) fn config() -> Config {
         },
     ];
     Config {
+        site: None,
         audiences: Some(AUDIENCE.into()),
         magic: None,
         public: PublicListener {
@@ -131,14 +133,8 @@ impl Gateway {
             .sign_in
             .as_ref()
             .map(|sign_in| sign_in.page(&auth, &config.public.prefix).expect("a page"));
-        let router = public::router(
-            &Arc::new(config),
-            &auth,
-            page,
-            magic,
-            &Arc::default(),
-            Arc::new(clock.clone()),
-        );
+        let site = public::Site { config: Arc::new(config), auth, page, magic };
+        let router = public::router(Sites::one(site), &Arc::default(), Arc::new(clock.clone()));
         Self { router: router.expect("valid settings"), clock }
     }
 

@@ -14,6 +14,9 @@ pub(super) const MIGRATE: &str = "store.migrate";
 /// Whether a pooler in transaction mode is between.
 pub(super) const POOLING: &str = "store.transaction_pooling";
 
+/// Of several sites, each has so many: with the most sites there may be, 256 of all.
+const CONNECTIONS_PER_SITE: usize = 4;
+
 /// Keys of Redis that mean nothing to either database.
 pub(super) const OF_REDIS: [&str; 7] = [
     "store.cluster_urls",
@@ -40,6 +43,9 @@ pub(super) fn postgres(
         .with_timeout(given.timeout)
         .with_ping_interval(given.ping_interval)
         .with_local_copies(given.local_copies);
+    if given.shared {
+        builder = builder.with_max_connections(CONNECTIONS_PER_SITE);
+    }
     if pooling {
         builder = builder.with_transaction_pooling();
     }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
+use crate::serve::sites::SiteName;
 
 /// Bounds for every duration of the Redis client.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -51,6 +52,8 @@ pub(super) struct Given {
     urls: Option<(Zeroizing<Vec<String>>, bool)>,
     sentinels: Option<Zeroizing<Vec<String>>>,
     pub(super) prefix: String,
+    /// Whether other sites are connected to the same server.
+    pub(super) shared: bool,
     pub(super) timeout: Duration,
     pub(super) ping_interval: Duration,
     pub(super) local_copies: u64,
@@ -67,7 +70,14 @@ impl Given {
 }
 
 /// Reads what there is to say about a server. A database waits for disks, and may take longer.
-pub(super) fn given(settings: &mut Settings<'_>, is_database: bool) -> Result<Given, Invalid> {
+///
+/// The names of everything that a site keeps there begin with `store.prefix` and its own name: no site
+/// finds what another one keeps.
+pub(super) fn given(
+    settings: &mut Settings<'_>,
+    is_database: bool,
+    site: Option<&SiteName>,
+) -> Result<Given, Invalid> {
     let mut given = PLACES.iter().filter(|key| settings.is_given(key));
     let place = given.next().copied();
     if let (Some(place), Some(other)) = (place, given.next()) {
@@ -80,6 +90,12 @@ pub(super) fn given(settings: &mut Settings<'_>, is_database: bool) -> Result<Gi
     let sentinels = sentinels(settings, place)?;
     let prefix = settings
         .parsed_or("store.prefix", DEFAULT_PREFIX, |prefix| Ok::<_, String>(prefix.to_owned()))?;
+    let prefix = match site {
+        // A database's names have no hyphens, and names of sites no underscores.
+        Some(site) if is_database => format!("{prefix}_{}", site.as_str().replace('-', "_")),
+        Some(site) => format!("{prefix}:{site}"),
+        None => prefix,
+    };
     let default = if is_database { DEFAULT_DATABASE_TIMEOUT } else { DEFAULT_TIMEOUT };
     let timeout = settings.span_or("store.timeout", default, SHORTEST..=LONGEST)?;
     let ping =
@@ -96,6 +112,7 @@ pub(super) fn given(settings: &mut Settings<'_>, is_database: bool) -> Result<Gi
         urls,
         sentinels,
         prefix,
+        shared: site.is_some(),
         timeout,
         ping_interval: ping,
         local_copies: copies,

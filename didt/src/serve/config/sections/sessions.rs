@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::hmac;
 use tower_didt::store::DEFAULT_MAX_SESSIONS_PER_ISSUER;
 use tower_didt::{BoundLogin, Lifetimes, Replay, SessionLimit};
 use zeroize::Zeroizing;
@@ -14,6 +15,7 @@ use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
 use crate::serve::config::value::Raw;
 use crate::serve::config::{Leeways, Sessions};
+use crate::serve::sites::SiteName;
 
 const DEFAULT_LIFETIME: Duration = DAY.saturating_mul(7);
 
@@ -117,7 +119,20 @@ fn bound_login(settings: &mut Settings<'_>) -> Result<Option<BoundLogin>, Invali
     let key = key(secret.expose()).ok_or_else(|| {
         settings.invalid(KEY, "the file must contain 32 random bytes as base64 or hexadecimal digits; `didt keygen` makes them")
     })?;
-    Ok(Some(bound.with_key(*key)))
+    Ok(Some(bound.with_key(match settings.site() {
+        Some(site) => *of_site(&key, &site.name),
+        None => *key,
+    })))
+}
+
+/// The key of one of several sites that have the same file: a challenge of one is unknown to the others.
+fn of_site(key: &[u8; 32], site: &SiteName) -> Zeroizing<[u8; 32]> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let tag = hmac::sign(&key, format!("didt challenges of the site {site}").as_bytes());
+    let mut of_site = Zeroizing::new([0; 32]);
+    // An HMAC of SHA-256 has 32 bytes, too.
+    of_site.iter_mut().zip(tag.as_ref()).for_each(|(byte, of_tag)| *byte = *of_tag);
+    of_site
 }
 
 /// A key as `didt keygen` makes it, or `openssl rand -hex 32`, or `openssl rand -base64 32`.

@@ -7,6 +7,7 @@ use super::redis::{OPTIONS, PLACES, given, redis};
 use crate::serve::config::Store;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
+use crate::serve::sites::SiteName;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -17,7 +18,11 @@ enum Kind {
     Sqlite,
 }
 
-pub(in crate::serve::config) fn store(settings: &mut Settings<'_>) -> Result<Store, Invalid> {
+/// Where the sessions of a site are kept, or those of the only one.
+pub(in crate::serve::config) fn store(
+    settings: &mut Settings<'_>,
+    site: Option<&SiteName>,
+) -> Result<Store, Invalid> {
     let kind = settings.choice(
         "store.kind",
         &[
@@ -30,7 +35,7 @@ pub(in crate::serve::config) fn store(settings: &mut Settings<'_>) -> Result<Sto
     )?;
     let is_database = matches!(kind, Kind::Postgres | Kind::Sqlite);
     let keys = keys(settings)?;
-    let given = given(settings, is_database)?;
+    let given = given(settings, is_database, site)?;
     let migrate = settings.flag_or(MIGRATE, true)?;
     let pooling = settings.flag_or(POOLING, false)?;
     let needless = |settings: &Settings<'_>, keys: &[&str], why: &str| {

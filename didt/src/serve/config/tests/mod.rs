@@ -1,6 +1,7 @@
 mod magic;
 mod refused;
 mod rules;
+mod sites;
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -51,13 +52,14 @@ fn load(
     variables: &[(&str, &str)],
     flags: &[(&str, &str)],
 ) -> Result<Loaded, Invalid> {
-    Loaded::new(&Sources {
+    let sites = super::load(&Sources {
         file: file.map(|text| ("gateway.toml", text)),
         variables: variables.iter().map(pair).collect(),
         flags: flags.iter().map(pair).collect(),
         files: true,
         read,
-    })
+    });
+    sites.map(|sites| sites.first().clone())
 }
 
 fn good(file: &str) -> Loaded {
@@ -355,7 +357,7 @@ fn an_unknown_variable_is_no_comment() {
         assert!(told.starts_with(&format!("{name}: no setting has this name")), "{told}");
     }
     let told = load(Some(MINIMAL), &[("DIDT__RULES", "[]")], &[]).expect_err("rules").to_string();
-    assert!(told.contains("in the file alone"), "{told}");
+    assert!(told.contains("in the file only"), "{told}");
 }
 
 proptest! {

@@ -356,7 +356,7 @@ fn settings_that_make_no_sense_are_refused() {
         ("no time to answer", &[("limits.request_timeout", "0s")], "out of bounds"),
         ("log format", &[("log.format", "xml")], "is not one of"),
         ("log level", &[("log.level", "trace")], "is not one of"),
-        ("rules", &[("rules", "[]")], "in the file alone"),
+        ("rules", &[("rules", "[]")], "in the file only"),
         (
             "unknown key",
             &[("sessions.lifetme", "1d")],

@@ -133,4 +133,6 @@ fn as_name(path: &[u8]) -> String {
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod sites_tests;
+#[cfg(test)]
 mod tests;

@@ -6,14 +6,14 @@ use super::super::{Undecided, Way, overlap};
 use super::models::{GATEWAYS, SERVICES};
 use super::*;
 
-fn rule(name: &str, path: &str, access: Access, keeps_slashes: bool) -> Rule {
+pub(super) fn rule(name: &str, path: &str, access: Access, keeps_slashes: bool) -> Rule {
     let admit = if access.asks_for_somebody() { Admit::AnyKey } else { Admit::nobody() };
     let paths = Some(vec![PathPattern::parse(path).expect("a path")]);
     let requests = Requests { paths, ..Requests::default() };
     Rule { name: name.to_owned(), access, admit, passes_foreign: false, keeps_slashes, requests }
 }
 
-fn policy(rules: Vec<Rule>) -> Policy {
+pub(super) fn policy(rules: Vec<Rule>) -> Policy {
     Policy::new(rules, Rule::otherwise(Access::Required, Admit::AnyKey))
 }
 
@@ -224,7 +224,7 @@ fn work_and_memory_for_a_path_are_bounded() {
 }
 
 /// Policies of a few rules that differ in what they ask for.
-fn policies() -> impl Strategy<Value = Vec<(&'static str, u8, bool)>> {
+pub(super) fn policies() -> impl Strategy<Value = Vec<(&'static str, u8, bool)>> {
     let paths = vec![
         "/**", "/a/**", "/a", "/a/", "/b/**", "/*", "/*/b", "/a/*/b", "/a/b/**", "/", "/*/*",
         "/*/**", "/b/a/**", "/a/b", "/%25x",
@@ -233,7 +233,7 @@ fn policies() -> impl Strategy<Value = Vec<(&'static str, u8, bool)>> {
     proptest::collection::vec((prop::sample::select(paths), 0_u8..4, any::<bool>()), 1..5)
 }
 
-fn targets() -> impl Strategy<Value = Vec<String>> {
+pub(super) fn targets() -> impl Strategy<Value = Vec<String>> {
     let pieces = vec![
         "/",
         "/",
@@ -271,7 +271,7 @@ fn targets() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec(uri, 24)
 }
 
-const LEVELS: [Access; 4] = [
+pub(super) const LEVELS: [Access; 4] = [
     Access::Public,
     Access::Required,
     Access::Fresh(std::time::Duration::from_secs(600)),
@@ -283,7 +283,16 @@ fn nobody_reads_it_into_a_stricter_rule(
     policy: &Policy,
     uri: &str,
 ) -> Result<Option<Way>, TestCaseError> {
-    let Ok(target) = Target::read(b"GET", b"https", b"app.example.com", uri.as_bytes()) else {
+    nobody_reads_it_so_at(policy, "app.example.com", uri)
+}
+
+/// The same for a request with this `Host`.
+pub(super) fn nobody_reads_it_so_at(
+    policy: &Policy,
+    host: &str,
+    uri: &str,
+) -> Result<Option<Way>, TestCaseError> {
+    let Ok(target) = Target::read(b"GET", b"https", host.as_bytes(), uri.as_bytes()) else {
         return Ok(None);
     };
     let Ok(decided) = policy.decide(&target, None) else { return Ok(None) };
