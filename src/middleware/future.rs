@@ -16,9 +16,8 @@ use super::cookie_change::CookieChange;
 use super::decision::{Decision, WaitingDecision};
 use super::gate::{Anonymous, Gate};
 use super::instead::{Instead, Scheme};
-use super::{
-    Answer, AuthBody, RejectedIssuer, Rejection, Session, forbid_storing, observe, responder,
-};
+use super::observe::{self, Outcome};
+use super::{Answer, AuthBody, RejectedIssuer, Rejection, Session, forbid_storing, responder};
 
 pin_project! {
     /// The future of a [`DidService`](super::DidService).
@@ -52,6 +51,7 @@ pin_project! {
             // Kept only for a handler that wants to see it, should the inner service fail.
             head: Option<Box<Parts>>,
             instead: Option<Instead>,
+            outcome: Outcome,
         },
         // The request does not pass.
         Rejected { answer: Option<Answer> },
@@ -98,7 +98,7 @@ where
         instead: Option<Instead>,
     ) -> Self {
         let Decision { verdict, rejected, cookie, clear_challenge, clear_strays } = decision;
-        observe::decided(&verdict, cookie.name());
+        let outcome = observe::decided(&verdict, cookie.name());
         match verdict {
             Ok(session) => {
                 let (mut parts, body) = request.into_parts();
@@ -116,6 +116,7 @@ where
                     clear_strays,
                     head,
                     instead,
+                    outcome,
                 }
             }
             Err(rejection) => {
@@ -162,14 +163,20 @@ where
                     clear_strays,
                     head,
                     instead,
+                    outcome,
                 } => {
                     let response = ready!(inner.poll(cx))?.map(AuthBody::inner);
                     let (head, instead) = (head.as_deref(), instead.as_ref());
+                    let session = session.as_ref();
                     let mut response =
-                        write_for_handler(this.gate, session.as_ref(), instead, head, response);
+                        write_for_handler(this.gate, session, instead, head, response);
+                    // Whoever wrote it: an answer that carries a rejection is a refusal.
+                    if let Some(rejection) = response.extensions().get::<Rejection>() {
+                        outcome.refused(rejection);
+                    }
+                    outcome.count();
                     let cookie = std::mem::replace(cookie, CookieChange::Keep);
-                    let by_handler =
-                        session.as_ref().and_then(|session| session.happened().answered());
+                    let by_handler = session.and_then(|session| session.happened().answered());
                     let cookie = by_handler.unwrap_or(cookie);
                     write_cookie(response.headers_mut(), this.gate, cookie);
                     if *clear_strays {
@@ -262,6 +269,7 @@ fn write_for_handler<B>(
     let Some(rejection) = responder::taken_from_handler(&mut response) else {
         return response;
     };
+    observe::refused_further_in(&rejection, session);
     let answer = match head {
         Some(head) => respond(gate, instead, rejection, head),
         None => gate.responder.respond_without_head(rejection),

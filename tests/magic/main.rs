@@ -3,6 +3,7 @@
 //! ```text
 //! calls     what is sent, what the answers mean, retries and limits
 //! cache     how few calls there are, what is said while Magic fails
+//! guards    who may, by the profile
 //! sessions  sign-ins that look people up, what handlers get
 //! stores    profiles in every store
 //! measures  what operators count
@@ -19,6 +20,7 @@
 
 mod cache;
 mod calls;
+mod guards;
 mod measures;
 mod network;
 mod sdks;

@@ -39,16 +39,18 @@ pub(super) fn waiting<F: Future>(decision: F) -> impl Future<Output = F::Output>
 }
 
 /// A request was decided upon. `cookie` says what became of the session cookie.
-pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &'static str) {
+///
+/// It is counted once its answer is known: a guard or a handler may still refuse it.
+pub(super) fn decided(
+    verdict: &Result<Option<Session>, Rejection>,
+    cookie: &'static str,
+) -> Outcome {
     let outcome = match verdict {
         Ok(Some(session)) if session.handle().is_some() => "session",
         Ok(Some(_)) => "token",
         Ok(None) => "anonymous",
         Err(rejection) => rejection.name(),
     };
-
-    #[cfg(feature = "metrics")]
-    metrics::counter!("didt_requests_total", "outcome" => outcome).increment(1);
 
     #[cfg(feature = "tracing")]
     match verdict {
@@ -64,7 +66,45 @@ pub(super) fn decided(verdict: &Result<Option<Session>, Rejection>, cookie: &'st
             tracing::info!(outcome, reason = %rejection, cookie, "rejected");
         }
     }
-    let _ = (outcome, cookie);
+    let _ = cookie;
+    Outcome(Some(outcome))
+}
+
+/// A guard or a handler further in refused a request that had passed.
+pub(super) fn refused_further_in(rejection: &Rejection, session: Option<&Session>) {
+    #[cfg(feature = "tracing")]
+    {
+        let issuer = session.map(|session| tracing::field::display(session.issuer()));
+        tracing::info!(outcome = rejection.name(), reason = %rejection, issuer, "refused");
+    }
+    let _ = (rejection, session);
+}
+
+/// How a request ends. Counted once, also where nobody waits for the answer.
+pub(super) struct Outcome(Option<&'static str>);
+
+impl Outcome {
+    /// The request was refused after all.
+    pub(super) fn refused(&mut self, rejection: &Rejection) {
+        if let Some(outcome) = &mut self.0 {
+            *outcome = rejection.name();
+        }
+    }
+
+    /// The answer is known.
+    pub(super) fn count(&mut self) {
+        if let Some(outcome) = self.0.take() {
+            #[cfg(feature = "metrics")]
+            metrics::counter!("didt_requests_total", "outcome" => outcome).increment(1);
+            let _ = outcome;
+        }
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        self.count();
+    }
 }
 
 /// A token was looked at.
