@@ -210,15 +210,23 @@ pub struct Require<R> {
     requirement: PhantomData<fn() -> R>,
 }
 
+impl<R: Requirement> Require<R> {
+    /// The session, if the guard permits it: for tests that call a handler as a function.
+    ///
+    /// # Errors
+    ///
+    /// Why the extractor would have refused it.
+    pub fn of(session: Session) -> Result<Self, Rejection> {
+        R::guard().check(&session)?;
+        Ok(Self { session, requirement: PhantomData })
+    }
+}
+
 impl<S: Sync, R: Requirement> FromRequestParts<S> for Require<R> {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let session = require(parts)?;
-        match R::guard().check(&session) {
-            Ok(()) => Ok(Self { session, requirement: PhantomData }),
-            Err(rejection) => Err(SessionRejection::of(rejection)),
-        }
+        Self::of(require(parts)?).map_err(SessionRejection::of)
     }
 }
 

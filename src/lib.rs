@@ -98,7 +98,8 @@
 //! # Watching it
 //!
 //! With `tracing`, each request is one line. `tracing_subscriber::fmt()` with the most verbose
-//! level `DEBUG` writes, here without time and module:
+//! level `DEBUG` writes, here without time and module, and a second line, `INFO refused`, where a
+//! guard or a handler answers with a [`Rejection`]:
 //!
 //! ```text
 //! DEBUG rejected outcome="missing_credentials" reason=no credentials were sent cookie="kept"
@@ -112,7 +113,7 @@
 //!
 //! | Name | Kind | Labels |
 //! |---|---|---|
-//! | `didt_requests_total` | counter | `outcome`: `session`, `token`, `anonymous`, or why not: [`Rejection::name`] |
+//! | `didt_requests_total` | counter | `outcome`: `session`, `token`, `anonymous`, or why not: [`Rejection::name`], of the layer or of a guard or handler behind it; counted once the answer is known |
 //! | `didt_verify_seconds` | histogram | `cache`: `hit`, `miss`; `outcome`: `accepted` or [`TokenError::name`] |
 //! | `didt_store_seconds` | histogram | `operation`; `outcome`: `minted`, `already_used`, `found`, …, `unreadable` (a record was lost), `error` |
 //! | `didt_postgres_local_copies` | gauge | 1, or 0 while PostgreSQL does not report changes |
@@ -169,7 +170,7 @@ pub use self::extract::Data;
 #[cfg(feature = "layer")]
 pub use self::middleware::{
     BoundLogin, Challenge, ConfigError, DidAuth, DidLayer, Guard, Login, Origin, Refusal,
-    Rejection, Replay, Role, SameSite, Session, SessionCookie, TrustedOrigin,
+    Rejection, Remember, RememberMe, Replay, Role, SameSite, Session, SessionCookie, TrustedOrigin,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -182,8 +183,8 @@ pub use self::session::RedisStore;
 pub use self::session::SqliteStore;
 #[cfg(feature = "session")]
 pub use self::session::{
-    Lifetimes, MemoryStore, NoSessions, OnceOnly, SessionHandle, SessionLimit, SessionRecord,
-    StoreError,
+    AnyStore, Lifetimes, MemoryStore, NoSessions, OnceOnly, SessionHandle, SessionLimit,
+    SessionRecord, StoreError,
 };
 #[cfg(feature = "sealed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sealed")))]
@@ -211,8 +212,8 @@ pub mod store {
         BoxError, DEFAULT_MAX_SESSIONS_PER_ISSUER, DataUpdate, ISSUERS_PER_PAGE, IssuerCursor,
         IssuerPage, MAX_ENDED_PER_MINT, MAX_SESSION_DATA_BYTES, MAX_SESSIONS_PER_PAGE, Minted,
         NewSession, PageCursor, PageRequest, ParseCursorError, ParseHandleError, SessionData,
-        SessionExpired, SessionPage, SessionStore, StoreFuture, Ticket, TokenMark, TokenState,
-        Touched,
+        SessionExpired, SessionPage, SessionStore, StoreFuture, StoreUrlError, Ticket, TokenMark,
+        TokenState, Touched,
     };
 }
 
@@ -262,7 +263,8 @@ pub mod layer {
     pub use crate::middleware::{
         AcceptedToken, Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService,
         GuardFuture, GuardLayer, GuardService, GuardedLayer, ParseOriginError, Rejected,
-        RejectedIssuer, ResponseFuture, UnreadableData, forbid_storing, is_navigation,
+        RejectedIssuer, ResponseFuture, SessionCount, Sessions, UnreadableData, forbid_storing,
+        is_navigation,
     };
 }
 

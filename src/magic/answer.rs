@@ -16,7 +16,11 @@ use time::format_description::well_known::Rfc2822;
 
 use super::email::Email;
 use super::error::{MagicError, NotUnderstood, Unavailable};
+#[cfg(feature = "testing")]
+use super::user::MagicUser;
 use super::user::{Person, UserWallet};
+#[cfg(feature = "testing")]
+use crate::did::Timestamp;
 use crate::did::{Audiences, Issuer};
 
 /// The longest wait that is believed of a `Retry-After`.
@@ -86,6 +90,17 @@ pub(super) fn user(answer: &Response<Bytes>, issuer: Issuer) -> Result<Person, M
         username: name(&user.username),
         wallets: wallets(&user.wallets),
     })
+}
+
+/// Reads the object that the API has for a user. For tests.
+#[cfg(feature = "testing")]
+pub(crate) fn user_of_object(
+    issuer: Issuer,
+    asked_at: Timestamp,
+    object: &Value,
+) -> Result<MagicUser, MagicError> {
+    let answer = Response::new(Bytes::from(object.to_string()));
+    Ok(MagicUser::new(issuer, asked_at, user(&answer, issuer)?))
 }
 
 /// Reads the answer to the question which application the secret key belongs to.

@@ -34,6 +34,8 @@ mod sign_outs;
 mod transport;
 mod user;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::answer::user_of_object;
 pub use self::api::AdminApi;
 pub use self::config_error::MagicConfigError;
 pub use self::email::{Email, ParseEmailError};

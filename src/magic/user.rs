@@ -72,6 +72,12 @@ impl MagicUser {
         self.shared.not_gone_in.store(state, Ordering::Relaxed);
     }
 
+    /// The same profile, asked for at this time. For tests.
+    #[cfg(all(feature = "testing", feature = "layer"))]
+    pub(crate) fn as_of(&self, asked_at: Timestamp) -> Self {
+        Self { asked_at, ..self.clone() }
+    }
+
     /// Whose profile it is: the identity.
     #[must_use]
     pub const fn issuer(&self) -> Issuer {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+#[cfg(feature = "testing")]
+use super::Session;
 use super::bound_login::BoundLogin;
 use super::challenge::Challenge;
 use super::cross_origin::TrustedOrigins;
@@ -19,12 +21,14 @@ use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
 use super::token_hook::{self, TokenHook};
 use super::{
-    AcceptedToken, Answer, ConfigError, DidLayer, Login, Refusal, Rejected, Replay, SessionCookie,
-    observe,
+    AcceptedToken, Answer, ConfigError, DidLayer, Login, Refusal, Rejected, RememberMe, Replay,
+    SessionCookie, Sessions, observe,
 };
 #[cfg(feature = "testing")]
 use crate::did::Timestamp;
 use crate::did::{Clock, Issuer, SystemClock, Verifier};
+#[cfg(feature = "testing")]
+use crate::session::SessionData;
 use crate::session::{
     IssuerCursor, IssuerPage, Lifetimes, MemoryStore, PageRequest, SessionHandle, SessionLimit,
     SessionPage, SessionStore, StoreError,
@@ -91,6 +95,7 @@ impl DidAuth {
             store: observe::store(Arc::new(MemoryStore::new())),
             clock: Arc::new(SystemClock),
             lifetimes: Lifetimes::default(),
+            remember_me: None,
             session_limit: SessionLimit::default(),
             replay: Replay::default(),
             foreign_bearers: false,
@@ -149,6 +154,25 @@ impl DidAuth {
     #[must_use]
     pub fn with_lifetimes(self, lifetimes: Lifetimes) -> Self {
         self.change(|gate| gate.lifetimes = lifetimes)
+    }
+
+    /// Has it chosen at sign-in whether a session outlives the browser's. Defaults to no choice:
+    /// every session lives as [`with_lifetimes`](Self::with_lifetimes) says, and so does its cookie.
+    ///
+    /// Settings that change apply to sessions that there are: where remembered sessions are to live
+    /// for less time, those that are older end. **A shorter
+    /// [`with_lifetimes`](Self::with_lifetimes) ends no remembered session**: it lives on for as long
+    /// as is said here. Without `with_remember_me`, remembered sessions have the lifetimes of all
+    /// others.
+    #[must_use]
+    pub fn with_remember_me(self, remember_me: RememberMe) -> Self {
+        self.change(|gate| gate.remember_me = Some(remember_me))
+    }
+
+    /// Takes a [`with_remember_me`](Self::with_remember_me) back.
+    #[must_use]
+    pub fn without_remember_me(self) -> Self {
+        self.change(|gate| gate.remember_me = None)
     }
 
     /// How many sessions an issuer may have at a time; a new one ends the oldest.
@@ -585,9 +609,14 @@ impl DidAuth {
         self.0.bound_login.challenge(&self.0.cookie, self.0.clock.now())
     }
 
-    /// Lists a page of an issuer's living sessions, oldest first. For administration.
-    ///
-    /// Follow [`SessionPage::next`] for the others.
+    /// Everybody's sessions, for administration: lists, counts and ends them.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(Arc::clone(&self.0))
+    }
+
+    /// Lists a page of an issuer's living sessions, oldest first. Short for
+    /// [`sessions().of`](Sessions::of).
     ///
     /// # Errors
     ///
@@ -597,7 +626,7 @@ impl DidAuth {
         issuer: Issuer,
         page: PageRequest,
     ) -> Result<SessionPage, StoreError> {
-        self.0.sessions_of(issuer, page).await
+        self.sessions().of(issuer, page).await
     }
 
     /// What Magic said about the person when a session began, or when it was last renewed in its store; `None` if
@@ -612,35 +641,34 @@ impl DidAuth {
         record.data.profile(read)
     }
 
-    /// Lists a page of the issuers that have sessions. For administration.
-    ///
-    /// Follow [`IssuerPage::next`] for the others; [`sessions_of`](Self::sessions_of) lists their sessions.
+    /// Lists a page of the issuers that have sessions. Short for
+    /// [`sessions().issuers`](Sessions::issuers).
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store cannot answer: [`Unsupported`](StoreError::Unsupported) where sessions live in
-    /// their cookies.
+    /// [`StoreError`] if the store cannot answer.
     pub async fn issuers(&self, after: Option<IssuerCursor>) -> Result<IssuerPage, StoreError> {
-        self.0.store.issuers(after).await
+        self.sessions().issuers(after).await
     }
 
-    /// Ends one session: `true` if the issuer had one of this handle. For administration.
+    /// Ends one session: `true` if the issuer had one of this handle. Short for
+    /// [`sessions().end`](Sessions::end).
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store did not answer.
     pub async fn revoke(&self, issuer: Issuer, handle: SessionHandle) -> Result<bool, StoreError> {
-        self.0.store.revoke(issuer, handle, self.0.clock.now()).await
+        self.sessions().end(issuer, handle).await
     }
 
-    /// Ends all sessions of an issuer, and its tokens: those issued until now, and those
-    /// presented before. For administration.
+    /// Ends all sessions of an issuer, and its tokens. Short for
+    /// [`sessions().end_all`](Sessions::end_all).
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store did not answer, or [remembers](SessionStore::remembers) nothing.
     pub async fn sign_out_everywhere(&self, issuer: Issuer) -> Result<(), StoreError> {
-        self.0.store.revoke_all(issuer, self.0.clock.now()).await
+        self.sessions().end_all(issuer).await
     }
 
     /// Makes sure that the store answers. For readiness probes: it costs a store of
@@ -651,6 +679,21 @@ impl DidAuth {
     /// [`StoreError`] if the store does not answer within its own time limit.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.0.store.ready().await
+    }
+
+    /// A session that a token just began, without the token: for tests of handlers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store makes none, or not at once.
+    #[cfg(feature = "testing")]
+    pub(crate) fn made_session(
+        &self,
+        token: crate::session::TokenMark,
+        data: SessionData,
+        remember: bool,
+    ) -> Result<Session, StoreError> {
+        self.0.made_session(token, data, remember)
     }
 
     /// What a token must have to be accepted now: an audience and a time.
@@ -676,6 +719,12 @@ impl DidAuth {
     #[cfg(feature = "sign-in-page")]
     pub(crate) fn cookie_domain(&self) -> Option<&str> {
         self.0.cookie.domain()
+    }
+
+    /// Whether the page has a box for it.
+    #[cfg(feature = "sign-in-page")]
+    pub(crate) fn offers_to_remember(&self) -> bool {
+        self.0.remember_me.is_some_and(|remember_me| remember_me.is_chosen_by_people())
     }
 
     #[cfg(feature = "sign-in-page")]

@@ -156,6 +156,11 @@ impl SessionCookie {
         self.header(ticket.expose_secret(), max_age)
     }
 
+    /// The same until the browser is closed, or the session ends on the server.
+    pub(super) fn set_until_closed(&self, ticket: &Ticket) -> Option<HeaderValue> {
+        self.write(ticket.expose_secret(), None)
+    }
+
     /// The `Set-Cookie` that takes it away again.
     pub(super) fn clear(&self) -> Option<HeaderValue> {
         self.header("", Duration::ZERO)
@@ -176,7 +181,11 @@ impl SessionCookie {
 
     /// `None` only for a ticket that no header can carry.
     pub(super) fn header(&self, value: &str, max_age: Duration) -> Option<HeaderValue> {
-        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        self.write(value, Some(max_age))
+    }
+
+    /// Without a `Max-Age`, a cookie goes when the browser is closed (RFC 6265 section 5.3).
+    fn write(&self, value: &str, max_age: Option<Duration>) -> Option<HeaderValue> {
         let mut cookie = Cookie::build((self.name.as_str(), value))
             .path("/")
             .secure(self.secure)
@@ -185,8 +194,11 @@ impl SessionCookie {
                 SameSite::Lax => cookie::SameSite::Lax,
                 SameSite::Strict => cookie::SameSite::Strict,
                 SameSite::None => cookie::SameSite::None,
-            })
-            .max_age(time::Duration::seconds(seconds));
+            });
+        if let Some(max_age) = max_age {
+            let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+            cookie = cookie.max_age(time::Duration::seconds(seconds));
+        }
         if let Some(domain) = &self.domain {
             cookie = cookie.domain(domain);
         }
@@ -266,6 +278,16 @@ mod tests {
             |age| ["HttpOnly", age, "Path=/", "SameSite=Lax", "Secure"].map(String::from);
         assert_eq!(attributes(&set), expected("Max-Age=604800"));
         assert_eq!(attributes(&clear), expected("Max-Age=0"));
+        assert!(set.is_sensitive());
+    }
+
+    #[test]
+    fn a_cookie_until_the_browser_is_closed_differs_in_max_age_alone() {
+        let cookie = SessionCookie::default();
+        let ticket = Ticket::from_secret("secret".to_owned());
+        let set = cookie.set_until_closed(&ticket).expect("a header");
+        assert!(set.to_str().expect("ASCII").starts_with("__Host-didt=secret; "));
+        assert_eq!(attributes(&set), ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]);
         assert!(set.is_sensitive());
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Refusal;
 use super::people::Person;
+use super::remember::HooksChoice;
 use crate::did::{Issuer, VerifiedClaim};
 use crate::session::SessionData;
 
@@ -39,11 +40,18 @@ pub struct Login {
     request: Parts,
     #[cfg_attr(not(feature = "magic"), allow(dead_code, reason = "read where Magic is asked"))]
     person: Person,
+    asks_to_be_remembered: bool,
+    hooks_choice: Arc<HooksChoice>,
 }
 
 impl Login {
-    pub(super) fn new(claim: VerifiedClaim, request: Parts) -> Self {
-        Self { claim, request, person: Person::default() }
+    pub(super) fn new(claim: VerifiedClaim, request: Parts, asks_to_be_remembered: bool) -> Self {
+        let (person, hooks_choice) = (Person::default(), Arc::default());
+        Self { claim, request, person, asks_to_be_remembered, hooks_choice }
+    }
+
+    pub(super) fn hooks_choice(&self) -> Arc<HooksChoice> {
+        Arc::clone(&self.hooks_choice)
     }
 
     /// Adds what is known about who signs in.
@@ -58,6 +66,32 @@ impl Login {
     #[must_use]
     pub const fn magic_user(&self) -> Option<&crate::magic::MagicUser> {
         self.person.0.as_ref()
+    }
+
+    /// Chooses whether the session that begins is remembered, whatever the request asks for. Where
+    /// the hook chooses nothing, the request does. Without effect where the `DidAuth` has no
+    /// [`RememberMe`](super::RememberMe).
+    ///
+    /// ```
+    /// use tower_didt::{Login, Refusal};
+    ///
+    /// # async fn is_administrator(_: &Login) -> bool { true }
+    /// async fn admit(login: Login) -> Result<(), Refusal> {
+    ///     if is_administrator(&login).await {
+    ///         login.remember(false);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn remember(&self, remember: bool) {
+        self.hooks_choice.set(remember);
+    }
+
+    /// Whether the request asks for a session that is remembered; `false` where the `DidAuth` has no
+    /// [`RememberMe`](super::RememberMe).
+    #[must_use]
+    pub const fn asks_to_be_remembered(&self) -> bool {
+        self.asks_to_be_remembered
     }
 
     /// Who signs in.

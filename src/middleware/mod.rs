@@ -48,11 +48,13 @@ mod refusal;
 mod rejected;
 mod rejected_issuer;
 mod rejection;
+mod remember;
 mod replay;
 mod responder;
 mod service;
 mod session;
 mod session_data;
+mod sessions;
 mod token_hook;
 
 pub use self::answer::Answer;
@@ -78,9 +80,11 @@ pub use self::refusal::Refusal;
 pub use self::rejected::Rejected;
 pub use self::rejected_issuer::RejectedIssuer;
 pub use self::rejection::Rejection;
+pub use self::remember::{Remember, RememberMe};
 pub use self::replay::Replay;
 pub use self::service::DidService;
 pub use self::session::Session;
+pub use self::sessions::{SessionCount, Sessions};
 pub use self::token_hook::AcceptedToken;
 
 #[cfg(feature = "sign-in-page")]

@@ -126,6 +126,13 @@ impl Session {
         }
     }
 
+    /// Whether the session was chosen to outlive the browser's, at sign-in. See
+    /// [`RememberMe`](super::RememberMe).
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.record().is_some_and(|record| record.is_remembered())
+    }
+
     /// The user's profile at Magic, with [`DidAuth::with_magic`](super::DidAuth::with_magic): what
     /// extractors and extensions have too. `None` where Magic has not said yet, or knows no such
     /// user.

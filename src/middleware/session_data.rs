@@ -167,7 +167,7 @@ impl Session {
             DataUpdate::Stored { renewed } => {
                 let record = SessionRecord { data, ..read.clone() };
                 let in_cookie = renewed.is_some();
-                let cookie = renewed.and_then(|ticket| gate.cookie.set(&ticket, &record, now));
+                let cookie = renewed.and_then(|ticket| gate.cookie_of(&ticket, &record, now));
                 let too_late = self.happened().changed_to(Arc::new(record), cookie);
                 if in_cookie && too_late { Err(DataError::ResponseSent) } else { Ok(()) }
             }

@@ -166,6 +166,9 @@ fn data(settings: &Settings, magic: &Loaded, oauth: Option<&Loaded>) -> String {
     if settings.links {
         add("links", "");
     }
+    if settings.auth.offers_to_remember() {
+        add("remember", "");
+    }
     data
 }
 
@@ -184,10 +187,21 @@ fn logo(settings: &Settings) -> String {
 }
 
 fn email(settings: &Settings) -> String {
+    let remember = remember(settings);
     match settings.email {
-        true => fill(include_str!("files/email.html"), &settings.texts, &[]),
-        false => String::new(),
+        true => fill(include_str!("files/email.html"), &settings.texts, &[("remember", &remember)]),
+        // With the buttons of the providers.
+        false => remember,
     }
+}
+
+/// A box that nobody has ticked yet, where people choose.
+fn remember(settings: &Settings) -> String {
+    if !settings.auth.offers_to_remember() {
+        return String::new();
+    }
+    let text = escape(settings.texts.get("remember"));
+    format!("<label class=\"remember\"><input id=\"remember\" type=\"checkbox\">{text}</label>")
 }
 
 fn providers(settings: &Settings) -> String {

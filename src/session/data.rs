@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// what its user fills in must not fill the store.
 pub const MAX_SESSION_DATA_BYTES: usize = 64 * 1024;
 
+/// Begins the text of a session that is to outlive the browser's. No JSON text begins so.
+const REMEMBERED: &str = "+";
+
 /// Begins a text whose data has been changed since sign-in. No JSON text begins so.
 const CHANGES: char = '#';
 
@@ -25,16 +28,18 @@ const PROFILE: char = '@';
 const END_OF_LINE: char = '\n';
 
 /// What is attached to a session: a value of the application's, and what Magic said of the
-/// person (with [`DidAuth::with_magic`](https://docs.rs/tower-didt)). Either may be missing.
+/// person (with [`DidAuth::with_magic`](https://docs.rs/tower-didt)). Either may be missing. Beside
+/// them, whether the session is [remembered](Self::remembered).
 ///
 /// Kept as text, so that every store returns what was put in. A store need not know what is in
 /// it: `Serialize` and `Deserialize` carry all of it, and two of them are equal if their texts are.
 #[derive(Clone, Default)]
 pub struct SessionData(Option<Arc<Attached>>);
 
-/// `[#<changes>\n][@<JSON of the profile>\n][<JSON of the application>]`.
+/// `[+][#<changes>\n][@<JSON of the profile>\n][<JSON of the application>]`.
 struct Attached {
     text: Box<str>,
+    is_remembered: bool,
     /// How often the application's value was changed.
     version: u64,
     /// Where the profile or, if there is none, the application's JSON begins.
@@ -64,10 +69,31 @@ impl SessionData {
         Ok(if json == "null" { Self::NONE } else { Self::from_text(&json) })
     }
 
+    /// The same of a session that is remembered: one that was chosen to outlive the browser's, at
+    /// sign-in ([`RememberMe`](https://docs.rs/tower-didt)). It stays so whatever is attached.
+    #[must_use]
+    pub fn remembered(&self) -> Self {
+        match self.is_remembered() {
+            true => self.clone(),
+            false => Self::from_text(&format!("{REMEMBERED}{}", self.text().unwrap_or_default())),
+        }
+    }
+
+    /// Whether the session is [remembered](Self::remembered).
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.0.as_deref().is_some_and(|attached| attached.is_remembered)
+    }
+
     /// Whether nothing is attached.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.as_deref().is_none_or(|attached| attached.text.len() == attached.body)
+    }
+
+    /// Whether there is nothing to keep: no value, no profile, and no number of changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// How often the application's value was changed since sign-in: 0 for what was attached then.
@@ -83,9 +109,9 @@ impl SessionData {
     #[must_use]
     pub fn changed_to(&self, new: &Self) -> Self {
         let version = self.version().saturating_add(1);
-        let profile = self.profile_text();
+        let (mark, profile) = (self.mark(), self.profile_text());
         let application = new.application().unwrap_or_default();
-        Self::from_text(&format!("{CHANGES}{version}{END_OF_LINE}{profile}{application}"))
+        Self::from_text(&format!("{mark}{CHANGES}{version}{END_OF_LINE}{profile}{application}"))
     }
 
     /// Reads the application's value; `None` if there is none.
@@ -112,7 +138,8 @@ impl SessionData {
             0 => String::new(),
             version => format!("{CHANGES}{version}{END_OF_LINE}"),
         };
-        let text = format!("{changes}{PROFILE}{json}{END_OF_LINE}{application}");
+        let mark = self.mark();
+        let text = format!("{mark}{changes}{PROFILE}{json}{END_OF_LINE}{application}");
         let data = Self::from_text(&text);
         if let Some(attached) = &data.0 {
             let _ = attached.profile.set(Some(Arc::new(profile)));
@@ -148,14 +175,18 @@ impl SessionData {
             let rest = text.get(start..).unwrap_or_default();
             rest.find(END_OF_LINE).map_or(text.len(), |end| start + end + 1)
         };
-        let body = if text.starts_with(CHANGES) { behind(0) } else { 0 };
+        let is_remembered = text.starts_with(REMEMBERED);
+        let start = if is_remembered { REMEMBERED.len() } else { 0 };
+        let is_changed = text.get(start..).is_some_and(|text| text.starts_with(CHANGES));
+        let body = if is_changed { behind(start) } else { start };
         let version = text
-            .get(..body)
+            .get(start..body)
             .and_then(|line| line.strip_prefix(CHANGES)?.strip_suffix(END_OF_LINE)?.parse().ok());
         let has_profile = text.get(body..).is_some_and(|text| text.starts_with(PROFILE));
         let application = if has_profile { behind(body) } else { body };
         let attached = || Attached {
             text: text.into(),
+            is_remembered,
             version: version.unwrap_or_default(),
             body,
             application,
@@ -163,6 +194,11 @@ impl SessionData {
             profile: OnceLock::new(),
         };
         Self((!text.is_empty()).then(|| Arc::new(attached())))
+    }
+
+    /// How the text of remembered data begins, or nothing.
+    fn mark(&self) -> &'static str {
+        if self.is_remembered() { REMEMBERED } else { "" }
     }
 
     /// The profile with what begins and ends it, or nothing.
@@ -242,6 +278,45 @@ mod tests {
             assert_eq!(data.read::<u8>().expect("nothing"), None, "{text}");
             assert_eq!(data.changed_to(&SessionData::NONE).version(), data.version() + 1, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_remembered_stays_so_and_reads_as_before() {
+        let one = SessionData::new(&1).expect("JSON");
+        for data in [SessionData::NONE, one.clone(), SessionData::NONE.changed_to(&one)] {
+            let remembered = data.remembered();
+            assert!(remembered.is_remembered() && !data.is_remembered());
+            assert_eq!(remembered.remembered(), remembered);
+            assert_ne!(remembered, data);
+            assert_eq!(remembered.size(), data.size() + 1);
+            assert_eq!(remembered.is_none(), data.is_none());
+            assert_eq!(remembered.version(), data.version());
+            let read = |data: &SessionData| data.read::<u8>().expect("a number, or nothing");
+            assert_eq!(read(&remembered), read(&data));
+            let json = serde_json::to_string(&remembered).expect("JSON");
+            assert_eq!(serde_json::from_str::<SessionData>(&json).expect("data"), remembered);
+
+            let changed = remembered.changed_to(&SessionData::new(&2).expect("JSON"));
+            assert!(changed.is_remembered());
+            assert_eq!((changed.version(), read(&changed)), (data.version() + 1, Some(2)));
+            let none = changed.changed_to(&SessionData::NONE);
+            assert!(none.is_remembered() && none.is_none());
+        }
+    }
+
+    #[cfg(feature = "magic")]
+    #[test]
+    fn a_profile_is_found_in_what_is_remembered() {
+        let read = |json: &str| Some(json.to_owned());
+        let data =
+            SessionData::new(&1).expect("JSON").remembered().with_profile("{}", "{}".to_owned());
+        assert!(data.is_remembered());
+        assert_eq!(data.read::<u8>().expect("a number"), Some(1));
+        let text = data.text().expect("a text").to_owned();
+        assert_eq!(SessionData::from_text(&text).profile(read).as_deref(), Some("{}"));
+        let changed = data.changed_to(&SessionData::NONE).with_profile("[]", "[]".to_owned());
+        assert!(changed.is_remembered() && changed.version() == 1);
+        assert_eq!(changed.profile(read).as_deref(), Some("[]"));
     }
 
     #[cfg(feature = "magic")]

@@ -76,6 +76,13 @@ impl Lifetimes {
         self.idle
     }
 
+    /// The same, but no longer than this in all.
+    #[must_use]
+    pub(crate) fn at_most(mut self, longest: Duration) -> Self {
+        self.absolute = self.absolute.min(longest);
+        self
+    }
+
     /// When a session that begins `now` ends.
     #[must_use]
     pub(crate) fn end_of_session(&self, now: Timestamp) -> Timestamp {

@@ -4,6 +4,7 @@
 
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod addressed;
+mod any_store;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod copies;
 mod data;
@@ -36,6 +37,7 @@ mod store_error;
 mod ticket;
 mod used_tokens;
 
+pub use self::any_store::{AnyStore, StoreUrlError};
 pub use self::data::{MAX_SESSION_DATA_BYTES, SessionData};
 pub use self::issuers::{ISSUERS_PER_PAGE, IssuerCursor, IssuerPage};
 pub use self::lifetimes::{Lifetimes, SessionExpired};

@@ -24,7 +24,7 @@ pub struct SessionRecord {
     /// When it ends whatever happens.
     pub expires_at: Timestamp,
     /// What the application attached at sign-in.
-    #[serde(default, skip_serializing_if = "SessionData::is_none")]
+    #[serde(default, skip_serializing_if = "SessionData::is_empty")]
     pub data: SessionData,
 }
 
@@ -39,6 +39,12 @@ impl SessionRecord {
         data: SessionData,
     ) -> Self {
         Self { handle, issuer, created_at: now, last_seen: now, expires_at, data }
+    }
+
+    /// Whether it was chosen at sign-in that the session outlives the browser's.
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.data.is_remembered()
     }
 
     /// The same session, seen `now`. Time never runs backwards here.
@@ -134,6 +140,23 @@ mod tests {
         let back: SessionRecord = serde_json::from_str(&json).expect("a record");
         assert_eq!(back, record);
         assert_eq!(back.data.read().expect("a pair"), Some(("Ada".to_owned(), 36)));
+    }
+
+    /// Otherwise a change that began before would count as the newest.
+    #[test]
+    fn a_record_whose_data_was_taken_away_keeps_the_number_of_changes() {
+        let mut record = SessionRecord::new(
+            SessionHandle::from_bytes([7; 32]),
+            "did:ethr:0x52908400098527886E0F7030069857D2E4169EE7".parse().expect("an issuer"),
+            Timestamp::from_secs(1),
+            Timestamp::from_secs(2),
+            SessionData::NONE.changed_to(&SessionData::NONE),
+        );
+        for _ in 0..2 {
+            let json = serde_json::to_string(&record).expect("JSON");
+            assert_eq!(serde_json::from_str::<SessionRecord>(&json).expect("a record"), record);
+            record.data = SessionData::NONE.remembered();
+        }
     }
 
     #[test]

@@ -1,31 +1,36 @@
-//! Stores behind a pointer are stores too, so that one can be shared, or chosen at run time.
+//! Stores behind a pointer or a choice are stores too, so that one can be shared, or chosen at run
+//! time.
 
 use std::sync::Arc;
 
 use super::{
-    DataUpdate, IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionData,
+    AnyStore, DataUpdate, IssuerCursor, IssuerPage, Minted, NewSession, PageRequest, SessionData,
     SessionHandle, SessionPage, SessionRecord, SessionStore, StoreFuture, TokenMark, TokenState,
     Touched,
 };
 use crate::did::{Issuer, Timestamp};
 
 macro_rules! store_behind {
-    ($pointer:ident) => {
-        impl<S: SessionStore + ?Sized> SessionStore for $pointer<S> {
+    (<$($generic:ident)?> $outer:ty, $this:ident => $within:expr) => {
+        impl$(<$generic: SessionStore + ?Sized>)? SessionStore for $outer {
             fn mint(&self, session: NewSession, now: Timestamp) -> StoreFuture<Minted> {
-                (**self).mint(session, now)
+                let $this = self;
+                $within.mint(session, now)
             }
 
             fn claim(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
-                (**self).claim(token, now)
+                let $this = self;
+                $within.claim(token, now)
             }
 
             fn state_of(&self, token: TokenMark, now: Timestamp) -> StoreFuture<TokenState> {
-                (**self).state_of(token, now)
+                let $this = self;
+                $within.state_of(token, now)
             }
 
             fn advance(&self, token: TokenMark, now: Timestamp) -> StoreFuture<bool> {
-                (**self).advance(token, now)
+                let $this = self;
+                $within.advance(token, now)
             }
 
             fn load(
@@ -33,11 +38,13 @@ macro_rules! store_behind {
                 ticket: &str,
                 now: Timestamp,
             ) -> StoreFuture<Option<Arc<SessionRecord>>> {
-                (**self).load(ticket, now)
+                let $this = self;
+                $within.load(ticket, now)
             }
 
             fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
-                (**self).touch(record, now)
+                let $this = self;
+                $within.touch(record, now)
             }
 
             fn update_data(
@@ -46,7 +53,8 @@ macro_rules! store_behind {
                 data: SessionData,
                 now: Timestamp,
             ) -> StoreFuture<DataUpdate> {
-                (**self).update_data(record, data, now)
+                let $this = self;
+                $within.update_data(record, data, now)
             }
 
             fn revoke(
@@ -55,11 +63,13 @@ macro_rules! store_behind {
                 handle: SessionHandle,
                 now: Timestamp,
             ) -> StoreFuture<bool> {
-                (**self).revoke(issuer, handle, now)
+                let $this = self;
+                $within.revoke(issuer, handle, now)
             }
 
             fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
-                (**self).revoke_all(issuer, now)
+                let $this = self;
+                $within.revoke_all(issuer, now)
             }
 
             fn sessions_of(
@@ -68,31 +78,38 @@ macro_rules! store_behind {
                 page: PageRequest,
                 now: Timestamp,
             ) -> StoreFuture<SessionPage> {
-                (**self).sessions_of(issuer, page, now)
+                let $this = self;
+                $within.sessions_of(issuer, page, now)
             }
 
             fn issuers(&self, after: Option<IssuerCursor>) -> StoreFuture<IssuerPage> {
-                (**self).issuers(after)
+                let $this = self;
+                $within.issuers(after)
             }
 
             fn remembers(&self) -> bool {
-                (**self).remembers()
+                let $this = self;
+                $within.remembers()
             }
 
             fn keeps_sessions(&self) -> bool {
-                (**self).keeps_sessions()
+                let $this = self;
+                $within.keeps_sessions()
             }
 
             fn lists_sessions(&self) -> bool {
-                (**self).lists_sessions()
+                let $this = self;
+                $within.lists_sessions()
             }
 
             fn ready(&self) -> StoreFuture<()> {
-                (**self).ready()
+                let $this = self;
+                $within.ready()
             }
         }
     };
 }
 
-store_behind!(Arc);
-store_behind!(Box);
+store_behind!(<S> Arc<S>, this => (**this));
+store_behind!(<S> Box<S>, this => (**this));
+store_behind!(<> AnyStore, this => this.store());

@@ -32,6 +32,8 @@ mod magic;
 mod sign_in;
 #[cfg(feature = "layer")]
 mod signed_in;
+#[cfg(feature = "layer")]
+mod test_session;
 mod wallet;
 
 #[cfg(feature = "session")]
@@ -47,4 +49,6 @@ pub use self::magic::{
 pub use self::sign_in::{session, sign_in};
 #[cfg(feature = "layer")]
 pub use self::signed_in::{SignedIn, signed_in};
+#[cfg(feature = "layer")]
+pub use self::test_session::TestSession;
 pub use self::wallet::{TokenBuilder, Wallet};

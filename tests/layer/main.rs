@@ -5,6 +5,7 @@
 
 mod support;
 
+mod administration;
 mod axum_extractors;
 mod bound_login;
 mod cross_origin;
@@ -20,6 +21,7 @@ mod one_shape;
 mod outside;
 mod proofs;
 mod rejections;
+mod remember_me;
 mod revoked_tokens;
 mod sealed;
 mod secrets;

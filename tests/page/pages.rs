@@ -1,10 +1,12 @@
 //! What the page answers, over HTTP.
 
+use std::time::Duration;
+
 use axum::Router;
 use http::StatusCode;
 use tower_didt::page::{PageError, Script, SignInPage, Texts};
 use tower_didt::testing::Wallet;
-use tower_didt::{BoundLogin, DidAuth, Refusal, SessionCookie};
+use tower_didt::{BoundLogin, DidAuth, Lifetimes, Refusal, RememberMe, SessionCookie};
 use tower_didt_test_support::store::{Call, FaultyStore};
 
 use crate::support::{AUDIENCE, Answer, BROWSER, SCRIPT, and, app, app_with, ask, auth, sign_in};
@@ -101,6 +103,28 @@ async fn files_are_kept_for_ever_and_come_compressed_to_those_who_ask() {
         assert_eq!(ask(&app, "GET", &format!("{path}x"), &[]).await.status, StatusCode::NOT_FOUND);
         assert_eq!(ask(&app, "POST", &path, SCRIPT).await.status, StatusCode::METHOD_NOT_ALLOWED);
     }
+}
+
+#[tokio::test]
+async fn people_are_offered_to_be_remembered_only_where_the_choice_is_theirs() {
+    let thirty_days = Lifetimes::new(Duration::from_secs(30 * 24 * 3600));
+    let by_application = auth().with_remember_me(RememberMe::new(thirty_days));
+    let by_people = auth().with_remember_me(RememberMe::new(thirty_days).chosen_by_people());
+    for (auth, offered) in [(&auth(), false), (&by_application, false), (&by_people, true)] {
+        for email in [true, false] {
+            let page = SignInPage::new(auth, "pk_live_test").with_email(email);
+            let page = page.with_providers(["google"]).unwrap();
+            let answer = ask(&app_with(auth, page), "GET", "/auth/sign-in", BROWSER).await;
+            let boxes = answer.text().matches(r#"id="remember" type="checkbox">Keep me"#).count();
+            assert_eq!(boxes, usize::from(offered));
+            assert!(!answer.text().contains("checked"), "it is the person who ticks it");
+        }
+    }
+    let token = Wallet::from_seed("alice").token(AUDIENCE).mint();
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("didt-remember", "yes")];
+    let answer = ask(&app(&by_people), "POST", "/auth/sign-in", &and(SCRIPT, &headers)).await;
+    assert!(answer.header("set-cookie").contains("Max-Age=2592000"));
 }
 
 /// What a browser loads of ours, over the wire.
@@ -420,7 +444,9 @@ async fn a_language_file_replaces_every_word_and_says_which_language_it_is() {
     let mut marked: std::collections::BTreeMap<_, _> = marked.collect();
     marked.insert("lang".to_owned(), "es".to_owned());
     let texts = Texts::from_json(&serde_json::to_string(&marked).unwrap()).unwrap();
-    let page = SignInPage::new(&auth(), "pk").with_texts(texts).with_providers(["google"]).unwrap();
+    let remembering = RememberMe::new(Lifetimes::default()).chosen_by_people();
+    let page = SignInPage::new(&auth().with_remember_me(remembering), "pk").with_texts(texts);
+    let page = page.with_providers(["google"]).unwrap();
     let page = page
         .with_privacy_link("/privacy")
         .unwrap()

@@ -39,7 +39,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 57] = [
+const FAULTS: [(Fault, &str); 61] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -100,6 +100,10 @@ const FAULTS: [(Fault, &str); 57] = [
     (Fault::ChangeIsAUse, "changing_data_changes_nothing_else"),
     (Fault::AnybodyChanges, "nobody_changes_the_data_of_another_issuer"),
     (Fault::TouchTakesDataBack, "changing_data_changes_nothing_else"),
+    (Fault::DropsData, "a_remembered_session_stays_remembered"),
+    (Fault::TouchTakesDataBack, "a_remembered_session_stays_remembered"),
+    (Fault::ForgetsTheVersion, "a_remembered_session_stays_remembered"),
+    (Fault::ForgetsTheVersion, "data_can_be_attached_and_taken_away"),
 ];
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tower_didt::{Origin, TrustedOrigin};
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// What a page sends them beyond what needs no permission.
-const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, didt-remember");
 
 /// What a page may read beyond what needs no permission: why it was refused, and when to try again.
 const EXPOSED: HeaderValue =

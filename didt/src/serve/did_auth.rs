@@ -173,6 +173,9 @@ pub(crate) fn did_auth(
         .with_replay(sessions.replay)
         .with_cookie(config.cookie.clone())
         .with_trusted_origins(&config.trusted_origins)?;
+    if let Some(remember_me) = sessions.remember_me {
+        auth = auth.with_remember_me(remember_me);
+    }
     auth = match sessions.max_per_issuer {
         SessionLimit::AtMost(max) => auth.with_max_sessions_per_issuer(max),
         SessionLimit::Unlimited => auth.with_unlimited_sessions_per_issuer(),

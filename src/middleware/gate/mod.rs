@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::request::Parts;
 
 #[cfg(feature = "axum")]
@@ -24,11 +25,13 @@ use super::proof_cache::ProofCache;
 use super::responder::Responder;
 use super::session::Identity;
 use super::token_hook::TokenHook;
-use super::{Rejection, Replay, Session, SessionCookie};
-use crate::did::{Clock, DidToken, Issuer, Verifier};
+use super::{Rejection, RememberMe, Replay, Session, SessionCookie};
+use crate::did::{Clock, DidToken, Issuer, Timestamp, Verifier};
+#[cfg(feature = "testing")]
+use crate::session::Minted;
 use crate::session::{
-    Lifetimes, MAX_SESSION_DATA_BYTES, PageRequest, SessionData, SessionLimit, SessionPage,
-    SessionRecord, SessionStore, StoreError,
+    Lifetimes, MAX_SESSION_DATA_BYTES, NewSession, PageRequest, SessionData, SessionLimit,
+    SessionPage, SessionRecord, SessionStore, StoreError, Ticket, TokenMark,
 };
 
 /// Everything that a decision needs. One gate is shared by all clones of a layer.
@@ -41,6 +44,8 @@ pub(crate) struct Gate {
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifetimes: Lifetimes,
+    /// Sessions that outlive the browser's, if there are any.
+    pub(super) remember_me: Option<RememberMe>,
     pub(super) session_limit: SessionLimit,
     pub(super) replay: Replay,
     /// A bearer token that has no DID token's form is the application's.
@@ -127,6 +132,27 @@ impl Gate {
         }
     }
 
+    /// The limits of a session. Where sessions are no longer remembered, those of all others hold.
+    pub(super) fn lifetimes_of(&self, record: &SessionRecord) -> Lifetimes {
+        match self.remember_me {
+            Some(remember_me) if record.is_remembered() => remember_me.lifetimes(),
+            _ => self.lifetimes,
+        }
+    }
+
+    /// The cookie that hands a session to the browser.
+    pub(super) fn cookie_of(
+        &self,
+        ticket: &Ticket,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
+        if self.remember_me.is_some() && !record.is_remembered() {
+            return self.cookie.set_until_closed(ticket);
+        }
+        self.cookie.set(ticket, record, now)
+    }
+
     /// What is attached to a session has a bound, whatever the store allows.
     pub(super) fn check_size(&self, data: &SessionData) -> Result<(), StoreError> {
         let (size, limit) = (data.size(), MAX_SESSION_DATA_BYTES);
@@ -141,8 +167,42 @@ impl Gate {
     ) -> Result<SessionPage, StoreError> {
         let now = self.clock.now();
         let mut page = self.store.sessions_of(issuer, page, now).await?;
-        page.sessions.retain(|record| self.lifetimes.check(record, now).is_ok());
+        page.sessions.retain(|record| self.lifetimes_of(record).check(record, now).is_ok());
         Ok(page)
+    }
+
+    /// A session that no request began.
+    #[cfg(feature = "testing")]
+    pub(super) fn made_session(
+        self: &Arc<Self>,
+        token: TokenMark,
+        data: SessionData,
+        remember: bool,
+    ) -> Result<Session, StoreError> {
+        let now = self.clock.now();
+        let session = self.begin(token, data, remember, now);
+        match self.store.mint(session, now).try_now() {
+            Ok(Ok(Minted::Session { record, .. })) => Ok(self.session(record)),
+            Ok(Err(error)) => Err(error),
+            _ => Err(StoreError::Unsupported),
+        }
+    }
+
+    /// What a session is made of that begins `now`.
+    fn begin(
+        &self,
+        token: TokenMark,
+        data: SessionData,
+        remember: bool,
+        now: Timestamp,
+    ) -> NewSession {
+        let (lifetimes, data) = match self.remember_me {
+            Some(remember_me) if remember => (remember_me.lifetimes(), data.remembered()),
+            _ => (self.lifetimes, data),
+        };
+        NewSession::new(token, lifetimes.end_of_session(now))
+            .with_data(data)
+            .with_limit(self.session_limit)
     }
 
     fn session(self: &Arc<Self>, record: Arc<SessionRecord>) -> Session {

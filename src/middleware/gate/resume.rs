@@ -25,7 +25,7 @@ impl Gate {
         // The common case, a store that knows at once, costs no allocation.
         match self.store.load(ticket, now).try_now() {
             Ok(loaded) => match self.living(loaded, now) {
-                Ok(record) if self.lifetimes.refresh_due(&record, now) => {
+                Ok(record) if self.lifetimes_of(&record).refresh_due(&record, now) => {
                     let gate = Arc::clone(self);
                     Deciding::waiting(async move { gate.refresh(record, now).await })
                 }
@@ -50,7 +50,7 @@ impl Gate {
         record: Arc<SessionRecord>,
         now: Timestamp,
     ) -> Decision {
-        if self.lifetimes.refresh_due(&record, now) {
+        if self.lifetimes_of(&record).refresh_due(&record, now) {
             return self.refresh(record, now).await;
         }
         Decision::pass(self.session(record))
@@ -68,7 +68,7 @@ impl Gate {
             Err(StoreError::Corrupt(_)) => return Err(Rejection::UnknownSession),
             Err(error) => return Err(error.into()),
         };
-        self.lifetimes.check(&record, now)?;
+        self.lifetimes_of(&record).check(&record, now)?;
         Ok(record)
     }
 
@@ -83,7 +83,7 @@ impl Gate {
                 None
             }
         };
-        let cookie = renewed.and_then(|ticket| self.cookie.set(&ticket, &record, now));
+        let cookie = renewed.and_then(|ticket| self.cookie_of(&ticket, &record, now));
         Decision::pass(self.session(record)).setting(cookie)
     }
 

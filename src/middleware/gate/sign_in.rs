@@ -27,6 +27,8 @@ struct Visitor {
     challenge: Result<Presented, BindingFault>,
     /// The question for the application's hooks, if they want to know of the request.
     login: Option<Login>,
+    /// The request asks for a session that is remembered.
+    remember: bool,
 }
 
 /// How many session cookies came with the token.
@@ -68,16 +70,18 @@ impl Gate {
             return Deciding::Done(Decision::reject_issuer(claim.issuer(), rejection));
         }
         if cookie == CookieValue::Absent && self.asks_nobody() {
-            return self.decide_plain(claim, asked, now);
+            let remember = self.is_asked_to_remember(request);
+            return self.decide_plain(claim, remember, asked, now);
         }
         let (loading, cookies) = (self.load_all(cookie, now), Cookies::of(cookie));
         let challenge = self.bound_login.presented(&request.headers, &self.cookie, now);
+        let remember = self.is_asked_to_remember(request);
         let login = (self.on_login.is_some() || self.on_sign_in.is_some())
-            .then(|| Login::new(claim.clone(), request.clone()));
+            .then(|| Login::new(claim.clone(), request.clone(), remember));
         let (gate, issuer) = (Arc::clone(self), claim.issuer());
         Deciding::waiting(async move {
             let alive = gate.alive(loading, now).await;
-            let visitor = Visitor { claim, alive, cookies, challenge, login };
+            let visitor = Visitor { claim, alive, cookies, challenge, login, remember };
             let admitted = gate.admit(visitor, asked, now).await;
             admitted.unwrap_or_else(|rejection| Decision::reject_issuer(issuer, rejection))
         })
@@ -98,6 +102,7 @@ impl Gate {
     fn decide_plain(
         self: &Arc<Self>,
         claim: VerifiedClaim,
+        remember: bool,
         asked: Asked,
         now: Timestamp,
     ) -> Deciding {
@@ -105,7 +110,7 @@ impl Gate {
         if !asked.signs_in {
             return self.decide_without_session(claim, now);
         }
-        let session = self.new_session(&claim, data.clone(), None, now);
+        let session = self.new_session(&claim, data.clone(), None, remember, now);
         let decide = move |gate: &Arc<Self>, minted| {
             let issuer = claim.issuer();
             let decision = gate.minted(claim, data, minted, asked, now);
@@ -156,7 +161,7 @@ impl Gate {
         if self.replay != Replay::Authenticate && !self.store.remembers() {
             return Err(StoreError::Forgetful.into());
         }
-        let Visitor { claim, alive, cookies, challenge, login } = visitor;
+        let Visitor { claim, alive, cookies, challenge, login, remember } = visitor;
         let token = self.mark(&claim);
         // Before anything that the token might lead to. Where nothing is remembered, nobody knows.
         let is_new = !self.store.remembers()
@@ -180,6 +185,7 @@ impl Gate {
         let challenge = self.bound_login.check(&self.verifier, claim.signed(), challenge)?;
         let person = self.people.look_up(claim.issuer(), now).await?;
         let login = login.map(|login| login.by(&person));
+        let hooks_choice = login.as_ref().map(Login::hooks_choice);
         let data = self.ask_about_token(&claim, &person, login.as_ref(), now).await?;
         let data = person.clone().attach_to(data)?;
         self.check_size(&data)?;
@@ -207,7 +213,8 @@ impl Gate {
             }
             _ => data.clone(),
         };
-        let session = self.new_session(&claim, attached, previous.as_deref(), now);
+        let remember = hooks_choice.and_then(|chosen| chosen.get()).unwrap_or(remember);
+        let session = self.new_session(&claim, attached, previous.as_deref(), remember, now);
         let minted = self.store.mint(session, now).await;
         let decision = self.minted(claim, data, minted, asked, now)?;
         // Where nothing is remembered, the challenge goes with the next request again.
@@ -221,12 +228,14 @@ impl Gate {
         claim: &VerifiedClaim,
         data: SessionData,
         previous: Option<&SessionRecord>,
+        remember: bool,
         now: Timestamp,
     ) -> NewSession {
-        NewSession::new(self.mark(claim), self.lifetimes.end_of_session(now))
-            .with_data(data)
-            .replacing(previous)
-            .with_limit(self.session_limit)
+        self.begin(self.mark(claim), data, remember, now).replacing(previous)
+    }
+
+    fn is_asked_to_remember(&self, request: &Parts) -> bool {
+        self.remember_me.is_some_and(|remember_me| remember_me.is_asked_by(request))
     }
 
     /// What a mint leads to: a cookie the first time, none afterwards.
@@ -243,7 +252,7 @@ impl Gate {
             Minted::Revoked => Err(Rejection::TokenRevoked),
             Minted::TooEarly => Err(too_early(issued_at, now)),
             Minted::Session { ticket, record } => {
-                let cookie = self.cookie.set(&ticket, &record, now);
+                let cookie = self.cookie_of(&ticket, &record, now);
                 Ok(Decision::pass(self.session(record)).setting(cookie))
             }
             Minted::AlreadyUsed if self.replay == Replay::SingleUse || asked.session_only => {

@@ -96,8 +96,11 @@
 
   const stores = () => [sessionStorage, localStorage];
 
+  // Whether the box is ticked, where there is one.
+  const stays = () => at("remember")?.checked === true;
+
   function remember() {
-    const state = JSON.stringify({ rd: back, until: Date.now() + STATE_LIFE });
+    const state = JSON.stringify({ rd: back, stay: stays(), until: Date.now() + STATE_LIFE });
     try {
       for (const store of stores()) store.setItem(STATE, state);
     } catch {
@@ -207,12 +210,15 @@
   }
 
   // Exchanges Magic's session for ours at once: nothing depends on Magic's storage later.
-  async function finish(magic, rd) {
-    loggedIn = () => finish(magic, rd);
+  async function finish(magic, rd, stay) {
+    loggedIn = () => finish(magic, rd, stay);
     say("finishing");
     for (let first = true; ; first = false) {
       const token = await newToken(magic);
-      const answer = await ask("POST", "sign-in", { Authorization: `Bearer ${token}` });
+      const answer = await ask("POST", "sign-in", {
+        Authorization: `Bearer ${token}`,
+        ...(stay && { "Didt-Remember": "yes" }),
+      });
       if (answer.ok) break;
       // Another tab may have taken the challenge's place, or a sign-out everywhere was in this very
       // second, which is as exactly as a token tells its time.
@@ -226,7 +232,8 @@
       throw new Fault(answer.reason ?? "not_accepted");
     }
     if (!(await isSignedIn())) throw new Fault("no_cookie");
-    signedOut.set(false);
+    // Who is not to stay signed in here is asked again, whatever Magic's frame still knows.
+    signedOut.set(config.remember !== undefined && !stay);
     goOn(rd);
   }
 
@@ -275,7 +282,7 @@
         throw error;
       });
     }
-    await finish(magic, back);
+    await finish(magic, back, stays());
   }
 
   let timer;
@@ -312,7 +319,7 @@
     } catch {
       return; // said when it is needed
     }
-    await run(() => finish(magic, back));
+    await run(() => finish(magic, back, stays()));
   }
 
   let state;
@@ -328,7 +335,7 @@
     const magic = await connect();
     if (has("magic_credential")) await login(magic.auth.loginWithCredential());
     else await login(magic.oauth2.getRedirectResult());
-    await finish(magic, rd);
+    await finish(magic, rd, state.stay === true);
   }
 
   // Ends the session here.

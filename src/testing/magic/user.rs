@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::did::Issuer;
+use crate::did::{Clock, Issuer, SystemClock};
+use crate::magic::{self, MagicUser};
 
 /// A user of the stub's application. Fields that are not set are `null`, as with Magic.
 #[derive(Clone, Debug)]
@@ -73,6 +74,20 @@ impl TestUser {
     pub fn field(mut self, name: &str, value: Value) -> Self {
         self.fields.insert(name.into(), value);
         self
+    }
+
+    /// What Magic's client makes of the user, asked just now: for tests that call a handler with
+    /// a [`MagicUser`], or make a session of one by
+    /// [`TestSession::magic_user`](crate::testing::TestSession).
+    ///
+    /// # Panics
+    ///
+    /// If the fields are such that the client would not understand Magic.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test helper: what fails, fails the test")]
+    pub fn magic_user(&self) -> MagicUser {
+        magic::user_of_object(self.issuer, SystemClock.now(), &self.to_json(Some("ANY")))
+            .expect("a user that Magic could describe so")
     }
 
     pub(super) const fn issuer(&self) -> Issuer {

@@ -56,8 +56,26 @@ pub(super) async fn data_can_be_attached_and_taken_away(f: Fixture) -> Outcome {
         }
         other => return Err(Violation::new(format!("taking data away: {other:?}"))),
     }
-    ensure(f.load(&live).await?.data.is_none(), "data that was taken away is there")?;
+    let found = f.load(&live).await?;
+    ensure(found.data.is_none(), "data that was taken away is there")?;
+    ensure(found.data.version() == 2, "the version of data that was taken away was lost")?;
     change(&f, &mut live, "attached again", 0).await
+}
+
+pub(super) async fn a_remembered_session_stays_remembered(f: Fixture) -> Outcome {
+    for first in [SessionData::NONE, data("first")] {
+        let mut live = f.mint(f.session("alice")?.with_data(first.remembered()), f.now).await?;
+        let forgotten = "that a session is remembered was forgotten";
+        ensure(f.load(&live).await?.is_remembered(), forgotten)?;
+        f.touch(&mut live, f.at(60)).await?;
+        ensure(f.load(&live).await?.is_remembered(), forgotten)?;
+        change(&f, &mut live, "second", 60).await?;
+        let found = f.load(&live).await?;
+        ensure(found.is_remembered(), forgotten)?;
+        let text = found.data.read::<String>();
+        ensure(text.is_ok_and(|text| text.as_deref() == Some("second")), "its data was lost")?;
+    }
+    ensure(!f.load(&f.sign_in("bob").await?).await?.is_remembered(), "it was made up")
 }
 
 pub(super) async fn changing_data_changes_nothing_else(f: Fixture) -> Outcome {

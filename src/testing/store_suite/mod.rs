@@ -230,6 +230,7 @@ const CASES: &[Case] = cases![
     touching::touching_brings_no_session_back,
     data::changed_data_is_found_by_the_next_load,
     data::data_can_be_attached_and_taken_away,
+    data::a_remembered_session_stays_remembered,
     data::changing_data_changes_nothing_else,
     data::of_two_changes_of_the_same_data_one_is_refused,
     data::of_many_changes_at_once_one_is_stored,

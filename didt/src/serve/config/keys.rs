@@ -21,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "cookie.same_site",
     "sessions.lifetime",
     "sessions.idle_timeout",
+    "sessions.remembered_lifetime",
     "sessions.max_per_issuer",
     "sessions.replay",
     "sessions.max_token_age",

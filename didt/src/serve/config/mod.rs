@@ -40,7 +40,7 @@ use tower_didt::redis::RedisStoreBuilder;
 use tower_didt::sqlite::SqliteStoreBuilder;
 use tower_didt::token::DEFAULT_LEEWAY;
 use tower_didt::{
-    Audiences, BoundLogin, Lifetimes, Replay, SealingKeys, SessionCookie, SessionLimit,
+    Audiences, BoundLogin, Lifetimes, RememberMe, Replay, SealingKeys, SessionCookie, SessionLimit,
 };
 use zeroize::Zeroizing;
 
@@ -134,7 +134,7 @@ impl Loaded {
 pub(crate) fn policy(sources: &Sources<'_>) -> Result<Sites<Policy>, Invalid> {
     parts(sources)?.try_map(|site, part| {
         let Part { mut settings, source, rules } = part;
-        let lifetime = sections::lifetime(&mut settings)?;
+        let lifetime = sections::longest_lifetime(&mut settings)?;
         let magic = settings.is_given("magic.secret_key_file");
         let given = source.as_ref().map(|from| (from, rules));
         rules::policy(&mut settings, given, site, lifetime, magic)
@@ -203,7 +203,7 @@ impl Config {
         let rates = sections::rates(settings)?;
         let log = sections::log(settings)?;
         let policy =
-            rules::policy(settings, rules, site, sessions.lifetimes.absolute(), magic.is_some())?;
+            rules::policy(settings, rules, site, sessions.longest_lifetime(), magic.is_some())?;
         Ok(Self {
             site: site.map(|site| site.name.clone()),
             audiences,
@@ -288,11 +288,21 @@ pub(crate) struct TlsFiles {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     pub(crate) lifetimes: Lifetimes,
+    /// Where people choose whether their session outlives the browser's.
+    pub(crate) remember_me: Option<RememberMe>,
     pub(crate) max_per_issuer: SessionLimit,
     pub(crate) replay: Replay,
     pub(crate) max_token_age: Duration,
     pub(crate) leeways: Leeways,
     pub(crate) bound_login: Option<BoundLogin>,
+}
+
+impl Sessions {
+    /// The longest that any session lives.
+    pub(crate) fn longest_lifetime(&self) -> Duration {
+        let remembered = self.remember_me.map(|remember_me| remember_me.lifetimes().absolute());
+        remembered.unwrap_or_default().max(self.lifetimes.absolute())
+    }
 }
 
 /// How far the clocks of devices that make tokens may differ from this one.

@@ -232,7 +232,8 @@ fn rule(
         .map(|(byte, span)| match read_span(&span, &(SHORTEST_FRESH..=LONGEST_FRESH)) {
             Ok(span) if span > lifetime => Err(faults.at(
                 byte,
-                "fresh is longer than sessions.lifetime, so every session would be fresh",
+                "fresh is longer than sessions.lifetime, or than sessions.remembered_lifetime where \
+                 it is set, so every session would be fresh",
             )),
             Ok(span) => Ok((byte, span)),
             Err(problem) => Err(faults.at(byte, format_args!("fresh: {problem}"))),

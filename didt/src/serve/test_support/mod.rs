@@ -85,6 +85,7 @@ pub(crate) fn config() -> Config {
         cookie: SessionCookie::default(),
         sessions: Sessions {
             lifetimes: Lifetimes::default(),
+            remember_me: None,
             max_per_issuer: SessionLimit::Default,
             replay: Replay::Authenticate,
             max_token_age: Duration::from_secs(900),

@@ -23,7 +23,7 @@ pub(super) use self::identity::identity;
 pub(super) use self::listen::{admin_secret, listen, private_listener};
 pub(super) use self::magic::magic;
 pub(super) use self::running::{limits, log, rates};
-pub(super) use self::sessions::{lifetime, sessions};
+pub(super) use self::sessions::{longest_lifetime, sessions};
 pub(super) use self::sign_in::sign_in;
 pub(super) use self::store::store;
 pub(super) use self::trust::{audiences, trusted_origins, trusted_proxies};

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
 use tower_didt::store::DEFAULT_MAX_SESSIONS_PER_ISSUER;
-use tower_didt::{BoundLogin, Lifetimes, Replay, SessionLimit};
+use tower_didt::{BoundLogin, Lifetimes, RememberMe, Replay, SessionLimit};
 use zeroize::Zeroizing;
 
 use super::{DAY, HOUR, LONGEST, SECOND};
@@ -51,6 +51,9 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
         Some(idle) => lifetimes = lifetimes.with_idle_timeout(idle),
         None => settings.explain("sessions.idle_timeout", "none"),
     }
+    let remembered = remembered_lifetime(settings, lifetime)?;
+    let remember_me =
+        remembered.map(|span| RememberMe::new(Lifetimes::new(span)).chosen_by_people());
     let max_per_issuer = max_per_issuer(settings)?;
     let replay = settings.choice(
         "sessions.replay",
@@ -70,11 +73,51 @@ pub(in crate::serve::config) fn sessions(settings: &mut Settings<'_>) -> Result<
         expiry: leeway("sessions.expiry_leeway", default.expiry)?,
     };
     let bound_login = bound_login(settings)?;
-    Ok(Sessions { lifetimes, max_per_issuer, replay, max_token_age, leeways, bound_login })
+    Ok(Sessions {
+        lifetimes,
+        remember_me,
+        max_per_issuer,
+        replay,
+        max_token_age,
+        leeways,
+        bound_login,
+    })
+}
+
+/// From signing in to the end, of the session that lives longest.
+pub(in crate::serve::config) fn longest_lifetime(
+    settings: &mut Settings<'_>,
+) -> Result<Duration, Invalid> {
+    let lifetime = lifetime(settings)?;
+    Ok(remembered_lifetime(settings, lifetime)?.unwrap_or(lifetime))
+}
+
+/// The same for people who choose to stay signed in.
+fn remembered_lifetime(
+    settings: &mut Settings<'_>,
+    lifetime: Duration,
+) -> Result<Option<Duration>, Invalid> {
+    const KEY: &str = "sessions.remembered_lifetime";
+    let remembered = settings.span(KEY, SECOND..=LONGEST)?;
+    match remembered {
+        Some(span) if span < lifetime => {
+            return Err(settings.invalid(
+                KEY,
+                format_args!(
+                    "is shorter than sessions.lifetime ({}), so who asks to stay signed in would be \
+                     signed out first",
+                    humantime::format_duration(lifetime)
+                ),
+            ));
+        }
+        Some(_) => {}
+        None => settings.explain(KEY, "none"),
+    }
+    Ok(remembered)
 }
 
 /// From signing in to the end.
-pub(in crate::serve::config) fn lifetime(settings: &mut Settings<'_>) -> Result<Duration, Invalid> {
+fn lifetime(settings: &mut Settings<'_>) -> Result<Duration, Invalid> {
     settings.span_or("sessions.lifetime", DEFAULT_LIFETIME, SECOND..=LONGEST)
 }
 

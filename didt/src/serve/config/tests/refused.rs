@@ -151,6 +151,12 @@ fn settings_that_make_no_sense_are_refused() {
             &[("sessions.idle_timeout", "8d")],
             "longer than sessions.lifetime",
         ),
+        (
+            "remembered for less than others",
+            &[("sessions.remembered_lifetime", "6d")],
+            "shorter than sessions.lifetime (7days)",
+        ),
+        ("remembered for ever", &[("sessions.remembered_lifetime", "401d")], "out of bounds"),
         ("no sessions", &[("sessions.max_per_issuer", "0")], "whole number from 1"),
         ("replay", &[("sessions.replay", "yes")], "is not one of"),
         ("no token age", &[("sessions.max_token_age", "0s")], "out of bounds"),
