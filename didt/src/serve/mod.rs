@@ -24,6 +24,7 @@ pub(crate) mod page;
 mod peer;
 mod people;
 pub(crate) mod policy;
+mod preview;
 mod private;
 pub(crate) mod public;
 mod rates;

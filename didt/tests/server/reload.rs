@@ -285,6 +285,55 @@ fn secrets_and_keys_are_read_again() {
 }
 
 #[test]
+fn what_a_reload_would_change_is_told_before_it_does() {
+    let directory = Directory::new();
+    let secret = file(&directory, "secret", "an-administrators-secret-of-some-length");
+    let good = format!(
+        "{TOP}[listen]\npublic = \"127.0.0.1:0\"\nprivate = \"127.0.0.1:0\"\n[admin]\nsecret_file = {secret:?}\n"
+    );
+    let server = Reloaded::start(directory, &good);
+    let ask_running = || {
+        let listen = format!("listen.private={}", server.private);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_didt"))
+            .args(["check-config", "--running", "--set", &listen, "--config"])
+            .arg(server.policy())
+            .output()
+            .expect("didt");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    assert_eq!(ask_running(), (Some(0), String::new(), String::new()), "nothing changed");
+    let changed =
+        format!("{good}[log]\nlevel = \"debug\"\n{}", rule("news", "/news", "access = \"public\""));
+    let changed = changed.replace("public = \"127.0.0.1:0\"", "public = \"127.0.0.1:1\"");
+    std::fs::write(server.policy(), changed).expect("a file");
+    let (code, said, _) = ask_running();
+    assert_eq!(code, Some(0));
+    let lines: Vec<_> = said.lines().collect();
+    let [listen, level, news] = lines[..] else { panic!("{said}") };
+    assert!(
+        listen.starts_with("~ listen.public") && listen.ends_with("(takes effect after a restart)"),
+        "{said}"
+    );
+    assert_eq!(level, "~ log.level: info -> debug");
+    assert!(news.starts_with("+ rule \"news\""), "{said}");
+    // What is asked changes nothing.
+    assert_eq!(server.check("/news", "a=b"), 401);
+    std::fs::write(&secret, "another-secret-of-an-administrator-here").expect("a file");
+    let (code, _, error) = ask_running();
+    assert_eq!(code, Some(1), "{error}");
+    std::fs::write(&secret, "an-administrators-secret-of-some-length").expect("a file");
+    std::fs::write(server.policy(), format!("{good}[log]\nlevel = \"loud\"\n")).expect("a file");
+    let bearer = ("authorization", "Bearer an-administrators-secret-of-some-length");
+    let answer = ask(server.private, "GET", "/admin/changes", &[bearer]);
+    assert_eq!(answer.status, 422, "{answer:?}");
+    assert!(answer.body.contains("log.level"), "{answer:?}");
+    assert_eq!(ask(server.private, "GET", "/admin/changes", &[]).status, 401);
+    let signed_in = server.sign_in(&Wallet::from_seed("alice"));
+    assert_eq!(ask(server.private, "GET", "/admin/changes", &[("cookie", &signed_in)]).status, 401);
+}
+
+#[test]
 fn a_new_key_of_bound_login_takes_the_place_of_the_old_one() {
     let directory = Directory::new();
     let keygen = || {

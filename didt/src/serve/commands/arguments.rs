@@ -38,6 +38,11 @@ impl FileArgs {
         self.named.overrides.given(file)
     }
 
+    /// Where operators connect, and administrators' secret; other settings are ignored.
+    pub(crate) fn administration(&self) -> Result<(Option<Listen>, Option<Secret>), Invalid> {
+        config::administration(&self.given()?.sources(true))
+    }
+
     /// Reads and checks the settings; with or without the files that they name.
     pub(crate) fn load(&self, files: bool) -> Result<Sites<Loaded>, Invalid> {
         self.given()?.load(files)

@@ -4,18 +4,25 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
+use http::{Method, StatusCode};
+use serde_json::Value;
 use tower_didt::magic::MagicError;
 
 use super::arguments::FileArgs;
 use super::dashboard;
+use super::private_listener::PrivateListener;
 use crate::output::{invalid, say};
 use crate::serve::config::{Changes, Config, Loaded, Scope, Setting, scope};
 use crate::serve::people;
 use crate::serve::policy::{Overlap, Policy, Rule, Target};
 use crate::serve::run;
 use crate::serve::sites::{Named, Sites};
+
+/// For the server that runs, which reads its files within 10 seconds.
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// Check the settings of `didt serve` and explain them
 ///
@@ -36,6 +43,12 @@ pub(crate) struct CheckConfig {
     /// Tell what a reload would change where NEW takes the place of OLD
     #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["file", "config"])]
     diff: Option<Vec<PathBuf>>,
+
+    /// Tell what a reload would change at the server that runs: asks its private listener
+    /// (`listen.private`), with the administrators' secret (`admin.secret_file`)
+    #[arg(long, conflicts_with_all = ["without_files", "diff", "online"])]
+    running: bool,
+
     /// Also ask Magic whether `magic.secret_key_file` works, and which application it is of. One
     /// call, with the settings' own time limit
     #[arg(long, conflicts_with_all = ["without_files", "diff"])]
@@ -48,18 +61,22 @@ Examples:
   didt check-config gateway.toml --set store.kind=memory
   didt check-config --without-files gateway.toml
   didt check-config --diff /etc/didt/didt.toml new.toml
+  didt check-config --running /etc/didt/didt.toml
   didt check-config --online gateway.toml
   DIDT__AUDIENCES=did:magic:my-app DIDT__ADMIT=any_key didt check-config
 
 Exit codes:
   0  the settings are valid
-  1  writing failed; or with --online, Magic does not answer
+  1  writing failed; with --online, Magic does not answer; with --running, the server does not, or refuses
   2  a setting is invalid, with --online also a secret key that Magic refuses, and the line on standard error says which; or the command line is wrong";
 
 impl CheckConfig {
     pub(crate) fn run(&self) -> io::Result<ExitCode> {
         if let Some([old, new]) = self.diff.as_deref() {
             return self.compare(old, new);
+        }
+        if self.running {
+            return self.ask_running();
         }
         let loaded = match self.settings.load(!self.without_files) {
             Ok(loaded) => loaded,
@@ -111,6 +128,55 @@ impl CheckConfig {
         }
         out.flush()?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl CheckConfig {
+    /// The same lines, from the server that runs.
+    fn ask_running(&self) -> io::Result<ExitCode> {
+        let (listen, secret) = match self.settings.administration() {
+            Ok((Some(listen), Some(secret))) => (listen, secret),
+            Ok((None, _)) => {
+                return Ok(invalid("listen.private is missing: the server is asked there"));
+            }
+            Ok((_, None)) => {
+                let problem = "admin.secret_file is missing: without it there is no administration";
+                return Ok(invalid(problem));
+            }
+            Err(error) => return Ok(invalid(error)),
+        };
+        let server = PrivateListener { listen, secret: Some(secret), limit: LIMIT };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let answer = match runtime.block_on(server.ask(Method::GET, "/admin/changes")) {
+            Ok(answer) => answer,
+            Err(error) => {
+                say(format_args!("the server does not answer: {error}"));
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match answer.status {
+            StatusCode::OK => {
+                let mut out = io::stdout().lock();
+                for change in body["changes"].as_array().into_iter().flatten() {
+                    let text = change["text"].as_str().unwrap_or_default();
+                    writeln!(out, "{}", text.replace(char::is_control, " "))?;
+                }
+                out.flush()?;
+                Ok(ExitCode::SUCCESS)
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => {
+                Ok(invalid(body["message"].as_str().unwrap_or("the server refuses the settings")))
+            }
+            StatusCode::UNAUTHORIZED => {
+                say("the server refuses the secret: it may have another one until it reloads");
+                Ok(ExitCode::FAILURE)
+            }
+            status => {
+                say(format_args!("the server answers with {status}"));
+                Ok(ExitCode::FAILURE)
+            }
+        }
     }
 }
 

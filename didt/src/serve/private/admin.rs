@@ -19,13 +19,25 @@ use crate::serve::audit::{self, Asked, Audit};
 use crate::serve::config::Secret;
 use crate::serve::page;
 use crate::serve::peer::Peer;
+use crate::serve::preview::{NoPreview, Preview};
 use crate::serve::sites::{SiteName, Sites};
 
 /// The sites, by their names.
 type Known = Arc<Sites<DidAuth>>;
 
-pub(super) fn routes(sites: &Sites<DidAuth>, secret: &Secret, audit: Audit) -> Router {
-    Router::new()
+pub(super) fn routes(
+    sites: &Sites<DidAuth>,
+    secret: &Secret,
+    audit: Audit,
+    preview: Option<Preview>,
+) -> Router {
+    let router = match preview {
+        Some(preview) => {
+            Router::new().route("/admin/changes", get(changes).layer(Extension(preview)))
+        }
+        None => Router::new(),
+    };
+    router
         .route("/admin/sites", get(names))
         .route("/admin/issuers", get(issuers))
         .route("/admin/sessions", get(sessions))
@@ -104,6 +116,47 @@ impl Shown {
             expires_at: record.expires_at,
         }
     }
+}
+
+/// What a reload would change, one entry for each setting and rule.
+#[derive(Serialize)]
+struct Changed {
+    changes: Vec<ShownChange>,
+}
+
+#[derive(Serialize)]
+struct ShownChange {
+    /// A key, `rule "name"`, or `rules` for their order.
+    what: String,
+    needs_restart: bool,
+    /// For people. A secret is not shown.
+    text: String,
+}
+
+/// Reads the settings as SIGHUP would, and changes nothing.
+async fn changes(Extension(preview): Extension<Preview>) -> Response {
+    match preview.look().await {
+        Ok(found) => {
+            let changes = found.iter().map(|change| ShownChange {
+                what: change.name(),
+                needs_restart: change.needs_restart,
+                text: change.to_string(),
+            });
+            uncached(Json(Changed { changes: changes.collect() }))
+        }
+        Err(NoPreview::Invalid(message)) => {
+            let body = serde_json::json!({ "error": "invalid_settings", "message": message });
+            uncached((StatusCode::UNPROCESSABLE_ENTITY, Json(body)))
+        }
+        Err(NoPreview::Busy) => {
+            let body = serde_json::json!({ "error": "temporarily_unavailable" });
+            uncached((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], Json(body)))
+        }
+    }
+}
+
+fn uncached(answer: impl IntoResponse) -> Response {
+    ([(CACHE_CONTROL, "no-store")], answer).into_response()
 }
 
 /// As far as an issuer's sessions are counted, about: more than the default limit, and little work where

@@ -9,6 +9,7 @@
 //! | `GET /admin/issuers` | a page of those who have sessions, as JSON |
 //! | `GET /admin/sessions?issuer=did:ethr:0x…` | an issuer's sessions, as JSON |
 //! | `GET /admin/sessions?email=ada@example.com` | those of people with this address, a part of all at a time |
+//! | `GET /admin/changes` | what a reload would change |
 //! | `POST /admin/revoke?issuer=did:ethr:0x…` | ends all of them, or with `&session=…` that one |
 //!
 //! Of several sites, each list is of one: `site=…` says which. Without it, `revoke` is about all of them.
@@ -30,6 +31,7 @@ use tower_didt::DidAuth;
 use super::audit::Audit;
 use super::config::Secret;
 use super::measures::Measures;
+use super::preview::Preview;
 use super::server::Stop;
 use super::sites::Sites;
 
@@ -42,10 +44,11 @@ pub(crate) fn router(
     generation: u64,
     admin_secret: Option<&Secret>,
     audit: Audit,
+    preview: Option<Preview>,
 ) -> Router {
     let routes = health::routes(sites.clone(), measures, stop, generation);
     match admin_secret {
-        Some(secret) => routes.merge(admin::routes(sites, secret, audit)),
+        Some(secret) => routes.merge(admin::routes(sites, secret, audit, preview)),
         None => routes,
     }
 }

@@ -44,6 +44,7 @@ impl Private {
                 7,
                 secret.as_ref(),
                 audit,
+                None,
             )
         };
         Self { router, auth, stopper }

@@ -12,6 +12,7 @@ use crate::serve::audit::Audit;
 use crate::serve::config::{Change, Changes, Config, Given, Limits, Loaded, PrivateListener};
 use crate::serve::did_auth::{self, Client, Opened};
 use crate::serve::measures::Measures;
+use crate::serve::preview::Rereading;
 use crate::serve::rates::Counted;
 use crate::serve::server::{Serving, Stop, Tls};
 use crate::serve::sites::{SiteName, Sites};
@@ -38,6 +39,7 @@ pub(super) struct Around {
     /// What the public listener hears.
     pub(super) stop: Stop,
     pub(super) counted: Arc<Counted>,
+    pub(super) rereading: Rereading,
 }
 
 /// What the listeners serve of a generation.
@@ -195,7 +197,9 @@ impl Generation {
                 let (measures, stop) = (around.measures.clone(), around.stop.clone());
                 let audit = Audit::new(&config.log);
                 let secret = admin_secret.as_ref();
-                let router = private::router(&auths, measures, stop, number, secret, audit);
+                let preview = around.rereading.against(&given, &loaded);
+                let router =
+                    private::router(&auths, measures, stop, number, secret, audit, Some(preview));
                 let connections = PRIVATE_CONNECTIONS;
                 Serving::new(router, None, Limits { connections, ..config.limits.clone() })
             }),

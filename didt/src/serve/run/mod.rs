@@ -20,9 +20,11 @@ use self::servers::Servers;
 use self::signals::{Order, Signals};
 pub(crate) use self::start_error::StartError;
 use super::assertion::Signer;
-use super::config::{Config, Given, Invalid, Listen, Loaded, PrivateListener};
+use super::config::{Config, Given, Listen, Loaded, PrivateListener};
 use super::log::{Level, Lines};
 use super::measures::Measures;
+pub(crate) use super::preview::Reader;
+use super::preview::Rereading;
 use super::server::{Bound, Current, Server, Stopper, Tls};
 use super::sites::Sites;
 use super::{log, systemd};
@@ -57,9 +59,6 @@ pub(crate) async fn run(given: Given, loaded: Sites<Loaded>, again: Reader) -> b
     outcome.is_ok()
 }
 
-/// Finds the settings as they are given now.
-pub(crate) type Reader = Arc<dyn Fn() -> Result<Given, Invalid> + Send + Sync>;
-
 async fn start(
     given: Given,
     loaded: Sites<Loaded>,
@@ -72,7 +71,11 @@ async fn start(
     let mut signals = Signals::new().map_err(StartError::Signals)?;
 
     let stoppers = Stoppers { public: Stopper::new(), private: Stopper::new() };
-    let around = Around { measures, stop: stoppers.public.stop(), counted: Arc::default() };
+    let rereading = Rereading::new(Arc::clone(&again), |sites| {
+        check(sites).map_err(|error| error.to_string())
+    });
+    let around =
+        Around { measures, stop: stoppers.public.stop(), counted: Arc::default(), rereading };
     let tls = tls_of(&loaded.first().config)?;
     let first = tokio::select! {
         first = Generation::first(given, loaded, tls, &around) => first?,
