@@ -1,7 +1,7 @@
 //! What holds behind every gateway.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tower_didt::testing::Wallet;
@@ -558,12 +558,67 @@ pub(crate) fn tricks_with_paths(gateway: &Gateway) {
     }
 }
 
+/// The sample of a gateway refuses encoded slashes by itself, whatever the rules are; with these changes
+/// they get to the application.
+pub(crate) fn encoded_slashes_only_with(gateway: &Gateway, changes: &[Change<'_>]) {
+    let site = Site::start(gateway);
+    let cookie = site.sign_in("alice");
+    for target in ["/api/queues/%2F/name", "/@scope%2fpackage", "/files/a%5Cb"] {
+        let reply = site.get(target, &[("Cookie", &*cookie)]);
+        assert_eq!(reply.status, 400, "{target}: {reply:?}");
+        assert!(reply.received().is_none(), "{target}: {reply:?}");
+    }
+    drop(site);
+    names_where(gateway, changes);
+}
+
+/// A gateway passes the trace of a request on: to didt, whose lines name it, and to the application.
+pub(crate) fn traces(gateway: &Gateway) {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let access = ("didt.toml", "[store]\n", "[log]\nformat = \"json\"\naccess = true\n\n[store]\n");
+    let site = Site::with(gateway, Store::Memory, &[access]);
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let cookie = site.sign_in("alice");
+    let traced = |target: &str, cookie: &str| {
+        site.get(target, &[("traceparent", &*parent), ("Cookie", cookie)])
+    };
+    let received = passed(&site, &traced("/orders", &cookie));
+    assert_eq!(received.values("traceparent"), [&*parent], "{received:?}");
+    refused(&site, &traced("/refused", "a=b"), 401);
+    passed(&site, &site.get("/untraced", &[("Cookie", &*cookie)]));
+    // The log is written after the answer.
+    let of = |path: &str| -> Value {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = site.didt.log();
+            let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut events = events.filter(|event| event["target"] == "didt::access");
+            if let Some(event) = events.find(|event| event["path"] == path) {
+                return event;
+            }
+            assert!(Instant::now() < deadline, "no line about {path} in {log}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    for (path, status) in [("/orders", 200), ("/refused", 401)] {
+        let event = of(path);
+        assert_eq!((&event["status"], &event["span"]["trace_id"]), (&status.into(), &TRACE.into()));
+    }
+    assert_eq!(of("/untraced")["span"]["trace_id"], Value::Null);
+}
+
 /// Brokers, forges and registries have slashes, percent signs and more in their names. Where no rule for
 /// the host is about paths, the application gets them as they were sent.
 pub(crate) fn names_that_applications_have(gateway: &Gateway) {
+    names_where(gateway, &[]);
+}
+
+/// The same with these changes.
+pub(crate) fn names_where(gateway: &Gateway, changes: &[Change<'_>]) {
     const PUBLIC: &str = "paths = [\"/public/**\"]";
     let elsewhere = format!("hosts = [\"other.example\"]\n{PUBLIC}");
-    let site = Site::with(gateway, Store::Memory, &[("didt.toml", PUBLIC, &elsewhere)]);
+    let changes = [&[("didt.toml", PUBLIC, &*elsewhere)], changes].concat();
+    let site = Site::with(gateway, Store::Memory, &changes);
     let cookie = site.sign_in("alice");
     for target in [
         "/api/queues/%2F/name",
@@ -850,7 +905,7 @@ macro_rules! tests {
             claims_of_clients, many_fields, the_applications_own_credentials,
             denials_to_other_origins,
             connection_names_a_header, two_credentials, tricks_with_hosts, tricks_with_paths, two_hosts, other_sites, upgrades,
-            other_upgrades, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
+            other_upgrades, traces, renewed_cookies, didt_is_down, the_store_is_down, doctor_is_content);
     };
     ($gateway:ident: $($behaviour:ident),*) => {
         $(

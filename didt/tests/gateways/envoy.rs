@@ -28,12 +28,25 @@ pub(crate) const fn envoy(name: &'static str) -> Gateway {
 const FAILURES_ALLOW: (&str, &str, &str) =
     ("envoy.yaml", "failure_mode_allow: false", "failure_mode_allow: true");
 
+/// As the samples' READMEs say for applications with slashes in names.
+const KEEP_SLASHES: (&str, &str, &str) = (
+    "envoy.yaml",
+    "path_with_escaped_slashes_action: REJECT_REQUEST",
+    "path_with_escaped_slashes_action: KEEP_UNCHANGED",
+);
+
 mod http {
     use super::*;
 
     const ENVOY: Gateway = envoy("envoy-http");
 
     behaviour::tests!(ENVOY);
+
+    #[test]
+    fn encoded_slashes_are_refused_unless_the_sample_says_otherwise() {
+        needs!(ENVOY.program);
+        behaviour::encoded_slashes_only_with(&ENVOY, &[KEEP_SLASHES]);
+    }
 
     /// The mistakes that are made with Envoy over HTTP.
     mod mistakes {
@@ -72,6 +85,12 @@ mod grpc {
     const ENVOY: Gateway = envoy("envoy-grpc");
 
     behaviour::tests!(ENVOY);
+
+    #[test]
+    fn encoded_slashes_are_refused_unless_the_sample_says_otherwise() {
+        needs!(ENVOY.program);
+        behaviour::encoded_slashes_only_with(&ENVOY, &[KEEP_SLASHES]);
+    }
 
     /// The mistakes that are made with Envoy over gRPC.
     mod mistakes {

@@ -17,6 +17,7 @@ use crate::envoy::envoy;
 use crate::haproxy::HAPROXY;
 use crate::nginx::NGINX;
 use crate::support::{Change, Gateway, Site, Store, needs};
+use crate::traefik::TRAEFIK;
 
 static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(|| Certificate::of("localhost"));
 
@@ -49,21 +50,21 @@ fn nginx_opens_nothing_by_what_is_in_a_host() {
     needs!(NGINX.program);
     let tls = "listen 127.0.0.1:8080 ssl http2;\n    ssl_certificate site.crt;\n    \
                ssl_certificate_key site.key;";
-    tricks(&certified!(NGINX), ("didt.conf", "listen 127.0.0.1:8080;", tls));
+    tricks(&certified!(NGINX), &[("didt.conf", "listen 127.0.0.1:8080;", tls)]);
 }
 
 #[test]
 fn caddy_opens_nothing_by_what_is_in_a_host() {
     needs!(CADDY.program);
     let tls = "https://:8080 {\n\ttls site.crt site.key";
-    tricks(&certified!(CADDY), ("Caddyfile", "http://:8080 {", tls));
+    tricks(&certified!(CADDY), &[("Caddyfile", "http://:8080 {", tls)]);
 }
 
 #[test]
 fn haproxy_opens_nothing_by_what_is_in_a_host() {
     needs!(HAPROXY.program);
     let tls = "bind 127.0.0.1:8080 ssl crt site.pem alpn h2,http/1.1";
-    tricks(&certified!(HAPROXY), ("haproxy.cfg", "bind 127.0.0.1:8080", tls));
+    tricks(&certified!(HAPROXY), &[("haproxy.cfg", "bind 127.0.0.1:8080", tls)]);
 }
 
 const ENVOY_TLS: &str = "      filter_chains:
@@ -84,13 +85,26 @@ const ENVOY_PLAIN: &str = "      filter_chains:\n        - filters:\n";
 #[test]
 fn envoy_opens_nothing_by_what_is_in_a_host() {
     needs!("envoy");
-    tricks(&certified!(envoy("envoy-http")), ("envoy.yaml", ENVOY_PLAIN, ENVOY_TLS));
-    tricks(&certified!(envoy("envoy-grpc")), ("envoy.yaml", ENVOY_PLAIN, ENVOY_TLS));
+    tricks(&certified!(envoy("envoy-http")), &[("envoy.yaml", ENVOY_PLAIN, ENVOY_TLS)]);
+    tricks(&certified!(envoy("envoy-grpc")), &[("envoy.yaml", ENVOY_PLAIN, ENVOY_TLS)]);
+}
+
+#[test]
+fn traefik_opens_nothing_by_what_is_in_a_host() {
+    needs!(TRAEFIK.program);
+    let (address, routers) = ("    address: 127.0.0.1:8080\n", "http:\n  routers:\n");
+    let tls = format!("{address}    http:\n      tls: {{}}\n");
+    let certificate = format!(
+        "tls:\n  stores:\n    default:\n      defaultCertificate: \
+         {{ certFile: site.crt, keyFile: site.key }}\n{routers}"
+    );
+    let changes = [("traefik.yml", address, &*tls), ("dynamic.yml", routers, &*certificate)];
+    tricks(&certified!(TRAEFIK), &changes);
 }
 
 /// Nothing in a host opens what is private, wherever the host is said.
-fn tricks(gateway: &Gateway, over_tls: Change<'_>) {
-    let site = Site::with(gateway, Store::Memory, &[over_tls]);
+fn tricks(gateway: &Gateway, over_tls: &[Change<'_>]) {
+    let site = Site::with(gateway, Store::Memory, over_tls);
     let (own, port) = (site.host(), site.port());
     // A request as it should be reaches the application, or nothing below would say anything.
     let public_fields = [

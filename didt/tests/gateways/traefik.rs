@@ -1,21 +1,79 @@
-//! Traefik's `ForwardAuth`, replayed: no package of it was at hand to run.
+//! Traefik, by `ForwardAuth`.
 //!
-//! The questions are what Traefik 3 makes of a client's request with `trustForwardHeader: false`
-//! (`pkg/middlewares/auth/forward.go`): `GET`, the headers without those of the connection, then
-//! `X-Forwarded-For`, `-Method`, `-Proto`, `-Host` and `-Uri` in its own words.
+//! Beside the program itself there is a replay of its questions, for what cannot be seen through it: which
+//! answer `didt` gave, and what older versions asked. It makes them as Traefik 3 does with
+//! `trustForwardHeader: false` (`pkg/middlewares/auth/forward.go`): `GET`, the headers without those of the
+//! connection, then `X-Forwarded-For`, `-Method`, `-Proto`, `-Host` and `-Uri` in its own words.
+
+use std::process::Command;
 
 use tower_didt::testing::Wallet;
 
+use crate::behaviour;
 use crate::support::{Gateway, Reply, Site, Store, bearer, needs};
 
-const TRAEFIK: Gateway = Gateway {
+pub(crate) const TRAEFIK: Gateway = Gateway {
     name: "traefik",
     program: "traefik",
     files: &["traefik.yml", "dynamic.yml"],
-    command: None,
-    http2: None,
+    command: Some(|program, directory| {
+        let mut command = Command::new(program);
+        command.arg("--configfile=traefik.yml").current_dir(directory);
+        command
+    }),
+    http2: Some(&[]),
     removes_session_cookie: false,
 };
+
+/// The same files, and questions that the tests make themselves.
+const REPLAYED: Gateway = Gateway { command: None, ..TRAEFIK };
+
+// All but renewed cookies: a check gives Traefik none.
+behaviour::tests!(TRAEFIK:
+    signing_in_and_out, a_token_alone_passes, strangers, people_are_sent_to_sign_in, people_are_sent_over_http2,
+    people_can_use_another_account, spoofed_identities, claims_of_clients, many_fields,
+    the_applications_own_credentials, denials_to_other_origins, connection_names_a_header, two_credentials,
+    tricks_with_hosts, tricks_with_paths, names_that_applications_have, two_hosts, other_sites, upgrades,
+    other_upgrades, traces, didt_is_down, the_store_is_down, doctor_is_content);
+
+/// The mistakes that are made with Traefik.
+mod mistakes {
+    use super::*;
+
+    const FILE: &str = "dynamic.yml";
+
+    #[test]
+    fn a_router_without_the_middleware() {
+        needs!(TRAEFIK.program);
+        let change = (
+            FILE,
+            "[didt, credentials-stay-here, no-upgrade]",
+            "[credentials-stay-here, no-upgrade]",
+        );
+        behaviour::doctor_finds(&TRAEFIK, &[change], "guarded");
+    }
+
+    #[test]
+    fn a_header_that_is_not_passed_to_the_application() {
+        needs!(TRAEFIK.program);
+        behaviour::doctor_finds(&TRAEFIK, &[(FILE, "          - X-Auth-Issuer\n", "")], "identity");
+    }
+
+    #[test]
+    fn upgrades_that_stay() {
+        needs!(TRAEFIK.program);
+        let change = (FILE, ", no-upgrade]", "]");
+        behaviour::doctor_finds(&TRAEFIK, &[change], "other-upgrade");
+    }
+
+    #[test]
+    fn questions_that_hold_only_some_headers() {
+        needs!(TRAEFIK.program);
+        let all = "        trustForwardHeader: false\n";
+        let some = format!("{all}        authRequestHeaders: [Cookie, Authorization]\n");
+        behaviour::doctor_finds(&TRAEFIK, &[(FILE, all, &some)], "cross-site-post");
+    }
+}
 
 /// What `dynamic.yml` has in `authResponseHeaders`.
 const IDENTITY: [&str; 6] = [
@@ -93,7 +151,7 @@ fn the_sample_asks_the_right_endpoint_for_all_headers() {
 
 #[test]
 fn who_is_signed_in_is_told_until_they_sign_out() {
-    let site = Site::start(&TRAEFIK);
+    let site = Site::start(&REPLAYED);
     let cookie = site.sign_in("alice");
     let mine = [("Cookie", &*cookie)];
     let issuer = Wallet::from_seed("alice").issuer();
@@ -115,7 +173,7 @@ fn who_is_signed_in_is_told_until_they_sign_out() {
 
 #[test]
 fn strangers_get_what_is_public_and_nobody_is_told_of() {
-    let site = Site::start(&TRAEFIK);
+    let site = Site::start(&REPLAYED);
     is_denied(&ask(&site, "GET", "/", &[]), 401);
     is_denied(&ask(&site, "OPTIONS", "/", &[]), 401);
     let told = identity(&ask(&site, "GET", "/public/logo.svg", &[]));
@@ -128,7 +186,7 @@ fn strangers_get_what_is_public_and_nobody_is_told_of() {
 /// Traefik replaces the exact names alone; the look-alikes would reach the upstream.
 #[test]
 fn identities_that_clients_send_are_refused_in_every_spelling() {
-    let site = Site::start(&TRAEFIK);
+    let site = Site::start(&REPLAYED);
     let cookie = site.sign_in("alice");
     for name in
         ["X-Auth-Issuer", "X_Auth_Issuer", "X.Auth.Issuer", "X-Auth_Address", "X+Auth+Issuer"]
@@ -141,7 +199,7 @@ fn identities_that_clients_send_are_refused_in_every_spelling() {
 
 #[test]
 fn other_sites_may_neither_post_nor_open_a_websocket() {
-    let site = Site::start(&TRAEFIK);
+    let site = Site::start(&REPLAYED);
     let cookie = site.sign_in("alice");
     let evil = ("Origin", "https://evil.example");
     let own = ("Origin", "https://www.example.com");
@@ -167,7 +225,7 @@ fn other_sites_may_neither_post_nor_open_a_websocket() {
 
 #[test]
 fn tricks_with_paths_are_refused() {
-    let site = Site::start(&TRAEFIK);
+    let site = Site::start(&REPLAYED);
     for uri in [
         "/public/../orders",
         "/public/%2e%2e/orders",
@@ -186,7 +244,7 @@ fn tricks_with_paths_are_refused() {
 #[test]
 fn without_the_store_nobody_is_let_in_or_told_to_sign_in() {
     needs!("redis-server");
-    let mut site = Site::with(&TRAEFIK, Store::Redis, &[]);
+    let mut site = Site::with(&REPLAYED, Store::Redis, &[]);
     let cookie = site.sign_in("alice");
     site.redis.as_mut().expect("redis").kill();
     let reply = ask(&site, "GET", "/", &[("Cookie", &*cookie)]);

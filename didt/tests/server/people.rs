@@ -183,7 +183,7 @@ fn everything_seen(magic: &Magic, log: &str) -> (Vec<Answer>, String, String) {
 #[test]
 fn nothing_personal_is_logged_or_counted_unless_the_configuration_says_so() {
     let magic = Magic::start();
-    let (answers, metrics, said) = everything_seen(&magic, "format = \"json\"");
+    let (answers, metrics, said) = everything_seen(&magic, "format = \"json\"\naccess = true");
     let metric = |name: &str| {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_else(|| panic!("no {name} in {metrics}")).trim().to_owned()
@@ -202,6 +202,11 @@ fn nothing_personal_is_logged_or_counted_unless_the_configuration_says_so() {
 
     let issuer = ada().issuer().to_string();
     assert!(said.contains(&issuer), "the log names the issuer");
+    let access = said.lines().filter(|line| line.contains("\"target\":\"didt::access\""));
+    assert!(
+        access.into_iter().any(|line| line.contains(&issuer)),
+        "so does the access log: {said}"
+    );
     let stranger = stranger().issuer().to_string();
     for (reason, whom) in [
         ("issuer_not_allowed", &issuer),
@@ -230,12 +235,16 @@ fn nothing_personal_is_logged_or_counted_unless_the_configuration_says_so() {
     assert!(!metrics.to_lowercase().contains("did:ethr"), "{metrics}");
     assert!(!seen.contains(&NEEDLE.to_lowercase()), "the secret key is in {seen}");
 
-    let (answers, metrics, said) = everything_seen(&magic, "format = \"json\"\npersonal = true");
-    let audit: Vec<Value> = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|event| event["target"] == "didt::audit")
-        .collect();
+    let (answers, metrics, said) =
+        everything_seen(&magic, "format = \"json\"\naccess = true\npersonal = true");
+    let of_target = |target: &str| -> Vec<Value> {
+        let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.filter(|event| event["target"] == target).collect()
+    };
+    let access = of_target("didt::access");
+    let passed = access.iter().find(|event| event["status"] == 200);
+    assert_eq!(passed.map(|event| &event["email"]), Some(&json!(EMAIL)), "{access:#?}");
+    let audit = of_target("didt::audit");
     for name in ["login", "refusal", "sign_out", "revoked"] {
         let named = |event: &&Value| event["event"] == name && event["email"] == EMAIL;
         assert!(audit.iter().any(|event| named(&event)), "{name}: {audit:#?}");
@@ -245,8 +254,9 @@ fn nothing_personal_is_logged_or_counted_unless_the_configuration_says_so() {
     let yes_and_no = [[&json!(false), &json!(EMAIL)], [&json!(true), &json!(EMAIL)]];
     assert_eq!(revoked, yes_and_no, "one session, and all");
     let seen = format!("{answers:?}\n{metrics}").to_lowercase();
-    assert!(!seen.contains(EMAIL), "audit events only: {seen}");
-    let others = said.lines().filter(|line| !line.contains("didt::audit"));
+    assert!(!seen.contains(EMAIL), "only the log: {seen}");
+    let is_other = |line: &&str| ["didt::audit", "didt::access"].iter().all(|t| !line.contains(t));
+    let others = said.lines().filter(is_other);
     assert!(!others.collect::<String>().contains(EMAIL));
     assert!(!format!("{seen}{said}").to_lowercase().contains(&NEEDLE.to_lowercase()));
 }

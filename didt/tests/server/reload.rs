@@ -284,53 +284,115 @@ fn secrets_and_keys_are_read_again() {
     }
 }
 
-#[test]
-fn what_a_reload_would_change_is_told_before_it_does() {
+const ADMIN: &str = "an-administrators-secret-of-some-length";
+const ANOTHER_ADMIN: &str = "another-secret-of-an-administrator-here";
+
+/// A server with administration, its settings, and the file of its secret.
+fn administered() -> (Reloaded, String, PathBuf) {
     let directory = Directory::new();
-    let secret = file(&directory, "secret", "an-administrators-secret-of-some-length");
-    let good = format!(
-        "{TOP}[listen]\npublic = \"127.0.0.1:0\"\nprivate = \"127.0.0.1:0\"\n[admin]\nsecret_file = {secret:?}\n"
-    );
-    let server = Reloaded::start(directory, &good);
-    let ask_running = || {
-        let listen = format!("listen.private={}", server.private);
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_didt"))
-            .args(["check-config", "--running", "--set", &listen, "--config"])
-            .arg(server.policy())
-            .output()
-            .expect("didt");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    };
-    assert_eq!(ask_running(), (Some(0), String::new(), String::new()), "nothing changed");
-    let changed =
-        format!("{good}[log]\nlevel = \"debug\"\n{}", rule("news", "/news", "access = \"public\""));
-    let changed = changed.replace("public = \"127.0.0.1:0\"", "public = \"127.0.0.1:1\"");
-    std::fs::write(server.policy(), changed).expect("a file");
-    let (code, said, _) = ask_running();
-    assert_eq!(code, Some(0));
+    let secret = file(&directory, "secret", ADMIN);
+    let good = format!("{TOP}{LISTEN}[admin]\nsecret_file = {secret:?}\n");
+    (Reloaded::start(directory, &good), good, secret)
+}
+
+/// `didt check-config --running` with the server's policy file: its exit code, output and errors.
+fn ask_running(server: &Reloaded, private: SocketAddr) -> (Option<i32>, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_didt"))
+        .args(["check-config", "--running", "--set", &format!("listen.private={private}")])
+        .arg(server.policy())
+        .output()
+        .expect("didt");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_a_reload_would_change_is_shown_and_nothing_changes() {
+    let (server, good, _) = administered();
+    assert_eq!(ask_running(&server, server.private), (Some(0), String::new(), String::new()));
+    let changed = good.replace("public = \"127.0.0.1:0\"", "public = \"127.0.0.1:1\"");
+    let news = rule("news", "/news", PUBLIC);
+    std::fs::write(server.policy(), format!("{changed}[log]\nlevel = \"debug\"\n{news}"))
+        .expect("a file");
+    let (code, said, error) = ask_running(&server, server.private);
+    assert_eq!(code, Some(0), "{error}");
     let lines: Vec<_> = said.lines().collect();
     let [listen, level, news] = lines[..] else { panic!("{said}") };
-    assert!(
-        listen.starts_with("~ listen.public") && listen.ends_with("(takes effect after a restart)"),
-        "{said}"
+    assert_eq!(
+        listen,
+        "~ listen.public: 127.0.0.1:0 -> 127.0.0.1:1 (takes effect after a restart)"
     );
     assert_eq!(level, "~ log.level: info -> debug");
     assert!(news.starts_with("+ rule \"news\""), "{said}");
-    // What is asked changes nothing.
-    assert_eq!(server.check("/news", "a=b"), 401);
-    std::fs::write(&secret, "another-secret-of-an-administrator-here").expect("a file");
-    let (code, _, error) = ask_running();
-    assert_eq!(code, Some(1), "{error}");
-    std::fs::write(&secret, "an-administrators-secret-of-some-length").expect("a file");
-    std::fs::write(server.policy(), format!("{good}[log]\nlevel = \"loud\"\n")).expect("a file");
-    let bearer = ("authorization", "Bearer an-administrators-secret-of-some-length");
-    let answer = ask(server.private, "GET", "/admin/changes", &[bearer]);
+    assert_eq!(server.check("/news", ""), 401);
+    assert_eq!(server.generation(), "1");
+    // Compared is what is served: after the reload only what waits for a restart is left.
+    server.reload("applied");
+    assert_eq!(ask_running(&server, server.private).1, format!("{listen}\n"));
+}
+
+#[test]
+fn a_secret_that_a_reload_would_change_is_named_and_never_shown() {
+    let (server, good, secret) = administered();
+    std::fs::write(&secret, ANOTHER_ADMIN).expect("a file");
+    let bearer = |secret| [("authorization", format!("Bearer {secret}"))];
+    let changes = |secret| {
+        let headers = bearer(secret);
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        ask(server.private, "GET", "/admin/changes", &headers)
+    };
+    let answer = changes(ADMIN);
+    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
+    assert!(answer.body.contains("admin.secret_file"), "{answer:?}");
+    for hidden in [ADMIN, ANOTHER_ADMIN] {
+        assert!(!answer.body.contains(hidden), "{answer:?}");
+    }
+    // The server has the old one until it reloads; the program reads the new one.
+    let (code, said, error) = ask_running(&server, server.private);
+    assert_eq!((code, said.as_str()), (Some(1), ""), "{error}");
+    assert!(error.contains("the server refuses the secret"), "{error}");
+    // A secret in a place where none belongs is not repeated.
+    std::fs::write(&secret, ADMIN).expect("a file");
+    std::fs::write(server.policy(), format!("{good}secret_file = {ANOTHER_ADMIN:?}\n"))
+        .expect("a file");
+    let answer = changes(ADMIN);
     assert_eq!(answer.status, 422, "{answer:?}");
-    assert!(answer.body.contains("log.level"), "{answer:?}");
-    assert_eq!(ask(server.private, "GET", "/admin/changes", &[]).status, 401);
-    let signed_in = server.sign_in(&Wallet::from_seed("alice"));
-    assert_eq!(ask(server.private, "GET", "/admin/changes", &[("cookie", &signed_in)]).status, 401);
+    assert!(!answer.body.contains(ANOTHER_ADMIN), "{answer:?}");
+}
+
+#[test]
+fn settings_that_a_reload_would_refuse_are_refused_before_it_with_the_reason() {
+    let (server, good, _) = administered();
+    std::fs::write(server.policy(), format!("{good}[log]\nlevel = \"loud\"\n")).expect("a file");
+    let (code, said, error) = ask_running(&server, server.private);
+    assert_eq!((code, said.as_str()), (Some(2), ""), "{error}");
+    assert!(error.contains("log.level") && error.contains("didt.toml"), "{error}");
+    assert_eq!(server.reloads("refused"), 0, "nothing was reloaded");
+}
+
+#[test]
+fn nobody_but_an_administrator_learns_what_a_reload_would_change() {
+    let (server, good, _) = administered();
+    let session = server.sign_in(&Wallet::from_seed("alice"));
+    for headers in [&[][..], &[("cookie", session.as_str())], &[("authorization", "Bearer x")]] {
+        let answer = ask(server.private, "GET", "/admin/changes", headers);
+        assert_eq!(answer.status, 401, "{headers:?}: {answer:?}");
+        assert!(!answer.body.contains("changes"), "{answer:?}");
+    }
+    let elsewhere = ask(server.public, "GET", "/admin/changes", &[]);
+    assert_eq!(elsewhere.status, 404, "{elsewhere:?}");
+    // A server that does not answer, and settings that name no administration.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nowhere = free.local_addr().expect("an address");
+    drop(free);
+    let (code, said, error) = ask_running(&server, nowhere);
+    assert_eq!((code, said.as_str()), (Some(1), ""), "{error}");
+    assert!(error.contains("the server does not answer"), "{error}");
+    let (without, _) = good.split_once("[admin]").expect("a table");
+    std::fs::write(server.policy(), without).expect("a file");
+    let (code, _, error) = ask_running(&server, server.private);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("admin.secret_file"), "{error}");
 }
 
 #[test]

@@ -155,10 +155,6 @@ async fn changes(Extension(preview): Extension<Preview>) -> Response {
     }
 }
 
-fn uncached(answer: impl IntoResponse) -> Response {
-    ([(CACHE_CONTROL, "no-store")], answer).into_response()
-}
-
 /// As far as an issuer's sessions are counted, about: more than the default limit, and little work where
 /// there is none.
 const MOST_COUNTED: usize = 1000;

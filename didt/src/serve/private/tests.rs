@@ -348,8 +348,8 @@ fn what_was_measured_is_told_in_prometheus_text_format() {
             private.sign_in(&Wallet::from_seed("alice")).await;
             let audit = Audit::new(&Log::default());
             let measures = Measures::of(&recorder);
-            let router =
-                super::router(&Sites::one(private.auth.clone()), measures, stop, 1, None, audit);
+            let sites = Sites::one(private.auth.clone());
+            let router = super::router(&sites, measures, stop, 1, None, audit, None);
             let request = Request::get("/metrics").body(Body::empty()).expect("a request");
             let response = router.oneshot(request).await.expect("infallible");
             assert_eq!(response.status(), StatusCode::OK);

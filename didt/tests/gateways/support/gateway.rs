@@ -29,9 +29,12 @@ impl Gateway {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
-    if program == "envoy"
-        && let Some(file) = std::env::var_os("DIDT_TEST_ENVOY")
-    {
+    let named = match program {
+        "envoy" => std::env::var_os("DIDT_TEST_ENVOY"),
+        "traefik" => std::env::var_os("DIDT_TEST_TRAEFIK"),
+        _ => None,
+    };
+    if let Some(file) = named {
         return Some(file.into());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
