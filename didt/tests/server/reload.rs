@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tower_didt::testing::Wallet;
 use tower_didt_test_support::http::read_one;
-use tower_didt_test_support::needs_redis;
 use tower_didt_test_support::redis::Server;
+use tower_didt_test_support::{needs_postgres, needs_redis, postgres};
 
 use crate::didt::{Didt, Directory, LISTEN, TOP, command, eventually, file};
 use crate::http::{Answer, ask, connect, get};
@@ -459,6 +459,73 @@ fn a_new_password_of_redis_is_read_again_and_a_wrong_one_refused() {
     redis.cli(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     eventually("it is connected again", || server.check("/a", &cookie) == 200);
     assert_eq!(server.generation(), "2");
+}
+
+#[test]
+fn a_new_password_of_postgresql_is_read_again_and_a_wrong_one_refused() {
+    needs_postgres!();
+    let server = postgres::Server::start();
+    let directory = Directory::new();
+    let url = |password: &str| {
+        let plain = server.url();
+        let (_, place) = plain.split_once('@').expect("a user");
+        format!("postgres://didt:{password}@{place}\n")
+    };
+    server.sql("CREATE ROLE didt LOGIN PASSWORD 'first'");
+    server.sql("GRANT ALL ON SCHEMA public TO didt");
+    let hosts = "host all didt 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+    std::fs::write(server.data().join("pg_hba.conf"), hosts).expect("a file");
+    server.sql("SELECT pg_reload_conf()");
+    let secret = file(&directory, "url", &url("first"));
+    let store = format!("[store]\nkind = \"postgres\"\nurl_file = {secret:?}\n");
+    let mut didt = Reloaded::start(directory, &format!("{TOP}{LISTEN}{store}"));
+    eventually("it is ready", || get(didt.private, "/readyz").status == 200);
+    let cookie = didt.sign_in(&Wallet::from_seed("alice"));
+
+    std::fs::write(&secret, url("wrong")).expect("a file");
+    didt.reload("refused");
+    let line = didt.didt.line_with("keeping the current settings");
+    assert!(line.contains("store") && !line.contains("wrong"), "{line}");
+    assert_eq!(didt.check("/a", &cookie), 200);
+
+    server.sql("ALTER ROLE didt PASSWORD 'second'");
+    std::fs::write(&secret, url("second")).expect("a file");
+    didt.reload("applied");
+    assert_eq!(didt.check("/a", &cookie), 200, "a session of before");
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'didt'");
+    eventually("it is connected again", || didt.check("/a", &cookie) == 200);
+    assert_eq!(didt.generation(), "2");
+}
+
+#[test]
+fn a_reload_loses_no_session_in_a_database() {
+    let sqlite = Directory::new();
+    let mut stores =
+        vec![format!("kind = \"sqlite\"\nurl = \"sqlite:{}/sessions.db\"\n", sqlite.0.display())];
+    let database = postgres::available("reload of a database").then(postgres::Server::start);
+    if let Some(server) = &database {
+        let secret = file(&sqlite, "url", &server.url());
+        stores.push(format!("kind = \"postgres\"\nurl_file = {secret:?}\n"));
+    }
+    for store in stores {
+        let settings = format!("{TOP}{LISTEN}[store]\n{store}");
+        let server = Reloaded::start(Directory::new(), &settings);
+        eventually("it is ready", || get(server.private, "/readyz").status == 200);
+        let wallet = Wallet::from_seed("alice");
+        let cookie = server.sign_in(&wallet);
+        let token = format!("Bearer {}", wallet.token("app").set("tid", "once").mint());
+        let login =
+            || ask(server.public, "POST", "/auth/login", &[("authorization", &token)]).status;
+        assert_eq!(login(), 204);
+        // Of the store itself, and of what is around it.
+        server.change(&format!("{settings}timeout = \"2s\"\n"), "applied");
+        server.change(&format!("{settings}{}", rule("news", "/news", PUBLIC)), "applied");
+        assert_eq!((server.check("/a", &cookie), server.check("/news", "")), (200, 200), "{store}");
+        assert_eq!(login(), 401, "a used token stays used: {store}");
+        assert_eq!(ask(server.public, "POST", "/auth/logout", &[("cookie", &cookie)]).status, 204);
+        server.change(&settings, "applied");
+        assert_eq!(server.check("/a", &cookie), 401, "what was ended stays ended: {store}");
+    }
 }
 
 /// A client that keeps its connection: it must never be closed.
