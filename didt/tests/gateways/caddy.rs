@@ -27,6 +27,7 @@ pub(crate) const CADDY: Gateway = Gateway {
         command
     }),
     http2: Some(&[("Caddyfile", "# A site behind Caddy", "# HTTP/2: a site behind Caddy")]),
+    listens_early: false,
     removes_session_cookie: true,
 };
 

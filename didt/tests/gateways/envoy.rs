@@ -21,6 +21,7 @@ pub(crate) const fn envoy(name: &'static str) -> Gateway {
         files: &["envoy.yaml"],
         command: Some(command),
         http2: Some(&[]),
+        listens_early: false,
         removes_session_cookie: true,
     }
 }

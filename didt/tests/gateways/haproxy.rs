@@ -20,6 +20,7 @@ pub(crate) const HAPROXY: Gateway = Gateway {
         command
     }),
     http2: Some(&[]),
+    listens_early: false,
     removes_session_cookie: true,
 };
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConnection, StreamOwned};
@@ -40,6 +40,8 @@ macro_rules! certified {
                 let command = $gateway.command.expect("it is started");
                 command(program, directory)
             }),
+            // Over TLS only, which `tricks` waits for.
+            listens_early: false,
             ..$gateway
         }
     };
@@ -113,7 +115,14 @@ fn tricks(gateway: &Gateway, over_tls: &[Change<'_>]) {
         (":authority", &own),
         (":path", "/public/hello"),
     ];
-    let public = answer(port, &public_fields);
+    let deadline = Instant::now() + PATIENCE;
+    let public = loop {
+        let public = answer(port, &public_fields);
+        if reached(&public) || Instant::now() > deadline {
+            break public;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
     assert!(reached(&public), "{}: {public:?}", gateway.name);
     // All hosts at a time: Envoy takes a second to close the connection of what it refuses.
     std::thread::scope(|scope| {

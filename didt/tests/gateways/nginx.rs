@@ -17,6 +17,7 @@ pub(crate) const NGINX: Gateway = Gateway {
         command
     }),
     http2: Some(&[("didt.conf", "listen 127.0.0.1:8080;", "listen 127.0.0.1:8080 http2;")]),
+    listens_early: false,
     removes_session_cookie: true,
 };
 

@@ -22,11 +22,12 @@ pub(crate) const TRAEFIK: Gateway = Gateway {
         command
     }),
     http2: Some(&[]),
+    listens_early: true,
     removes_session_cookie: false,
 };
 
 /// The same files, and questions that the tests make themselves.
-const REPLAYED: Gateway = Gateway { command: None, ..TRAEFIK };
+const REPLAYED: Gateway = Gateway { command: None, listens_early: false, ..TRAEFIK };
 
 // All but renewed cookies: a check gives Traefik none.
 behaviour::tests!(TRAEFIK:

@@ -17,6 +17,8 @@ pub(crate) struct Gateway {
     pub(crate) command: Option<fn(program: &Path, directory: &Path) -> Command>,
     /// What makes it speak HTTP/2 without TLS, to clients that begin with it; `None` if nothing does.
     pub(crate) http2: Option<&'static [Change<'static>]>,
+    /// Whether it listens before it has its routes, and answers 404 until then.
+    pub(crate) listens_early: bool,
     /// Whether the upstream is kept from seeing the session cookie.
     pub(crate) removes_session_cookie: bool,
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tower_didt::testing::Wallet;
 
@@ -105,13 +106,25 @@ impl Site {
             Process::start(gateway.program, command, &directory.0, port)
         });
         let port = if running.is_some() { port } else { didt_port };
-        Self {
+        let site = Self {
             gateway: running,
             didt,
             _echo: echo,
             redis: redis.map(|(redis, _)| redis),
             port,
             _directory: directory,
+        };
+        if gateway.listens_early {
+            site.wait_for_routes();
+        }
+        site
+    }
+
+    fn wait_for_routes(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.get("/", &[]).status == 404 {
+            assert!(Instant::now() < deadline, "no routes: {}", self.gateway_log());
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
