@@ -473,6 +473,7 @@ fn a_new_password_of_postgresql_is_read_again_and_a_wrong_one_refused() {
     };
     server.sql("CREATE ROLE didt LOGIN PASSWORD 'first'");
     server.sql("GRANT ALL ON SCHEMA public TO didt");
+    server.sql("GRANT ALL ON DATABASE postgres TO didt");
     let hosts = "host all didt 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
     std::fs::write(server.data().join("pg_hba.conf"), hosts).expect("a file");
     server.sql("SELECT pg_reload_conf()");

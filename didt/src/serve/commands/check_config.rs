@@ -158,15 +158,17 @@ impl CheckConfig {
         match answer.status {
             StatusCode::OK => {
                 let mut out = io::stdout().lock();
-                for change in body["changes"].as_array().into_iter().flatten() {
-                    let text = change["text"].as_str().unwrap_or_default();
+                let changes = body.get("changes").and_then(Value::as_array);
+                for change in changes.into_iter().flatten() {
+                    let text = change.get("text").and_then(Value::as_str).unwrap_or_default();
                     writeln!(out, "{}", text.replace(char::is_control, " "))?;
                 }
                 out.flush()?;
                 Ok(ExitCode::SUCCESS)
             }
             StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(invalid(body["message"].as_str().unwrap_or("the server refuses the settings")))
+                let message = body.get("message").and_then(Value::as_str);
+                Ok(invalid(message.unwrap_or("the server refuses the settings")))
             }
             StatusCode::UNAUTHORIZED => {
                 say("the server refuses the secret: it may have another one until it reloads");

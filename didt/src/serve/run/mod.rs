@@ -71,9 +71,8 @@ async fn start(
     let mut signals = Signals::new().map_err(StartError::Signals)?;
 
     let stoppers = Stoppers { public: Stopper::new(), private: Stopper::new() };
-    let rereading = Rereading::new(Arc::clone(&again), |sites| {
-        check(sites).map_err(|error| error.to_string())
-    });
+    let rereading =
+        Rereading::new(Arc::clone(&again), |sites| check(sites).map_err(|error| error.to_string()));
     let around =
         Around { measures, stop: stoppers.public.stop(), counted: Arc::default(), rereading };
     let tls = tls_of(&loaded.first().config)?;
