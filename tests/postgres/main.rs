@@ -20,6 +20,7 @@ mod meanwhile;
 mod plans;
 mod pooler;
 mod runtimes;
+mod tls;
 mod two_processes;
 
 use tower_didt::PostgresStore;
@@ -27,7 +28,12 @@ use tower_didt_test_support::postgres::Server;
 
 /// A store on a server that gets its schema first.
 async fn migrated(server: &Server) -> PostgresStore {
-    let store = PostgresStore::open(server.url()).expect("a store");
+    migrated_at(&server.url()).await
+}
+
+/// A store at a URL, which gets its schema first.
+async fn migrated_at(url: &str) -> PostgresStore {
+    let store = PostgresStore::open(url).expect("a store");
     store.migrate().await.expect("a schema");
     store
 }

@@ -7,6 +7,7 @@ use tower_didt::testing::Wallet;
 
 use crate::didt::{Didt, LISTEN, TOP, eventually};
 use crate::http::{answer, ask, connect, get};
+use tower_didt_test_support::certificate::Authority;
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::redis::Server;
 use tower_didt_test_support::{needs_postgres, needs_redis, postgres};
@@ -100,6 +101,36 @@ fn sessions_in_postgresql_survive_a_restart_and_readiness_follows_the_server() {
     let store = format!("{store}migrate = false\n");
     let (_didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}{store}"));
     eventually("it is ready", || get(private, "/readyz").status == 200);
+    assert_eq!(session(public, &cookie), 200);
+}
+
+#[test]
+fn it_speaks_tls_to_postgresql_and_to_the_right_server_only() {
+    needs_postgres!();
+    let [authority, stranger] = ["ours", "another"].map(Authority::new);
+    let server = postgres::Server::with_certificate(&authority.certify("localhost"));
+    let folder = Directory::new();
+    let [url, trusted] = ["url", "authority.pem"].map(|name| folder.0.join(name));
+    std::fs::write(
+        &url,
+        format!(
+            "postgres://postgres@localhost:{}/postgres?sslmode=verify-full&sslrootcert={}",
+            server.port,
+            trusted.display()
+        ),
+    )
+    .expect("a file");
+    std::fs::write(&trusted, &stranger.pem).expect("a file");
+    let store = format!("[store]\nkind = \"postgres\"\nurl_file = {url:?}\n");
+    let (mut didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}{store}"));
+    let said = didt.line_with("PostgreSQL does not let the tables be made");
+    assert!(said.contains("UnknownIssuer"), "{said}");
+    assert_eq!(get(private, "/readyz").status, 503);
+    // The certificate that vouches for the server is put in its place.
+    std::fs::write(&trusted, &authority.pem).expect("a file");
+    didt.line_with("the tables in PostgreSQL are up to date");
+    eventually("it is ready", || get(private, "/readyz").status == 200);
+    let cookie = sign_in(public);
     assert_eq!(session(public, &cookie), 200);
 }
 

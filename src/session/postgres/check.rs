@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sqlx::Row;
+use sqlx::postgres::PgSslMode;
 
 use super::{Inner, fault};
 use crate::session::sql::Fault;
@@ -28,6 +29,9 @@ pub enum PostgresWarning {
     FailoverLosesWrites,
     /// The connection to a server on another machine is not encrypted.
     NotEncrypted,
+    /// The connection to a server on another machine is encrypted, and nobody has made sure that it is
+    /// the right server (`sslmode` is not `verify-full`).
+    NotVerified,
     /// The server tells of no changes, so that every request with a session asks it. The reason is in
     /// the text. Right behind a pooler, where copies are off.
     NoLocalCopies {
@@ -51,6 +55,9 @@ impl fmt::Display for PostgresWarning {
             Self::NotEncrypted => {
                 f.write_str("the connection is not encrypted; add sslmode=verify-full to the URL")
             }
+            Self::NotVerified => f.write_str(
+                "another server could take this one's place; add sslmode=verify-full to the URL",
+            ),
             Self::NoLocalCopies { reason } => {
                 write!(f, "{reason}; every request with a session asks PostgreSQL")
             }
@@ -76,11 +83,38 @@ pub(super) async fn check(store: &Inner) -> Result<Vec<PostgresWarning>, Fault> 
     if text(2)?.is_empty() && flag(3)? {
         warnings.push(PostgresWarning::FailoverLosesWrites);
     }
-    if !flag(4)? && !flag(5)? {
-        warnings.push(PostgresWarning::NotEncrypted);
-    }
+    let is_verified = matches!(store.connections.options().get_ssl_mode(), PgSslMode::VerifyFull);
+    warnings.extend(of_network(flag(4)?, flag(5)?, is_verified));
     if let Some(fault) = store.listener.as_ref().and_then(|listener| listener.fault()) {
         warnings.push(PostgresWarning::NoLocalCopies { reason: fault.to_string() });
     }
     Ok(warnings)
+}
+
+/// What is wrong with the way to the server. On the same machine nothing is.
+fn of_network(is_encrypted: bool, is_near: bool, is_verified: bool) -> Option<PostgresWarning> {
+    match (is_near, is_encrypted, is_verified) {
+        (true, ..) | (_, true, true) => None,
+        (_, false, _) => Some(PostgresWarning::NotEncrypted),
+        (_, true, false) => Some(PostgresWarning::NotVerified),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_elsewhere_has_to_be_encrypted_and_verified() {
+        for (encrypted, near, verified, expected) in [
+            (false, true, false, None),
+            (true, true, false, None),
+            (true, false, true, None),
+            (true, false, false, Some(PostgresWarning::NotVerified)),
+            (false, false, false, Some(PostgresWarning::NotEncrypted)),
+            (false, false, true, Some(PostgresWarning::NotEncrypted)),
+        ] {
+            assert_eq!(of_network(encrypted, near, verified), expected);
+        }
+    }
 }

@@ -6,6 +6,9 @@ use sqlx::Error;
 
 use crate::session::sql::Fault;
 
+/// What `sqlx` says of a server that talks without TLS only.
+const NO_TLS: &str = "server does not support TLS";
+
 /// What to do after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -26,6 +29,10 @@ pub(super) fn read(error: &Error) -> (Fault, Next) {
         Error::Database(error) => error,
         Error::Io(error) => {
             return lost(format!("the connection to PostgreSQL failed: {error}").into());
+        }
+        // The only such error of sqlx's own: all others come from TLS or from reading certificates.
+        Error::Tls(error) if error.to_string() == NO_TLS => {
+            return lost("PostgreSQL offers no TLS, and sslmode asks for it".into());
         }
         Error::Tls(_) => return lost("PostgreSQL's certificate or TLS was refused".into()),
         Error::PoolTimedOut => return lost("no connection in the pool became free".into()),

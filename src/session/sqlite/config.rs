@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, SqlitePool};
 use tokio::runtime::Handle;
 
+use super::place::Place;
 use super::schema::Schema;
 use super::statements::Statements;
 use super::{Inner, SqliteStore, cleaner};
@@ -131,11 +132,17 @@ impl SqliteStoreBuilder {
                 let path = read_url(url)?;
                 make_private(path);
                 let options = options(path, self.timeout);
+                let place = Arc::new(Place::new(path, self.timeout));
                 let pool = |connections| {
+                    let place = Arc::clone(&place);
                     SqlitePoolOptions::new()
                         .max_connections(connections)
                         .acquire_timeout(self.timeout)
                         .test_before_acquire(false)
+                        .before_acquire(move |_, meta| {
+                            let is_open = place.is_open_by(meta.age);
+                            Box::pin(async move { Ok(is_open) })
+                        })
                         .connect_lazy_with(options.clone())
                 };
                 (pool(1), pool(READERS))

@@ -7,6 +7,7 @@
 mod cleaner;
 mod config;
 mod fault;
+mod place;
 mod schema;
 mod statements;
 mod trace;

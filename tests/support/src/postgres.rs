@@ -5,12 +5,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::certificate::Certificate;
 use crate::child::{Run, Running, unwatch, watch};
 use crate::directory::Directory;
 use crate::redis::free_port;
@@ -122,6 +123,20 @@ impl Server {
     /// A server with further settings (`name=value`).
     pub fn with(settings: &[&str]) -> Self {
         Self::within(Directory::new(), settings)
+    }
+
+    /// A server with a certificate, that talks with and without TLS.
+    pub fn with_certificate(certificate: &Certificate) -> Self {
+        let directory = Directory::new();
+        let [pem, key] = ["server.pem", "server.key"].map(|name| directory.0.join(name));
+        certificate.write(&pem, &key);
+        // It refuses a key that others may read.
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+        give_to_servant(&pem);
+        give_to_servant(&key);
+        let files = [("ssl_cert_file", pem), ("ssl_key_file", key)];
+        let files = files.map(|(name, file)| format!("{name}={}", file.display()));
+        Self::within(directory, &["ssl=on", &files[0], &files[1]])
     }
 
     /// A server whose data lie in a folder that exists, such as a small file system.
@@ -324,6 +339,22 @@ impl SmallDisk {
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&directory.0);
         let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
         mounted.then(|| Self { folder: directory.0.clone() })
+    }
+
+    /// Lets nobody write, root neither. No file may be open for writing.
+    pub fn forbid_writing(&self) {
+        self.remount("ro");
+    }
+
+    /// Lets everybody write again.
+    pub fn permit_writing(&self) {
+        self.remount("rw");
+    }
+
+    fn remount(&self, how: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{how}")]).arg(&self.folder);
+        assert!(mount.status().expect("mount").success(), "{how}");
     }
 
     /// Takes all room that is left.
