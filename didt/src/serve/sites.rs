@@ -1,4 +1,4 @@
-//! Several sites in one process: what there is of each, by its host or its name.
+//! Several sites in one process, found by host or by name.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -54,7 +54,7 @@ impl Serialize for SiteName {
 impl<'de> Deserialize<'de> for SiteName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("no name of a site"))
+        Self::parse(&text).ok_or_else(|| D::Error::custom("not a site's name"))
     }
 }
 
@@ -62,7 +62,7 @@ impl FromStr for SiteName {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text).ok_or("is no name of a site")
+        Self::parse(text).ok_or("is not a site's name")
     }
 }
 
@@ -129,7 +129,7 @@ impl<T> Sites<T> {
         Some(Self { first, others: sites.collect(), table: Some(Arc::new(table)) })
     }
 
-    /// The site of a request with this `Host`, in whatever spelling. `Ok(None)` is a host of no site's.
+    /// The site of a request with this `Host`, in any spelling. `Ok(None)` if no site has the host.
     pub(crate) fn of_host(&self, host: &[u8]) -> Result<Option<&T>, HostFault> {
         let Some(table) = &self.table else { return Ok(Some(&self.first.1)) };
         Ok(table.find(&host_name(host)?).and_then(|place| self.at(place)))

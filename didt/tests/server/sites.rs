@@ -340,6 +340,20 @@ fn pages_and_return_addresses_are_of_one_site() {
     assert_eq!(from(BLOG, "/auth/login", app, ("authorization", &token("blog"))), 403);
     assert_eq!(from(SHOP, "/auth/login", app, ("authorization", &token("shop"))), 204);
 
+    let read_by = |host: &str, origin: &str| {
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-scheme", "https"),
+            ("x-original-host", host),
+            ("x-original-uri", "/"),
+            ("origin", origin),
+        ];
+        let answer = ask(public, "GET", "/check/nginx", &headers);
+        answer.header("access-control-allow-origin").map(str::to_owned)
+    };
+    assert_eq!(read_by(SHOP, app).as_deref(), Some(app));
+    assert_eq!(read_by(BLOG, app), None);
+
     let leads_to = |host: &str, cookie: &str, rd: &str| {
         let path = format!("/auth/sign-in?rd={rd}");
         let headers = [("cookie", cookie), ("accept", "text/html")];

@@ -90,7 +90,7 @@ pub(crate) fn keys(prefix: &str, keys: Option<Keys>) -> Router {
     Router::new().route(&format!("{prefix}/jwks.json"), keys)
 }
 
-/// The answer to a request for a host of no site's, or for several (RFC 9110 section 15.5.20).
+/// The answer to a request whose host no site has, or that names several hosts (RFC 9110 section 15.5.20).
 pub(crate) async fn misdirected(request: Request) -> Response {
     let client = client(&request);
     let (mut parts, _) = request.into_parts();
@@ -101,7 +101,7 @@ pub(crate) async fn misdirected(request: Request) -> Response {
     response
 }
 
-/// The word for a host that is none of any site's.
+/// The reason where no site has the host.
 pub(crate) const UNKNOWN_HOST: &str = "unknown_host";
 
 /// Writes down refusals and what the page did, and keeps answers about one visitor out of caches.

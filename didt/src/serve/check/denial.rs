@@ -17,7 +17,7 @@ pub(crate) enum Denial {
     NotStated,
     /// The original request's target could be read in two ways.
     NotCanonical(NotCanonical),
-    /// The request is for a host that is none of any site's.
+    /// No site has the host that the request is for.
     UnknownHost,
     /// Rules about networks decide, none of them is the stricter one, and no trusted proxy says where the
     /// client is.

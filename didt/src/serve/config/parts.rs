@@ -102,7 +102,7 @@ fn read<'a>(
     let name = name.get_ref().as_str().and_then(SiteName::parse).ok_or_else(|| {
         let shown = Raw::Toml(name).shown();
         let problem = format!(
-            "{shown} is no name of a site; expected 1 to 32 lower-case letters, digits and hyphens, \
+            "{shown} is not a site's name; expected 1 to 32 lower-case letters, digits and hyphens, \
              beginning with a letter, such as \"shop\""
         );
         Invalid::new(name_at, format!("{SITES}: {NAME}"), problem)

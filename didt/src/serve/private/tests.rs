@@ -17,7 +17,7 @@ use crate::serve::audit::Audit;
 use crate::serve::config::{Log, Secret};
 use crate::serve::measures::{self, Measures};
 use crate::serve::server::Stopper;
-use crate::serve::sites::Sites;
+use crate::serve::sites::{Named, Sites};
 
 const SECRET: &str = "correct horse battery staple";
 
@@ -109,6 +109,29 @@ async fn alive_is_who_answers_and_ready_whose_store_does() {
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
     let told = text(ready).await;
     assert!(!told.contains("refused"), "what is wrong with it is for the log: {told}");
+}
+
+#[tokio::test]
+async fn of_several_sites_the_stores_of_all_have_to_answer() {
+    let site = |name: &str, store: DidAuth| {
+        let name = name.parse().expect("a name");
+        (Named { name, hosts: Vec::new() }, store)
+    };
+    let auth = || DidAuth::new(Verifier::new("app"));
+    let (good, bad) = (auth(), auth().with_store(FaultyStore::unreachable()));
+    for (sites, expected) in [
+        (vec![site("a", good.clone()), site("b", good.clone())], StatusCode::OK),
+        (vec![site("a", good), site("b", bad)], StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        let sites = Sites::several(sites).expect("two");
+        let recorder = measures::recorder().expect("a recorder");
+        let (measures, stopper) = (Measures::of(&recorder), Stopper::new());
+        let router =
+            super::router(&sites, measures, stopper.stop(), 1, None, Audit::new(&Log::default()));
+        let request = Request::get("/readyz").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("infallible");
+        assert_eq!(response.status(), expected);
+    }
 }
 
 #[tokio::test]

@@ -178,7 +178,14 @@ impl Generation {
     ) -> Result<(Self, Served), StartError> {
         let mut parts = parts.into_iter();
         let parts = loaded.clone().try_map(|_, _| parts.next().ok_or(StartError::NoAudience))?;
-        apart(&parts, before)?;
+        apart(
+            &parts.iter().filter_map(|(site, it)| Some((&site?.name, &it.audiences))).collect(),
+            &before
+                .into_iter()
+                .flat_map(Sites::iter)
+                .filter_map(|(site, it)| Some((&site?.name, &it.parts.audiences)))
+                .collect(),
+        )?;
         let sites = parts.try_map(|named, parts| {
             let name = named.map(|named| &named.name);
             let auth = parts.auth(before.and_then(|before| before.named(name)))?;
@@ -208,27 +215,25 @@ impl Generation {
     }
 }
 
+/// Sites and the applications whose tokens they accept.
+type Accepted<'a> = Vec<(&'a SiteName, &'a Audiences)>;
+
 /// Refuses sites that accept tokens of the same application, and an application that went from one site
 /// to another since `before`: what its tokens were used for is remembered there.
-fn apart(sites: &Sites<Parts>, before: Option<&Sites<Site>>) -> Result<(), StartError> {
-    let named = sites.iter().filter_map(|(named, parts)| Some((named?, &parts.audiences)));
-    let named: Vec<_> = named.map(|(named, audiences)| (named.name.clone(), audiences)).collect();
-    let before = before.into_iter().flat_map(Sites::iter);
-    let before = before.filter_map(|(named, site)| Some((named?, &site.parts.audiences)));
-    let before: Vec<_> = before.map(|(named, audiences)| (named.name.clone(), audiences)).collect();
-    for (place, (name, audiences)) in named.iter().enumerate() {
+fn apart(sites: &Accepted<'_>, before: &Accepted<'_>) -> Result<(), StartError> {
+    for (place, (name, audiences)) in sites.iter().enumerate() {
         for audience in audiences.iter() {
-            let accepts = |(other, audiences): &&(SiteName, &Audiences)| {
+            let accepts = |(other, audiences): &&(&SiteName, &Audiences)| {
                 other != name && audiences.accept(audience)
             };
-            let audience = audience.to_owned();
-            if let Some((other, _)) = named.iter().take(place).find(accepts) {
-                let sites = [other.clone(), name.clone()];
+            let name = (*name).clone();
+            if let Some((other, _)) = sites.iter().take(place).find(accepts) {
+                let (audience, sites) = (audience.to_owned(), [(*other).clone(), name]);
                 return Err(StartError::SharedAudience { audience, sites });
             }
             if let Some((from, _)) = before.iter().find(accepts) {
-                let (from, to) = (from.clone(), name.clone());
-                return Err(StartError::MovedAudience { audience, from, to });
+                let (audience, from) = (audience.to_owned(), (*from).clone());
+                return Err(StartError::MovedAudience { audience, from, to: name });
             }
         }
     }
@@ -309,5 +314,33 @@ impl Parts {
         let page = config.sign_in.as_ref().map(|sign_in| sign_in.page(&auth, prefix)).transpose();
         let page = page.map_err(|error| StartError::SignIn(error.to_string()))?;
         Ok(public::Site { config, auth, page, magic })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> SiteName {
+        text.parse().expect("a name")
+    }
+
+    /// Also where Magic says, at start-up, whose the secret keys are.
+    #[test]
+    fn two_sites_do_not_accept_one_application_and_none_goes_to_another_site() {
+        let (shop, blog) = (name("shop"), name("blog"));
+        let (one, two) = (Audiences::from("one"), Audiences::from("two"));
+        let both = Audiences::from_iter(["two", "one"]);
+        let apart = |sites: &Accepted<'_>, before: &Accepted<'_>| {
+            apart(sites, before).map_err(|error| error.to_string())
+        };
+        let served = vec![(&shop, &one), (&blog, &two)];
+        assert_eq!(apart(&served, &vec![]), Ok(()));
+        assert_eq!(apart(&served, &served), Ok(()));
+        let shared = apart(&vec![(&shop, &one), (&blog, &both)], &vec![]).expect_err("shared");
+        assert!(shared.contains("the sites shop and blog both accept \"one\""), "{shared}");
+        let moved = apart(&vec![(&blog, &one)], &served).expect_err("moved");
+        assert!(moved.contains("\"one\" went from the site shop to the site blog"), "{moved}");
+        assert_eq!(apart(&vec![(&blog, &two)], &served), Ok(()), "a site may go");
     }
 }

@@ -118,7 +118,7 @@ fn what_is_in_the_wrong_place_or_shared_is_refused_with_line_and_reason() {
         (
             "bad name",
             two.replace("\"shop\"", "\"Shop\""),
-            ":2: sites: name: \"Shop\" is no name of a site",
+            ":2: sites: name: \"Shop\" is not a site's name",
         ),
         (
             "no hosts",
