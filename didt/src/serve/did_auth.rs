@@ -10,7 +10,7 @@ use tower_didt::sqlite::SqliteConfigError;
 use tower_didt::store::SessionStore;
 use tower_didt::{
     Audiences, BoundLogin, ConfigError, DidAuth, MagicSignIn, MemoryStore, PostgresStore,
-    RedisStore, SealedStore, SessionLimit, SqliteStore, StoreError, Verifier,
+    RedisStore, SealedStore, SealingKeys, SessionLimit, SqliteStore, StoreError, Verifier,
 };
 
 use super::config::{Changes, Config, Store};
@@ -131,12 +131,13 @@ fn open_beside(
             (Arc::new(store), Some(client), None)
         }
         Store::Sealed { keys, ledger } => {
+            let sealing = SealingKeys::clone(keys);
             let redis = ledger.as_ref().map(open).transpose().map_err(OpenError::Redis)?;
             let memory = redis.is_none().then(|| memory.unwrap_or_default());
             let sealed = match (&redis, &memory) {
-                (Some(redis), _) => SealedStore::new(keys.clone(), redis.clone()),
-                (None, Some(memory)) => SealedStore::new(keys.clone(), memory.clone()),
-                (None, None) => SealedStore::new(keys.clone(), MemoryLedger::new()),
+                (Some(redis), _) => SealedStore::new(sealing, redis.clone()),
+                (None, Some(memory)) => SealedStore::new(sealing, memory.clone()),
+                (None, None) => SealedStore::new(sealing, MemoryLedger::new()),
             };
             let client = redis.map(Client::Redis);
             (Arc::new(sealed.with_cookie_name(&sealed_for(config))), client, memory)

@@ -99,8 +99,7 @@ struct Table {
 
 impl Table {
     fn find(&self, name: &str) -> Option<usize> {
-        let dots = name.match_indices('.').filter(|(at, _)| *at > 0);
-        let mut suffixes = dots.filter_map(|(at, _)| name.get(at..));
+        let mut suffixes = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
         self.exact.get(name).or_else(|| suffixes.find_map(|suffix| self.below.get(suffix))).copied()
     }
 }

@@ -279,6 +279,13 @@ fn a_reload_is_of_all_sites_or_of_none() {
     reload(&two.replace("cookie.name = \"a\"", "cookie.name = \"c\""), "site shop: cookie.name");
     assert_eq!(opens(SHOP, &shop), 200);
     assert_eq!(check(public, "docs.example.com", "/", ("accept", "*/*")).status, 403, "it is gone");
+    assert_eq!(opens("docs.example.com", &docs), 403);
+    let renamed = docs.replace("__Host-didt=", "__Host-a=");
+    assert_eq!([opens(SHOP, &docs), opens(SHOP, &renamed)], [401, 401], "nor elsewhere");
+    // Sessions in memory went with their site.
+    reload(&format!("{two}{third}"), "site docs: site");
+    eventually("it is there again", || opens("docs.example.com", &docs) == 401);
+    assert_eq!(opens(SHOP, &shop), 200);
 }
 
 /// The two sites, each with one more line of settings.

@@ -349,7 +349,8 @@ pub(crate) enum Store {
     Memory,
     /// In their cookies; revocations in this process's memory or in Redis.
     Sealed {
-        keys: SealingKeys,
+        /// Boxed: they are larger than all else.
+        keys: Box<SealingKeys>,
         ledger: Option<RedisStoreBuilder>,
     },
     Redis(RedisStoreBuilder),

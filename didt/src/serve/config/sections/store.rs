@@ -84,7 +84,7 @@ pub(in crate::serve::config) fn store(
         }),
         Kind::Sealed => {
             let ledger = redis(settings, given)?;
-            keys.map(|keys| Store::Sealed { keys, ledger }).ok_or_else(|| {
+            keys.map(|keys| Store::Sealed { keys: Box::new(keys), ledger }).ok_or_else(|| {
                 settings.invalid(
                     "store.kind",
                     "\"sealed\" needs keys; expected store.keys_file, a file that `didt keygen` makes",
