@@ -7,6 +7,7 @@ use crate::envoy::envoy;
 use crate::haproxy::HAPROXY;
 use crate::nginx::NGINX;
 use crate::support::{Echoed, Gateway, Reply, Site, Store, needs};
+use crate::traefik::TRAEFIK;
 
 const SHOP: &str = "shop.example.com";
 const BLOG: &str = "blog.example.com";
@@ -86,6 +87,11 @@ fn behind_caddy_each_host_is_guarded_for_its_own_application() {
 #[test]
 fn behind_haproxy_each_host_is_guarded_for_its_own_application() {
     each_host_is_guarded_for_its_own_application(&HAPROXY);
+}
+
+#[test]
+fn behind_traefik_each_host_is_guarded_for_its_own_application() {
+    each_host_is_guarded_for_its_own_application(&TRAEFIK);
 }
 
 #[test]
