@@ -278,6 +278,9 @@ struct Readme;
 mod guides {
     #[doc = include_str!("../docs/bound-login.md")]
     struct BoundLogin;
+    #[cfg(all(feature = "axum", feature = "sign-in-page"))]
+    #[doc = include_str!("../docs/from-tower-sessions.md")]
+    struct FromTowerSessions;
     #[doc = include_str!("../docs/local-development.md")]
     struct LocalDevelopment;
     #[doc = include_str!("../docs/migrating.md")]
