@@ -344,7 +344,6 @@ pub(crate) struct Magic {
 
 /// Where sessions are kept.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each site")]
 pub(crate) enum Store {
     Memory,
     /// In their cookies; revocations in this process's memory or in Redis.

@@ -126,8 +126,15 @@ async fn of_several_sites_the_stores_of_all_have_to_answer() {
         let sites = Sites::several(sites).expect("two");
         let recorder = measures::recorder().expect("a recorder");
         let (measures, stopper) = (Measures::of(&recorder), Stopper::new());
-        let router =
-            super::router(&sites, measures, stopper.stop(), 1, None, Audit::new(&Log::default()));
+        let router = super::router(
+            &sites,
+            measures,
+            stopper.stop(),
+            1,
+            None,
+            Audit::new(&Log::default()),
+            None,
+        );
         let request = Request::get("/readyz").body(Body::empty()).expect("a request");
         let response = router.oneshot(request).await.expect("infallible");
         assert_eq!(response.status(), expected);
