@@ -262,9 +262,9 @@ pub mod layer {
 
     pub use crate::middleware::{
         AcceptedToken, Answer, AnswerBody, AuthBody, BindingFault, DataError, DidService,
-        GuardFuture, GuardLayer, GuardService, GuardedLayer, ParseOriginError, Rejected,
-        RejectedIssuer, ResponseFuture, SessionCount, Sessions, UnreadableData, forbid_storing,
-        is_navigation,
+        GuardFuture, GuardLayer, GuardService, GuardedLayer, NAVIGATION_HEADERS, ParseOriginError,
+        Rejected, RejectedIssuer, ResponseFuture, SessionCount, Sessions, UnreadableData,
+        forbid_storing, is_navigation,
     };
 }
 

@@ -73,7 +73,7 @@ pub use self::layer::DidLayer;
 pub use self::login::Login;
 #[cfg(feature = "magic")]
 pub use self::magic_sign_in::MagicSignIn;
-pub use self::navigation::is_navigation;
+pub use self::navigation::{NAVIGATION_HEADERS, is_navigation};
 pub use self::no_store::forbid_storing;
 pub use self::origin::{Origin, ParseOriginError, TrustedOrigin};
 pub use self::refusal::Refusal;

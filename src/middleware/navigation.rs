@@ -4,7 +4,7 @@
 //! another origin where CORS stops it. Browsers say what a request is for
 //! ([Fetch Metadata](https://www.w3.org/TR/fetch-metadata/)); older ones are judged by `Accept`.
 
-use http::header::{ACCEPT, AUTHORIZATION, UPGRADE};
+use http::header::{ACCEPT, AUTHORIZATION, ORIGIN, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -20,7 +20,34 @@ const PREFETCH: [HeaderName; 3] = [
     HeaderName::from_static("x-moz"),
 ];
 
-const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+/// What only scripts send with a `GET`: an `Origin`, and the headers of jQuery, htmx, pjax and Turbo, whose
+/// `Accept` prefers HTML.
+const BY_SCRIPT: [HeaderName; 5] = [
+    ORIGIN,
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("hx-request"),
+    HeaderName::from_static("x-pjax"),
+    HeaderName::from_static("turbo-frame"),
+];
+
+/// The names of all headers that [`is_navigation`] reads, in lower case: for whatever stands between a
+/// client and this decision and passes on only what it is told to.
+pub const NAVIGATION_HEADERS: [&str; 14] = [
+    "accept",
+    "authorization",
+    "hx-request",
+    "origin",
+    "purpose",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-purpose",
+    "turbo-frame",
+    "upgrade",
+    "x-moz",
+    "x-pjax",
+    "x-requested-with",
+];
 
 /// The most media ranges of an `Accept` that are read; browsers send fewer than ten.
 const MAX_MEDIA_RANGES: usize = 32;
@@ -58,7 +85,7 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
         return is_only(headers, &SEC_FETCH_MODE, b"navigate")
             && is_only(headers, &SEC_FETCH_DEST, b"document");
     }
-    !has(&X_REQUESTED_WITH) && prefers_html(headers)
+    !BY_SCRIPT.iter().any(has) && prefers_html(headers)
 }
 
 fn is_only(headers: &HeaderMap, name: &HeaderName, expected: &[u8]) -> bool {
@@ -91,7 +118,24 @@ fn weight(parameter: &str) -> Option<u16> {
         return None;
     }
     let (whole, fraction) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
-    let digits = format!("{fraction:0<3}");
-    let number = format!("{whole}{digits}").parse().unwrap_or(0);
-    Some(if whole.len() == 1 && fraction.len() <= 3 && number <= 1000 { number } else { 0 })
+    let digits = format!("{whole}{fraction:0<3}");
+    let number = digits.parse().unwrap_or(0);
+    // Of a number, `parse` also takes one with a sign.
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
+    let right = plain && whole.len() == 1 && fraction.len() <= 3 && number <= 1000;
+    Some(if right { number } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_headers_that_decide_are_named() {
+        let read = SEC_FETCH.into_iter().chain(PREFETCH).chain(BY_SCRIPT);
+        let read = read.chain([ACCEPT, AUTHORIZATION, UPGRADE]);
+        let mut read: Vec<String> = read.map(|name| name.to_string()).collect();
+        read.sort_unstable();
+        assert_eq!(read, NAVIGATION_HEADERS);
+    }
 }

@@ -92,7 +92,8 @@ impl Rendered {
         let sign_out = view("sign-out", include_str!("files/sign-out.html"));
         let refused = view("refused", include_str!("files/refused.html"));
         let policy = |forms: &str| policy(settings, &magic, oauth.as_ref(), forms);
-        // A form is sent nowhere but from the page to sign out, and that one's answer redirects.
+        // Forms sign out only, and their answer redirects. Signing in takes the script: without it
+        // the e-mail address would go into a URL.
         let forms: Vec<_> = settings.hosts.sources().collect();
         let forms = ["'self'".to_owned()].into_iter().chain(forms).collect::<Vec<_>>().join(" ");
         Self {
@@ -100,7 +101,7 @@ impl Rendered {
             callback: View { html: callback, policy: policy("'none'"), referrer: "no-referrer" },
             // Without a referrer a form says `Origin: null`, which is nobody's.
             sign_out: View { html: sign_out, policy: policy(&forms), referrer: "same-origin" },
-            refused: View { html: refused, policy: policy("'none'"), referrer: "same-origin" },
+            refused: View { html: refused, policy: policy(&forms), referrer: "same-origin" },
             files,
             weight,
         }

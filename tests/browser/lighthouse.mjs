@@ -1,13 +1,14 @@
 // Lighthouse on the sign-in page, mobile profile: prints the scores and weights, and fails below what the page
-// promises (but for performance, which is printed only). Magic's SDK is the real file from npm; Magic's hosts are a server here, whose frame says
-// that it is ready and nothing more.
+// promises. Performance is a time on this machine: the best of three runs counts, and only where nothing else runs does it
+// fail anything. Magic's SDK is the real file from npm; Magic's hosts are a server here, whose frame says that it is
+// ready and nothing more.
 
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:https";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -19,6 +20,7 @@ import { startDemo } from "./support.mjs";
 const PROMISED = { performance: 0.95, accessibility: 1, "best-practices": 1 };
 const OWN_WEIGHT = 15_000;
 const WHOLE_WEIGHT = 50_000;
+const RUNS = 3;
 
 const { resolve } = createRequire(import.meta.url);
 const SDK = gzipSync(await readFile(resolve("magic-sdk").replace(/dist.*$/, "dist/magic.js")));
@@ -53,14 +55,18 @@ const browser = await chromium.launch({
 try {
   const { version } = createRequire(import.meta.url)("lighthouse/package.json");
   for (const view of ["sign-in", "sign-out"]) {
-    const { lhr } = await lighthouse(`${demo.url}/auth/${view}`, { port, onlyCategories: Object.keys(PROMISED), logLevel: "error" });
+    const busy = loadavg()[0] >= availableParallelism();
+    let lhr;
+    for (let run = 0; run < RUNS && !(lhr?.categories.performance.score >= PROMISED.performance); run++) {
+      const next = await lighthouse(`${demo.url}/auth/${view}`, { port, onlyCategories: Object.keys(PROMISED), logLevel: "error" });
+      if (!lhr || next.lhr.categories.performance.score > lhr.categories.performance.score) ({ lhr } = next);
+    }
     const told = (text) => console.log(`lighthouse ${version}, ${view}: ${text}`);
     for (const [name, least] of Object.entries(PROMISED)) {
       const { score, auditRefs } = lhr.categories[name];
       const low = auditRefs.map(({ id }) => lhr.audits[id]).filter((audit) => audit.score !== null && audit.score < 1);
       told(`${name} ${Math.round(score * 100)}${low.length ? ` (${low.map(({ id }) => id).join(", ")})` : ""}`);
-      // Performance is a time on this machine, which may be busy: it is printed, and fails nothing.
-      if (score < least && name !== "performance") process.exitCode = 1;
+      if (score < least && !(busy && name === "performance")) process.exitCode = 1;
     }
     const files = lhr.audits["network-requests"].details.items;
     const weigh = (wanted) => files.filter(({ url }) => wanted(new URL(url).origin)).reduce((sum, { transferSize }) => sum + transferSize, 0);

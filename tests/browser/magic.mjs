@@ -32,6 +32,7 @@ export const FRAME = (plan) => `<!doctype html><title>Magic's frame</title><scri
       pkceMetadata: { provider, redirectURI, state: cryptoChallengeState },
     }),
     magic_oauth_login_with_redirect_verify: async () => { await window.account(plan.email); return { oauth: {}, magic: { idToken: "x" } }; },
+    magic_get_info: async () => ({ issuer: null, email: await window.account() }),
     magic_auth_generate_id_token: ([{ attachment } = {}]) => window.mint(attachment ?? null),
     magic_auth_logout: async () => { await window.account(""); return true; },
   };

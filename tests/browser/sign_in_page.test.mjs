@@ -4,10 +4,13 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
-import { AXE, FRAME, OAUTH, SDK, SITE, beside, standInForMagic } from "./magic.mjs";
-import { button, cookie, link, newContext, someone, startBrowser, startDemo, startForeignSite } from "./support.mjs";
+import { AXE, CDN, FRAME, OAUTH, SDK, SITE, beside, standInForMagic } from "./magic.mjs";
+import { button, cookie, link, newContext, someone, startBrowser, startBrowserWith, startDemo, startForeignSite } from "./support.mjs";
 
 let browser, demo, linking, context;
 
@@ -25,8 +28,8 @@ beforeEach(async () => {
 afterEach(() => context?.close());
 
 // A window in which Magic's hosts are these; `asked` collects what the SDK asks the frame for.
-async function magic({ plan = {}, server = demo, sdk = SDK, frame = true, options = {} } = {}) {
-  context = await newContext(browser, options);
+async function magic({ plan = {}, server = demo, sdk = SDK, frame = true, options = {}, window } = {}) {
+  context = window ?? (await newContext(browser, options));
   const asked = [], errors = [];
   await standInForMagic(context, {
     plan,
@@ -181,6 +184,38 @@ test("all of it works with the keyboard alone", async () => {
   await arrives(page);
 });
 
+test("a browser that blocks third-party cookies signs in, and stays signed in here", async () => {
+  const strict = await startBrowser("--test-third-party-cookie-phaseout");
+  try {
+    const { page } = await magic({ window: await newContext(strict) });
+    await open(page);
+    const frame = await page.waitForSelector("iframe.magic-iframe", { state: "attached" });
+    const inside = await frame.contentFrame();
+    assert.equal(await inside.evaluate(() => { document.cookie = "x=1; SameSite=None; Secure"; return document.cookie; }), "", "or this tests nothing");
+    await submit(page);
+    await arrives(page);
+    await page.reload();
+    assert.equal(new URL(page.url()).pathname, "/sessions");
+    assert.ok(await cookie(context));
+  } finally {
+    await strict.close();
+  }
+});
+
+test("the form is painted while Magic's script is on its way, and a script that never comes is said", async () => {
+  const { page } = await magic();
+  await context.unroute(CDN);
+  await context.route(CDN, () => {});
+  await page.goto(`${demo.url}/auth/sign-in`, { waitUntil: "commit" });
+  await page.waitForSelector("#page[data-ready]");
+  await page.getByLabel("E-mail address").waitFor();
+  const painted = await page.evaluate(() => new Promise((resolve) =>
+    new PerformanceObserver((list) => list.getEntriesByName("first-contentful-paint").forEach(resolve)).observe({ type: "paint", buffered: true })));
+  assert.ok(painted);
+  await submit(page);
+  assert.match(await fault(page, "script"), /could not be loaded/);
+});
+
 // ---- what goes wrong ----
 
 const FAULTS = [
@@ -333,6 +368,28 @@ test("a browser that keeps no cookies is told so", async () => {
   await fault(page, "no_cookie");
 });
 
+for (const [name, path] of [["signs in", "/auth/sign-in?rd=/me"], ["comes back from a provider", "/auth/callback?code=a&state=b"]]) {
+  test(`a person whose browser blocks all cookies and ${name} is told so`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tower-didt-no-cookies-"));
+    await mkdir(join(folder, "Default"));
+    await writeFile(join(folder, "Default", "Preferences"), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }));
+    context = await startBrowserWith(folder);
+    try {
+      const { page, methods } = await magic({ window: context });
+      await page.goto(demo.url + path);
+      assert.equal(await page.evaluate(() => { try { return typeof localStorage; } catch { return "blocked"; } }), "blocked");
+      await page.waitForSelector("#page[data-ready]");
+      assert.match(await fault(page, "no_cookie"), /allow cookies/);
+      if (name === "signs in") await submit(page);
+      assert.match(await fault(page, "no_cookie"), /allow cookies/);
+      assert.deepEqual(methods(), [], "nobody is sent a code for nothing");
+    } finally {
+      await context.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+}
+
 test("a page over plain http on another host says that browsers keep no sign-in", async () => {
   const { page } = await magic();
   const plain = "http://plain.example";
@@ -356,10 +413,14 @@ test("without scripts the page says what is missing", async () => {
 
 // ---- links and providers ----
 
+// As if this browser had asked for a link to this address, or for a provider.
+const remember = (page, asked) => page.evaluate((asked) => localStorage.setItem("didt.way-back", JSON.stringify({ rd: "/me", until: Date.now() + 1000000, ...asked })), asked);
+
 test("a magic link signs in where it was asked for, and the way back is kept", async () => {
-  const { page, asked } = await magic({ server: linking, plan: { email: someone() } });
+  const email = someone();
+  const { page, asked } = await magic({ server: linking, plan: { email } });
   await open(page, "/auth/sign-in?rd=/me", linking);
-  await submit(page);
+  await submit(page, email.toUpperCase());
   await page.getByRole("status").filter({ hasText: "sent you a link" }).waitFor();
   await page.waitForFunction(() => localStorage.getItem("didt.way-back"));
   while (!asked.some(([method]) => method.endsWith("magic_link"))) await page.waitForTimeout(20);
@@ -383,11 +444,45 @@ test("a link that this browser did not ask for signs nobody in", async () => {
   await page.waitForURL(`${linking.url}/auth/sign-in`);
 });
 
+test("a link that somebody else asked for signs nobody in, even a person who waits for one", async () => {
+  const { page, methods } = await magic({ server: linking, plan: { email: "mallory@example.com" } });
+  await open(page, "/auth/sign-in?rd=/me", linking);
+  await submit(page, "ada@example.com");
+  await page.waitForFunction(() => localStorage.getItem("didt.way-back"));
+  const opened = await context.newPage();
+  await opened.goto(`${linking.url}/auth/callback?magic_credential=mallorys`);
+  await fault(opened, "link_elsewhere");
+  assert.equal(await cookie(context), undefined);
+  assert.ok(methods().includes("magic_auth_logout"), "nor does Magic keep that account here");
+});
+
+test("a link answers nobody who asked for a provider, nor a provider who asked for a link", async () => {
+  const { page, methods } = await magic({ plan: { email: "mallory@example.com" } });
+  await page.goto(demo.url);
+  for (const [asked, query] of [[{ provider: "google" }, "magic_credential=mallorys"], [{ email: "mallory@example.com" }, "code=a&state=b"], [{}, "magic_credential=x"], [{}, "state=x"]]) {
+    await remember(page, asked);
+    await page.goto(`${demo.url}/auth/callback?${query}`);
+    await fault(page, "link_elsewhere");
+    assert.equal(await cookie(context), undefined, query);
+  }
+  assert.deepEqual(methods(), [], "Magic is not even asked");
+});
+
+test("a link whose account Magic does not name signs nobody in, and can be tried again", async () => {
+  const email = someone();
+  const { page } = await magic({ server: linking, plan: { email, magic_get_info: [-32603] } });
+  await page.goto(`${linking.url}/auth/sign-in`);
+  await remember(page, { email });
+  await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
+  await fault(page, "unknown");
+  assert.equal(await cookie(context), undefined);
+});
+
 test("a link that has expired is said, and so is one that is used twice", async () => {
   const { page } = await magic({ server: linking, plan: { magic_auth_login_with_credential: [-10001], email: someone() } });
   await page.goto(`${linking.url}/auth/callback`);
   await page.waitForURL(`${linking.url}/auth/sign-in`);
-  await page.evaluate(() => localStorage.setItem("didt.way-back", JSON.stringify({ rd: "/me", until: Date.now() + 1000000 })));
+  await remember(page, { email: someone() });
   await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
   await fault(page, "link_expired");
   await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
@@ -395,10 +490,11 @@ test("a link that has expired is said, and so is one that is used twice", async 
 });
 
 test("a forged way back in the browser's storage leads nowhere but home", async () => {
-  const { page } = await magic({ server: linking, plan: { email: someone() } });
+  const email = someone();
+  const { page } = await magic({ server: linking, plan: { email } });
   await page.goto(`${linking.url}/auth/sign-in`);
   for (const rd of ["https://evil.example/", "//evil.example", "javascript:alert(1)"]) {
-    await page.evaluate((rd) => localStorage.setItem("didt.way-back", JSON.stringify({ rd, until: Date.now() + 1000000 })), rd);
+    await remember(page, { email, rd });
     await context.clearCookies();
     await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
     await page.waitForURL(`${linking.url}/`);
@@ -426,7 +522,7 @@ test("a provider that says no, and a state that is not ours, sign nobody in", as
   await fault(page, "link_elsewhere");
   await page.goto(`${demo.url}/auth/sign-in`);
   for (const query of ["error=access_denied&state=x", "code=a&state=mallorys"]) {
-    await page.evaluate(() => localStorage.setItem("didt.way-back", JSON.stringify({ rd: "/me", until: Date.now() + 1000000 })));
+    await remember(page, { provider: "google" });
     await page.goto(`${demo.url}/auth/callback?${query}`);
     await page.waitForSelector("#page[data-fault]");
     assert.equal(await cookie(context), undefined, query);
@@ -476,6 +572,21 @@ test("without scripts the form signs out as well", async () => {
   await button(page, "Sign out").click();
   await arrives(page, "/page/icon.svg");
   assert.equal(await cookie(context), undefined);
+});
+
+test("without scripts a refused person's form signs out too, and no form sends the e-mail address", async () => {
+  const { page } = await magic({ options: { javaScriptEnabled: false } });
+  const { token } = await (await context.request.post(`${demo.url}/stand-in/token`, { data: { email: someone() } })).json();
+  await context.request.get(`${demo.url}/me`, { headers: { Authorization: `Bearer ${token}` } });
+  await page.goto(`${demo.url}/auth/refused?rd=/me`);
+  await button(page, "Use another account").click();
+  await page.waitForURL(`${demo.url}/`);
+  assert.equal(await cookie(context), undefined);
+  await page.goto(`${demo.url}/auth/sign-in`);
+  await page.getByLabel("E-mail address").fill("ada@example.com");
+  await button(page, "Continue").click({ noWaitAfter: true }); // no navigation comes of it
+  await page.waitForTimeout(300);
+  assert.equal(page.url(), `${demo.url}/auth/sign-in`);
 });
 
 test("a foreign page can neither frame the pages nor sign anybody out", async () => {
@@ -533,9 +644,10 @@ test("an oversize or repeated way back is no way, and nothing of it is in the pa
 });
 
 test("a callback that is loaded again after it was used signs nobody in again, and loops nowhere", async () => {
-  const { page, methods } = await magic({ server: linking, plan: { email: someone() } });
+  const email = someone();
+  const { page, methods } = await magic({ server: linking, plan: { email } });
   await open(page, "/auth/sign-in?rd=/me", linking);
-  await page.evaluate(() => localStorage.setItem("didt.way-back", JSON.stringify({ rd: "/me", until: Date.now() + 1000000 })));
+  await remember(page, { email });
   await page.goto(`${linking.url}/auth/callback?magic_credential=abc`);
   await arrives(page, "/me");
   await context.clearCookies();

@@ -169,6 +169,58 @@ fn no_prefix_makes_a_foreign_host_a_return_address() {
     assert!(tried > 800, "{tried}");
 }
 
+/// Characters that some reader of URLs drops, folds or splits at.
+const GLUE: &str = "^|\"<>{}`$!*()+=~_,;:'&%\\[]@#? \t\r\n\0\u{b}\u{7f}\u{85}\u{a0}\u{ad}\u{200b}\u{200d}\u{2024}\u{2025}\
+    \u{2044}\u{2100}\u{2105}\u{2488}\u{2f00}\u{3002}\u{fe52}\u{feff}\u{ff0e}\u{ff0f}\u{ff1a}\u{ff20}\u{ff3c}\u{ff61}";
+
+/// Where they could make a foreign host of what was read as the own one, or of a path.
+const PLACES: &[&str] = &[
+    "https://evil.example*.good.example/",
+    "https://evil.example*app.good.example/",
+    "https://app.good.example*evil.example/",
+    "https://app.good.example*@evil.example/",
+    "https://app.good.example*",
+    "https://*app.good.example/",
+    "https*://app.good.example/",
+    "https:*//evil.example/",
+    "https:/*/evil.example/",
+    "https://*/evil.example/",
+    "http://localhost:3000*evil.example/",
+    "http://localhost*evil.example:3000/",
+    "https://port.listed.example:8443*evil.example/",
+    "https://wiki.listed.example*evil.example/",
+    "/*/evil.example/",
+    "/*evil.example/",
+    "/**evil.example/",
+    "*/evil.example/",
+    "*//evil.example/",
+    "/*//evil.example/",
+    "/ok*//evil.example/",
+    "/ok/.*/evil.example/",
+    "/..*//evil.example/",
+    "/*auth/sign-in",
+    "/auth*/sign-in",
+];
+
+#[test]
+fn no_character_makes_a_foreign_host_of_the_own_one_however_it_is_escaped() {
+    let mut tried = 0;
+    for glue in GLUE.chars().map(String::from) {
+        let escaped: String = glue.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let twice = escaped.replace('%', "%25");
+        for spelled in [&glue, &escaped, &escaped.to_ascii_uppercase(), &twice] {
+            for place in PLACES {
+                let text = place.replace('*', spelled);
+                tried += 1;
+                if let Ok(to) = hosts().check(&text, Some(OWN)) {
+                    assert!(stays(&to.to_string()), "{text:?} leads to {to}");
+                }
+            }
+        }
+    }
+    assert!(tried > 5000, "{tried}");
+}
+
 #[test]
 fn what_is_encoded_twice_is_refused_however_often_it_was_decoded_on_its_way() {
     for attack in ["//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example/"]

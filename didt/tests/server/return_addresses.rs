@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use tower_didt::layer::NAVIGATION_HEADERS;
 use tower_didt::testing::Wallet;
 use tower_didt_test_support::http::exchange;
 use tower_didt_test_support::request_heads::HEADS;
@@ -135,12 +136,21 @@ fn a_person_is_sent_to_the_page_and_everybody_else_gets_the_denial_of_before() {
             let location = header(&answer, "location");
             assert_eq!(location, sent.then_some("/auth/sign-in?rd=/me"), "{kind}: {name}");
             let expected = match *name {
-                // No gateway passes this one on: it is not asked who sent it.
-                "an upgrade that says it is a navigation" => 403,
+                // No gateway passes these on: it is not asked who sent them.
+                "an upgrade that says it is a navigation" | "h2c" | "get in small letters" => 403,
                 _ if *sent => sent_with,
                 _ => 401,
             };
             assert_eq!(answer.status, expected, "{kind}: {name}: {answer:?}");
         }
+    }
+}
+
+/// Envoy's HTTP check sees what it is told to pass on, and nothing else.
+#[test]
+fn envoys_sample_passes_on_all_that_decides_who_is_sent() {
+    let sample = include_str!("../../../examples/gateways/envoy-http/envoy.yaml");
+    for name in NAVIGATION_HEADERS {
+        assert!(sample.contains(&format!("{{ exact: {name}, ignore_case: true }}")), "{name}");
     }
 }

@@ -80,8 +80,9 @@
   // Does one thing at a time, and says how it went.
   async function run(action) {
     if (busy) return;
-    setBusy(true);
     retry = () => run(action);
+    if (keepsNothing()) return complain("no_cookie");
+    setBusy(true);
     try {
       await action();
     } catch (error) {
@@ -99,8 +100,18 @@
   // Whether the box is ticked, where there is one.
   const stays = () => at("remember")?.checked === true;
 
-  function remember() {
-    const state = JSON.stringify({ rd: back, stay: stays(), until: Date.now() + STATE_LIFE });
+  // Chromium says that cookies are enabled where the person has blocked them, and throws on storage.
+  function keepsNothing() {
+    try {
+      return !navigator.cookieEnabled || stores().includes(null);
+    } catch {
+      return true;
+    }
+  }
+
+  // What was asked for: the way back, whether to stay, and the e-mail address of a link or the provider.
+  function remember(asked) {
+    const state = JSON.stringify({ ...asked, rd: back, stay: stays(), until: Date.now() + STATE_LIFE });
     try {
       for (const store of stores()) store.setItem(STATE, state);
     } catch {
@@ -267,7 +278,7 @@
     loggedIn = undefined;
     const magic = await connect();
     if (config.links !== undefined) {
-      remember();
+      remember({ email });
       say("link");
       const arrived = elsewhere();
       const redirectURI = new URL("callback", location.href).href;
@@ -304,7 +315,7 @@
   async function withProvider(provider) {
     say("connecting");
     const magic = await connect();
-    remember();
+    remember({ provider });
     say("leaving");
     await magic.oauth2.loginWithRedirect({ provider, redirectURI: new URL("callback", location.href).href });
   }
@@ -330,11 +341,28 @@
     const rd = state?.rd;
     if (!has("magic_credential") && !has("state") && !has("error")) return goOn(rd);
     say("finishing");
+    const link = has("magic_credential");
     // Whoever did not ask for it here is not signed in here: the link may be somebody else's.
-    if (!state) throw new Fault("link_elsewhere");
+    if (!(link ? state?.email : state?.provider)) throw new Fault("link_elsewhere");
     const magic = await connect();
-    if (has("magic_credential")) await login(magic.auth.loginWithCredential());
-    else await login(magic.oauth2.getRedirectResult());
+    if (!link) {
+      await login(magic.oauth2.getRedirectResult());
+      return finish(magic, rd, state.stay === true);
+    }
+    await login(magic.auth.loginWithCredential());
+    await withLink(magic, rd);
+  }
+
+  // A link opens the account of whoever asked for it, which somebody may have sent to a person who waits
+  // for one of their own.
+  async function withLink(magic, rd) {
+    loggedIn = () => withLink(magic, rd);
+    const { email } = await within(magic.user.getInfo(), SDK_LIMIT, "unreachable");
+    if (email?.toLowerCase() !== state.email.toLowerCase()) {
+      loggedIn = undefined;
+      await leaveMagic();
+      throw new Fault("link_elsewhere");
+    }
     await finish(magic, rd, state.stay === true);
   }
 
@@ -395,6 +423,7 @@
   window.addEventListener("pageshow", (event) => { if (event.persisted) look(); });
 
   if (!window.isSecureContext) complain("insecure");
+  else if (keepsNothing()) complain("no_cookie");
   else if (config.view === "callback") run(callback);
   else if (config.view === "sign-in") silently();
   page.dataset.ready = "";

@@ -6,7 +6,7 @@
 use axum::Form;
 use axum::extract::{Extension, FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_TYPE, LOCATION, ORIGIN};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use tower_didt::Session;
@@ -69,7 +69,9 @@ pub(super) async fn logout(
     session: Option<Session>,
     request: Request,
 ) -> Result<Response, StoreFault> {
-    let (uri, headers) = (request.uri().clone(), request.headers().clone());
+    let (uri, mut headers) = (request.uri().clone(), request.headers().clone());
+    // Browsers name the page that a form is on; of a `GET` it would say that a script made it.
+    headers.remove(ORIGIN);
     let Some(extent) = Extent::of(request).await else {
         return Ok(error(StatusCode::BAD_REQUEST, "invalid_request"));
     };

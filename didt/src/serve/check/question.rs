@@ -3,29 +3,18 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
+use tower_didt::layer::NAVIGATION_HEADERS;
 
 use super::super::peer::{Client, Peer};
 use super::super::policy::Target;
 use super::denial::Denial;
 
-/// What the crate's layer looks at. No other header of a client's takes part in its decision.
+/// What the crate's layer decides by. No other header of a client's takes part in that.
 const CREDENTIALS: [HeaderName; 5] =
     [AUTHORIZATION, COOKIE, ORIGIN, HeaderName::from_static("sec-fetch-site"), UPGRADE];
-
-/// What says whether a person opens a page with this request. It decides how a denial looks, and
-/// never whether there is one.
-const NAVIGATION: [HeaderName; 7] = [
-    ACCEPT,
-    HeaderName::from_static("sec-fetch-mode"),
-    HeaderName::from_static("sec-fetch-dest"),
-    HeaderName::from_static("sec-purpose"),
-    HeaderName::from_static("purpose"),
-    HeaderName::from_static("x-moz"),
-    HeaderName::from_static("x-requested-with"),
-];
 
 /// A question as it came in.
 #[derive(Debug)]
@@ -113,7 +102,10 @@ impl Original {
         let mut request = builder.body(()).map_err(|_| Denial::NotStated)?;
         let headers = request.headers_mut();
         headers.insert(HOST, host);
-        for name in CREDENTIALS.into_iter().chain(NAVIGATION) {
+        // What says whether a person opens a page decides how a denial looks, and never whether there is one.
+        let navigation = NAVIGATION_HEADERS.map(HeaderName::from_static);
+        let navigation = navigation.into_iter().filter(|name| !CREDENTIALS.contains(name));
+        for name in CREDENTIALS.into_iter().chain(navigation) {
             for value in self.headers.get_all(&name) {
                 headers.append(&name, value.clone());
             }
