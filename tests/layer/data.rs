@@ -301,9 +301,31 @@ async fn a_store_that_fails_is_a_503_and_the_data_stays() {
     let (status, _, response) = browser.send("POST", "/add").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key("retry-after"));
+    assert!(cookie_of(&response).is_none(), "the cookie stays as it is");
     assert_eq!(store.calls_of(Call::UpdateData), 1, "an unknown outcome is not tried again");
+    assert_eq!(browser.send("GET", "/").await.1, "1", "reading goes on");
     store.set_failing(Call::UpdateData, false);
-    assert_eq!(browser.send("GET", "/").await.1, "1");
+    assert_eq!(browser.send("POST", "/add").await.1, "2");
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_seen_by_the_next_request_and_made_once() {
+    let store = FaultyStore::over(MemoryStore::new());
+    let app = App::new().with(at_sign_in).with(|auth| auth.with_store(store.clone()));
+    let mut browser = Browser::sign_in(&app, &Wallet::from_seed("alice")).await;
+    let before = session(&app, &browser.cookie).await;
+    store.set_losing_answers(Call::UpdateData, true);
+    let (status, _, response) = browser.send("POST", "/add").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(cookie_of(&response).is_none(), "the cookie stays as it is");
+    assert_eq!(store.calls_of(Call::UpdateData), 1);
+    store.set_losing_answers(Call::UpdateData, false);
+    assert_eq!(browser.send("GET", "/").await.1, "2");
+    // What was computed from the data before does not undo it, and then knows of it.
+    let late = before.update_data(&Counter { count: 50 }).await;
+    assert!(matches!(late, Err(DataError::Conflict)), "{late:?}");
+    assert_eq!(before.require_data::<Counter>().expect("data").count, 2);
+    assert_eq!(browser.send("POST", "/add").await.1, "3");
 }
 
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@
 #![cfg(all(feature = "axum", feature = "postgres", feature = "testing"))]
 
 mod behaviour;
+mod changes;
 mod copies;
 mod faults;
 mod http;

@@ -13,6 +13,7 @@
 #![cfg(all(feature = "axum", feature = "redis", feature = "testing"))]
 
 mod behaviour;
+mod changes;
 mod cluster;
 mod copies;
 mod faults;

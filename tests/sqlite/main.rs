@@ -11,6 +11,7 @@
 #![cfg(all(feature = "axum", feature = "sqlite", feature = "testing"))]
 
 mod behaviour;
+mod changes;
 mod faults;
 mod two_processes;
 

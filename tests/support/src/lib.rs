@@ -28,6 +28,7 @@
 use std::io::Write;
 
 pub mod certificate;
+pub mod change;
 pub mod child;
 pub mod directory;
 pub mod http;

@@ -49,6 +49,7 @@ pub struct FaultyStore<S = MemoryStore> {
 struct State {
     down: bool,
     failing: BTreeSet<Call>,
+    losing: BTreeSet<Call>,
     unreadable: bool,
     counts: BTreeMap<Call, usize>,
     minted: Option<TokenMark>,
@@ -73,6 +74,16 @@ impl<S: SessionStore> FaultyStore<S> {
             state.failing.insert(call);
         } else {
             state.failing.remove(&call);
+        }
+    }
+
+    /// Whether this call is carried out, and its answer lost.
+    pub fn set_losing_answers(&self, call: Call, loses: bool) {
+        let mut state = self.state();
+        if loses {
+            state.losing.insert(call);
+        } else {
+            state.losing.remove(&call);
         }
     }
 
@@ -108,10 +119,11 @@ impl<S: SessionStore> FaultyStore<S> {
         call: Call,
         answer: impl FnOnce(&S) -> StoreFuture<T>,
     ) -> StoreFuture<T> {
-        let (fails, unreadable) = {
+        let (fails, loses, unreadable) = {
             let mut state = self.state();
             *state.counts.entry(call).or_default() += 1;
-            (state.down || state.failing.contains(&call), state.unreadable)
+            let fails = state.down || state.failing.contains(&call);
+            (fails, state.losing.contains(&call), state.unreadable)
         };
         let answer = if fails {
             StoreFuture::ready(Err(StoreError::Unavailable("connection refused".into())))
@@ -122,7 +134,8 @@ impl<S: SessionStore> FaultyStore<S> {
         };
         StoreFuture::boxed(async move {
             tokio::task::yield_now().await;
-            answer.await
+            let answer = answer.await;
+            if loses { Err(StoreError::Unavailable("timed out".into())) } else { answer }
         })
     }
 }
