@@ -122,6 +122,17 @@ test("docs/serve.md: signs in once, is known by the cookie, signs out", async ()
 
 // (What docs/migrating.md shows of a server is run against Magic's SDK: tests/magic/sdks.rs. The form of docs/serve.md is sent by
 // real_application.test.mjs.)
+test("the README shows all pictures, in light and dark, and none is heavy", async () => {
+  const readme = await readFile(new URL("README.md", ROOT), "utf8");
+  const pictures = (await readdir(new URL("docs/screenshots/", ROOT))).sort();
+  assert.deepEqual(pictures, ["dark.png", "light.png", "sign-in-dark.png", "sign-in-light.png"]);
+  for (const name of pictures) {
+    assert.ok(readme.includes(`"docs/screenshots/${name}"`), name);
+    const { length } = await readFile(new URL(`docs/screenshots/${name}`, ROOT));
+    assert.ok(length < 60_000, `${name} has ${length} bytes: \`tests/browser/run screenshots\` with pngquant`);
+  }
+});
+
 test("no other guide has JavaScript that nothing runs", async () => {
   const guides = (await readdir(new URL("docs/", ROOT))).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
   const found = [];
