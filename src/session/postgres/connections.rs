@@ -65,12 +65,14 @@ impl Connections {
         let mut lease = match self {
             Self::Own(own) => own.lease().await?,
             Self::Pool(pool) => {
-                let pooled = pool.acquire().await.map_err(|error| fault::read(&error))?;
+                // Boxed, as all that is large here and not always needed: futures move several times before
+                // they run.
+                let pooled = Box::pin(pool.acquire()).await.map_err(|error| fault::read(&error))?;
                 Lease { held: Some(Held::Pooled(pooled)), doubtful: true }
             }
         };
         if sure && lease.doubtful {
-            sqlx::Connection::ping(&mut *lease).await.map_err(|error| {
+            Box::pin(sqlx::Connection::ping(&mut *lease)).await.map_err(|error| {
                 self.forget_idle();
                 (fault::read(&error).0, fault::Next::NothingDone)
             })?;
@@ -109,7 +111,7 @@ impl Own {
         let idle = locked(&self.idle).pop();
         let (connection, doubtful) = match idle {
             Some((connection, since)) => (connection, since.elapsed() > DOUBTED_AFTER),
-            None => (self.connect().await?, false),
+            None => (Box::pin(self.connect()).await?, false),
         };
         let home = Arc::clone(self);
         Ok(Lease { held: Some(Held::Own { connection, home, permit }), doubtful })

@@ -410,7 +410,7 @@ impl Inner {
         let Some(found) = found else { return Ok(None) };
         let record = match found.read(issuer, handle) {
             Ok(record) => Arc::new(record),
-            Err(unreadable) => return self.lost(issuer, handle, unreadable).await,
+            Err(unreadable) => return Box::pin(self.lost(issuer, handle, unreadable)).await,
         };
         // The server that answered is the one that tells of changes, or there is no copy.
         let reporter = self.listener.clone().filter(|listener| listener.reports_on(server));
@@ -674,7 +674,7 @@ impl Inner {
                 }
             }
         };
-        Ok(asking.await)
+        Ok(Box::pin(asking).await)
     }
 
     /// For how long a function waits for locks, in ms: a little less than its caller waits, so
@@ -723,4 +723,21 @@ where
     T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
     row.try_get(name).map_err(|_| Fault::unexpected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::did::Address;
+
+    /// Some five copies of it are made for each request.
+    #[tokio::test]
+    async fn a_question_for_a_session_is_small() {
+        let store = PostgresStore::builder("postgres://localhost").with_local_copies(0);
+        let store = store.open().expect("a store");
+        let (issuer, handle) =
+            (Address::from_bytes([1; 20]).into(), SessionHandle::from_bytes([1; 32]));
+        let bytes = size_of_val(&store.0.load(issuer, handle));
+        assert!(bytes <= 1536, "{bytes} bytes");
+    }
 }
