@@ -137,6 +137,44 @@ fn tokens_of_a_client_that_was_refused_too_often_are_not_looked_at() {
     assert_eq!(check("203.0.113.10", ("authorization", &good)).status, 200, "others do too");
 }
 
+/// Refusals at the endpoints where people sign in count like those of checks.
+#[test]
+fn a_client_whose_sign_ins_were_refused_too_often_is_not_looked_at() {
+    let (_didt, public, private) = Didt::start(&format!("{TOP}{LISTEN}[rates]\ndenials = 3\n"));
+    let forged = |number| splice(&token("mallory", number), &token("bob", number));
+    for number in 0..3 {
+        assert_eq!(login(public, "203.0.113.9", &forged(number)).status, 401);
+    }
+    let before = looked_at(private);
+    for token in [forged(3), token("alice", 0)] {
+        assert_eq!(login(public, "203.0.113.9", &token).status, 429);
+    }
+    assert_eq!(looked_at(private), before, "no signature was checked");
+    assert_eq!(login(public, "203.0.113.10", &token("alice", 1)).status, 204, "others");
+}
+
+#[test]
+fn sign_ins_by_the_page_count_like_those_of_programs() {
+    let page = "[sign_in]\npublishable_key = \"pk_live_test\"\n";
+    let (_didt, public, private) =
+        Didt::start(&format!("{TOP}{LISTEN}{page}[rates]\nsign_ins = 2\n"));
+    let sign_in = |from: &str, number| {
+        let bearer = format!("Bearer {}", token("alice", number));
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("x-forwarded-for", from),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        ask(public, "POST", "/auth/sign-in", &headers).status
+    };
+    assert_eq!([0, 1].map(|number| sign_in("203.0.113.9", number)), [200, 200]);
+    let before = looked_at(private);
+    assert_eq!(sign_in("203.0.113.9", 2), 429);
+    assert_eq!(login(public, "203.0.113.9", &token("alice", 3)).status, 429, "one limit for both");
+    assert_eq!(looked_at(private), before, "no signature was checked");
+    assert_eq!(sign_in("203.0.113.10", 4), 200);
+}
+
 #[test]
 fn nobody_is_limited_unless_the_settings_say_so() {
     let (_didt, public, _) = Didt::start(&format!("{TOP}{LISTEN}"));

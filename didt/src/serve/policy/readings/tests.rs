@@ -70,6 +70,25 @@ fn where_no_rule_is_about_paths_every_form_passes() {
     }
 }
 
+/// Rules decide alike only where the same people pass, and the application gets the same of them.
+#[test]
+fn a_form_between_rules_that_differ_in_more_than_access_is_refused() {
+    let differences: [(&str, fn(&mut Rule)); 2] = [
+        ("whom it admits", |rule| rule.admit = Admit::Known),
+        ("foreign credentials", |rule| rule.passes_foreign = true),
+    ];
+    for (name, differ) in differences {
+        let mut other = rule("other", "/a/**", Access::Required, false);
+        differ(&mut other);
+        let policy = policy(vec![other]);
+        for uri in ["/a/..%2fb", "/b/..%2fa/x", "/a/%2e%2e/b", "//a/b"] {
+            assert!(found(&policy, uri).is_err(), "{name}: {uri}");
+        }
+        let within = found(&policy, "/a/x%2Fy").map(|(rule, _)| rule);
+        assert_eq!(within.as_deref(), Ok("other"), "{name}");
+    }
+}
+
 #[test]
 fn rules_about_other_hosts_methods_and_networks_do_not_matter() {
     let mut other = rule("host", "/public/**", Access::Public, false);
