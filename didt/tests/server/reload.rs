@@ -395,6 +395,34 @@ fn nobody_but_an_administrator_learns_what_a_reload_would_change() {
     assert!(error.contains("admin.secret_file"), "{error}");
 }
 
+/// A challenge: its cookie, and its value.
+fn challenge(server: &Reloaded) -> (String, String) {
+    let answer = ask(server.public, "POST", "/auth/challenge", &[]);
+    let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+    let value = body["challenge"].as_str().expect("a value").to_owned();
+    (cookie.expect("a cookie").to_owned(), value)
+}
+
+/// The status of a sign-in that answers a challenge.
+fn answer_challenge(server: &Reloaded, (cookie, value): &(String, String)) -> u16 {
+    let token = Wallet::from_seed("alice").token("app").attachment(value).mint();
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("cookie", cookie.as_str())];
+    ask(server.public, "POST", "/auth/login", &headers).status
+}
+
+/// A key that nobody configured is made at the start, and is the same after a reload.
+#[test]
+fn who_is_signing_in_with_a_challenge_goes_on_after_a_reload() {
+    let settings = format!("{TOP}{LISTEN}[sessions]\nbound_login = \"required\"\n");
+    let server = Reloaded::start(Directory::new(), &settings);
+    let before = challenge(&server);
+    server.change(&format!("{settings}{}", rule("news", "/news", PUBLIC)), "applied");
+    assert_eq!(server.check("/news", ""), 200);
+    assert_eq!(answer_challenge(&server, &before), 204);
+}
+
 #[test]
 fn a_new_key_of_bound_login_takes_the_place_of_the_old_one() {
     let directory = Directory::new();
@@ -407,19 +435,8 @@ fn a_new_key_of_bound_login_takes_the_place_of_the_old_one() {
         "{TOP}{LISTEN}[sessions]\nbound_login = \"required\"\nbound_login_key_file = {key:?}\n"
     );
     let server = Reloaded::start(directory, &configuration);
-    let alice = Wallet::from_seed("alice");
-    let challenge = || {
-        let answer = ask(server.public, "POST", "/auth/challenge", &[]);
-        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
-        let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
-        let value = body["challenge"].as_str().expect("a value").to_owned();
-        (cookie.expect("a cookie").to_owned(), value)
-    };
-    let sign_in = |(cookie, value): &(String, String)| {
-        let bearer = format!("Bearer {}", alice.token("app").attachment(value).mint());
-        let headers = [("authorization", bearer.as_str()), ("cookie", cookie.as_str())];
-        ask(server.public, "POST", "/auth/login", &headers).status
-    };
+    let (challenge, sign_in) =
+        (|| challenge(&server), |answered: &_| answer_challenge(&server, answered));
     assert_eq!(sign_in(&challenge()), 204);
     let before = challenge();
     std::fs::write(&key, keygen()).expect("a file");

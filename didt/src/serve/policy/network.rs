@@ -91,6 +91,18 @@ mod tests {
     }
 
     #[test]
+    fn a_network_covers_what_is_within_it_and_meets_only_what_shares_an_address() {
+        let network = |text: &str| Network::parse(text).expect(text);
+        let (wide, narrow) = (network("10.0.0.0/8"), network("10.1.0.0/16"));
+        assert!(wide.covers(narrow) && wide.covers(wide) && !narrow.covers(wide));
+        assert_eq!(wide.meet(narrow), Some(narrow.example()));
+        assert_eq!(narrow.meet(wide), Some(narrow.example()));
+        for other in ["11.0.0.0/8", "fd00::/8"] {
+            assert_eq!(wide.meet(network(other)), None, "{other}");
+        }
+    }
+
+    #[test]
     fn what_may_be_a_slip_is_refused_with_what_is_right() {
         let rows = [
             ("10.1.2.3/8", "write 10.0.0.0/8 for the network, or 10.1.2.3"),
