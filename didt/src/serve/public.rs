@@ -101,7 +101,7 @@ async fn by_host(
 ) -> Response {
     let found = host(&request).and_then(|host| sites.of_host(host).ok().flatten());
     let Some((site, router)) = found.cloned() else { return auth::misdirected(request).await };
-    let span = SiteName::span(site.as_ref());
+    let span = trace::site(site.as_ref());
     if let Some(site) = site {
         request.extensions_mut().insert(site);
     }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tracing::Span;
 
-use super::audit;
 use super::policy::{HostFault, HostPattern, host_name};
 
 /// The longest name. It becomes part of the names of Redis's keys and of databases' tables.
@@ -34,14 +32,6 @@ impl SiteName {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The span that names a site in lines of the log; none where there is only one.
-    pub(crate) fn span(site: Option<&Self>) -> Span {
-        site.map_or_else(
-            Span::none,
-            |site| tracing::info_span!(target: audit::TARGET, "site", name = %site),
-        )
     }
 }
 

@@ -1,9 +1,10 @@
-//! `traceparent`: which trace a request belongs to (W3C Trace Context, section 3.2).
+//! `traceparent`: which trace a request belongs to (W3C Trace Context, section 3.2); and which site.
 
 use http::{HeaderMap, HeaderValue};
 use tracing::Span;
 
 use super::audit;
+use super::sites::SiteName;
 
 /// `00-` 32 digits `-` 16 digits `-` 2 digits.
 const LEN: usize = 55;
@@ -18,6 +19,14 @@ pub(crate) fn span(headers: &HeaderMap) -> Span {
         Some(trace_id) => tracing::info_span!(target: audit::TARGET, "request", trace_id),
         None => Span::none(),
     }
+}
+
+/// A span that names a site in lines of the log; none where there is only one.
+pub(crate) fn site(site: Option<&SiteName>) -> Span {
+    site.map_or_else(
+        Span::none,
+        |site| tracing::info_span!(target: audit::TARGET, "site", name = %site),
+    )
 }
 
 /// The header, if it names a trace.

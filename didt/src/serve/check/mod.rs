@@ -111,7 +111,7 @@ impl Checks {
         let trace = asked_by.and_then(|original| trace::parent(&original.headers)).cloned();
         let mut known = Known::default();
         let site_name = site.and_then(|site| site.name.as_ref());
-        let span = SiteName::span(site_name);
+        let span = trace::site(site_name);
         let considered = self.consider(question, &mut known).instrument(span).await;
         let mut response = considered.unwrap_or_else(|denial| {
             if let Some(mistake) = denial.mistake() {

@@ -16,7 +16,7 @@ use crate::serve::preview::Rereading;
 use crate::serve::rates::Counted;
 use crate::serve::server::{Serving, Stop, Tls};
 use crate::serve::sites::{SiteName, Sites};
-use crate::serve::{people, private, public};
+use crate::serve::{people, private, public, trace};
 
 /// Connections at a time to the private listener: probes and a few people. They come out of no
 /// other limit, so that a crowd at the public one keeps no probe waiting.
@@ -98,7 +98,7 @@ impl Generation {
     ) -> Result<(Self, Served), StartError> {
         let mut parts = Vec::new();
         for (named, Loaded { config, .. }) in loaded.iter() {
-            let span = SiteName::span(named.map(|named| &named.name));
+            let span = trace::site(named.map(|named| &named.name));
             parts.push(Parts::first(config, true).instrument(span).await?);
         }
         Self::assemble(1, given, loaded, tls, parts, None, around)
@@ -125,7 +125,7 @@ impl Generation {
                     }
                 }
             };
-            parts.push(next.instrument(SiteName::span(name)).await?);
+            parts.push(next.instrument(trace::site(name)).await?);
         }
         let number = self.number.saturating_add(1);
         Self::assemble(number, given, loaded, tls, parts, Some(&self.sites), around)

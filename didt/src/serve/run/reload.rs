@@ -18,8 +18,7 @@ use super::{Reader, store, warnings};
 use crate::serve::config::{Change, Config};
 use crate::serve::log::Level;
 use crate::serve::server::Current;
-use crate::serve::sites::SiteName;
-use crate::serve::systemd;
+use crate::serve::{systemd, trace};
 
 /// For files to be read, and for Magic and Redis to answer where they are new. Files are small; where
 /// they take longer, their disk does not answer.
@@ -152,7 +151,7 @@ impl Reload {
         if new_store {
             self.looking.abort_all();
             for (site, client) in self.generation.clients() {
-                self.looking.spawn(store::prepare(client).instrument(SiteName::span(site)));
+                self.looking.spawn(store::prepare(client).instrument(trace::site(site)));
             }
         }
     }
