@@ -115,11 +115,13 @@ pub(crate) fn load_pinned(
     pinned.try_map(|site, part| Loaded::read(part, site))
 }
 
-/// The settings as given, of each site.
+/// The settings as given, of each site; an error where sites are not apart.
 fn parts<'a>(sources: &'a Sources<'a>) -> Result<Sites<Part<'a>>, Invalid> {
     let mut document = sources.document()?;
     let settings = Settings::new(sources, document.as_mut())?;
-    parts::split(settings, document)
+    let parts = parts::split(settings, document)?;
+    apart::check(&parts)?;
+    Ok(parts)
 }
 
 impl Loaded {

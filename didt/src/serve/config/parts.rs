@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::apart;
 use super::document::{Body, Document, RULES, SITES, Source};
 use super::invalid::Invalid;
 use super::keys::{self, Scope};
@@ -28,7 +27,7 @@ pub(super) struct Part<'a> {
     pub(super) rules: Option<Spanned<DeValue<'a>>>,
 }
 
-/// Splits what was given into what is of each site, and refuses sites that are not [apart](apart::check).
+/// Splits what was given into what is of each site. Whether they are apart is yet to be checked.
 pub(super) fn split<'a>(
     settings: Settings<'a>,
     document: Option<Document<'a>>,
@@ -56,9 +55,7 @@ pub(super) fn split<'a>(
     }
     settings.refuse_what_no_site_takes(parts.iter().map(|(_, part)| &part.settings))?;
     let sites = Sites::several(parts);
-    let sites = sites.ok_or_else(|| Invalid::new(at, SITES, "is an empty list"))?;
-    apart::check(&sites)?;
-    Ok(sites)
+    sites.ok_or_else(|| Invalid::new(at, SITES, "is an empty list"))
 }
 
 /// The tables of sites, and where each begins.
