@@ -32,6 +32,14 @@ impl Reloaded {
         self.directory.0.join("didt.toml")
     }
 
+    /// The value of a measure. What describes it may begin with a number, too.
+    fn metric(&self, name: &str) -> String {
+        let text = get(self.private, "/metrics").body;
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
+        let value = values.find_map(|rest| rest.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
+    }
+
     /// How many reloads have come to this outcome.
     fn reloads(&self, outcome: &str) -> u64 {
         let start = format!("didt_config_reloads_total{{outcome=\"{outcome}\"}} ");
@@ -105,9 +113,8 @@ fn a_reload_takes_effect_and_loses_no_session() {
     assert_eq!(server.check("/news", ""), 200);
     assert_eq!(server.check("/alice", &cookie), 200, "a session of before");
     assert_eq!(server.check("/alice", &other), 403);
-    let metrics = get(server.private, "/metrics").body;
-    assert!(metrics.contains("didt_config_generation 2"), "{metrics}");
-    assert!(metrics.contains("didt_config_last_reload_successful 1"), "{metrics}");
+    assert_eq!(server.metric("didt_config_generation"), "2");
+    assert_eq!(server.metric("didt_config_last_reload_successful"), "1");
     let Reloaded { mut didt, private, .. } = server;
     let line = didt.line_with("settings reloaded");
     for changed in ["log.level", "rule", "news", "alice"] {
@@ -175,8 +182,7 @@ fn a_bad_reload_changes_nothing_and_says_so() {
         assert_eq!(server.generation(), "1", "{name}");
         assert_eq!(server.check("/a", ""), 401, "{name}");
         assert_eq!(server.check("/a", &cookie), 200, "{name}");
-        let metrics = get(server.private, "/metrics").body;
-        assert!(metrics.contains("didt_config_last_reload_successful 0"), "{name}: {metrics}");
+        assert_eq!(server.metric("didt_config_last_reload_successful"), "0", "{name}");
     }
     replaced(&server.policy(), &mut |name| {
         server.didt.said.clear();
@@ -367,6 +373,16 @@ fn settings_that_a_reload_would_refuse_are_refused_before_it_with_the_reason() {
     let (code, said, error) = ask_running(&server, server.private);
     assert_eq!((code, said.as_str()), (Some(2), ""), "{error}");
     assert!(error.contains("log.level") && error.contains("didt.toml"), "{error}");
+    // What shows only when a file is used: here, a key whose time is over.
+    let mut keygen = std::process::Command::new(env!("CARGO_BIN_EXE_didt"));
+    let made = keygen.args(["keygen", "ed25519"]).output().expect("didt").stdout;
+    let made = String::from_utf8(made).expect("text");
+    let key = file(&server.directory, "key", &format!("until 2020-01-01T00:00:00Z\n{made}"));
+    let assertion = format!("[assertion]\nkey_file = {key:?}\nissuer = \"i\"\naudience = \"a\"\n");
+    std::fs::write(server.policy(), format!("{good}{assertion}")).expect("a file");
+    let (code, said, error) = ask_running(&server, server.private);
+    assert_eq!((code, said.as_str()), (Some(2), ""), "{error}");
+    assert!(error.contains("no key of the file signs now"), "{error}");
     assert_eq!(server.reloads("refused"), 0, "nothing was reloaded");
 }
 
