@@ -1,7 +1,7 @@
-//! A server on a free port of the loopback, one thread, that answers `/` with a few bytes.
+//! A server on a free port of the loopback, of one thread or more, that answers `/` with a few bytes.
 //!
 //! ```text
-//! bench-server KIND                        serves until its input ends
+//! bench-server KIND [THREADS]              serves until its input ends
 //! bench-server mint COUNT                  as many tokens, each of another issuer, one a line
 //! ```
 //!
@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
+use tokio::runtime::Builder;
 use tower_didt::sealed::MemoryLedger;
 use tower_didt::{
     Clock, DidAuth, MemoryStore, NoSessions, SealedStore, SealingKeys, SystemClock, Verifier,
@@ -30,7 +31,13 @@ fn main() -> Result<(), Failure> {
         Some("mint") => mint(arguments.next().unwrap_or_default().parse()?),
         Some(kind) => {
             let app = app(kind)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = match arguments.next() {
+                None => Builder::new_current_thread().enable_all().build()?,
+                Some(threads) => Builder::new_multi_thread()
+                    .worker_threads(threads.parse()?)
+                    .enable_all()
+                    .build()?,
+            };
             runtime.block_on(serve(app))
         }
         None => Err("what to serve?".into()),
