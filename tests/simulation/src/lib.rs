@@ -5,6 +5,11 @@
 //! are the server, the network, clocks and people. See `docs/development/simulation.md`.
 #![cfg(tower_didt_internals)]
 #![allow(missing_docs, missing_debug_implementations, reason = "a program of tests")]
+#![allow(
+    clippy::large_enum_variant,
+    reason = "messages of a simulation, each in a place of its own anyway"
+)]
+#![allow(clippy::wrong_self_convention, reason = "messages go to a place, they are not converted")]
 
 mod broken;
 mod call;
