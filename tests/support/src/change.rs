@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use tower_didt::SessionRecord;
 use tower_didt::store::{DataUpdate, SessionData, SessionStore};
 
-use crate::sessions::{eventually, now, sign_in, unavailable, warm};
+use crate::proxy::Proxy;
+use crate::sessions::{Times, eventually, now, sign_in, unavailable, warm};
 
-/// What is attached by the change. For a proxy, which waits for these words.
-pub const WORDS: &str = "words of the change";
+/// What is attached by the change. A proxy waits for these words.
+const WORDS: &str = "words of the change";
 
 /// A session whose data has been changed once, and is about to be changed again.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Change {
     }
 
     /// The change itself, computed from what was read before.
-    pub fn of<'a>(
+    fn of<'a>(
         &'a self,
         store: &'a impl SessionStore,
     ) -> impl Future<Output = Result<DataUpdate, tower_didt::StoreError>> + 'a {
@@ -68,9 +69,35 @@ impl Change {
         assert_eq!(self.found(store).await, (WORDS.to_owned(), 2));
     }
 
+    /// Nobody knows whether it was made: sent again, it would find its own and say that another was
+    /// faster.
+    pub async fn is_made_though_its_answer_is_lost(
+        &self,
+        store: &impl SessionStore,
+        proxy: &Proxy,
+    ) {
+        // The server has said something by then; what it does takes less than this.
+        let has_done = async || {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            true
+        };
+        unavailable(proxy.lose_answer(WORDS.as_bytes(), self.of(store), has_done).await);
+        self.is_made_once(store).await;
+    }
+
+    /// Changes made `here` are read `there`, twenty times, each by a copy that is taken away; reports how
+    /// long that took.
+    pub async fn reach(here: &impl SessionStore, there: &impl SessionStore) {
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            times.push(Self::begin(here).await.reaches(here, there).await);
+        }
+        Times::new(times).report("changed here, read there");
+    }
+
     /// Made through one store, it is read through another that has a copy of the session; how long
     /// that took. What the other then computes from its copy does not undo it.
-    pub async fn reaches(&self, here: &impl SessionStore, there: &impl SessionStore) -> Duration {
+    async fn reaches(&self, here: &impl SessionStore, there: &impl SessionStore) -> Duration {
         warm(there, &self.ticket).await;
         assert_eq!(self.found(there).await, ("first".to_owned(), 1));
         let update = self.of(here).await.expect("an answer");

@@ -1,5 +1,7 @@
 //! A network between a store and its server that can be held up and cut.
 
+use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -8,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::sessions::eventually;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Weather {
@@ -105,6 +109,28 @@ impl Proxy {
     /// Lets everything pass again.
     pub fn mend(&self) {
         self.weather.send_replace(Weather::Fine);
+    }
+}
+
+impl Proxy {
+    /// What becomes of a request whose answer is lost: answers are held up from when the client says
+    /// `words`, and the connection is cut once the server `has_done` what it was asked for.
+    pub async fn lose_answer<T: Debug>(
+        &self,
+        words: &'static [u8],
+        asking: impl Future<Output = T>,
+        has_done: impl AsyncFn() -> bool,
+    ) -> T {
+        self.hold_up_answers_after(words);
+        let mut asking = pin!(asking);
+        tokio::select! {
+            answer = &mut asking => panic!("its answer was held up: {answer:?}"),
+            _ = eventually(async || self.holds_answers_up() && has_done().await) => {}
+        }
+        self.cut();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.mend();
+        asking.await
     }
 }
 
