@@ -53,9 +53,10 @@ pub(super) fn split<'a>(
         let own = settings.of_site(site, &source, leaves, &tables)?;
         parts.push((named, Part { settings: own, source: Some(source.clone()), rules }));
     }
-    settings.refuse_what_no_site_takes(parts.iter().map(|(_, part)| &part.settings))?;
     let sites = Sites::several(parts);
-    sites.ok_or_else(|| Invalid::new(at, SITES, "is an empty list"))
+    let sites = sites.ok_or_else(|| Invalid::new(at, SITES, "is an empty list"))?;
+    settings.refuse_what_no_site_takes(&sites)?;
+    Ok(sites)
 }
 
 /// The tables of sites, and where each begins.
@@ -158,10 +159,10 @@ impl<'a> Settings<'a> {
             }
         }
         let takes = |key: &str| keys::needed_for(key).is_none_or(|needed| own.contains_key(needed));
+        let inherits = |key: &str| !own.contains_key(key) && takes(key);
+        let inherited = self.given().iter().filter(|(key, _)| inherits(key));
         let inherited: Vec<_> =
-            self.given().iter().filter(|(key, _)| !own.contains_key(*key) && takes(key)).collect();
-        let inherited: Vec<_> =
-            inherited.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+            inherited.map(|(key, value)| (key.clone(), value.clone())).collect();
         own.extend(inherited);
         Ok(self.with_given(own, site))
     }
@@ -177,24 +178,17 @@ impl<'a> Settings<'a> {
     }
 
     /// Refuses at the top what means nothing to any site.
-    fn refuse_what_no_site_takes<'b>(
-        &self,
-        mut sites: impl Iterator<Item = &'b Self> + Clone,
-    ) -> Result<(), Invalid>
-    where
-        'a: 'b,
-    {
-        let all = sites.clone();
+    fn refuse_what_no_site_takes(&self, sites: &Sites<Part<'_>>) -> Result<(), Invalid> {
+        let taken = |needed| sites.iter().any(|(_, part)| part.settings.is_given(needed));
         let needless = self.given().keys().find_map(|key| {
             let needed = keys::needed_for(key)?;
-            let mut all = all.clone();
-            (!all.any(|site| site.is_given(needed))).then_some((key, needed))
+            (!taken(needed)).then_some((key, needed))
         });
         match needless {
-            Some((key, needed)) if sites.next().is_some() => {
+            Some((key, needed)) => {
                 Err(self.invalid(key, format_args!("has no effect: no site has {needed}")))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }
