@@ -11,7 +11,7 @@ use crate::did::Timestamp;
 use crate::session::{SessionRecord, Ticket};
 
 /// Browsers keep no cookie longer than 400 days (RFC 6265bis).
-const MAX_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+pub(super) const MAX_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// When a browser sends the cookie along with requests that another site caused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,16 +1,12 @@
 //! "Remember me": sessions that outlive the browser's, where that is chosen at sign-in.
 
 use std::sync::atomic::{AtomicI8, Ordering};
-use std::time::Duration;
 
 use http::request::Parts;
 use http::{Extensions, HeaderMap};
 
+use super::cookie::MAX_MAX_AGE;
 use crate::session::Lifetimes;
-
-/// The longest that a session is remembered, whatever is asked for: browsers keep no cookie longer
-/// than 400 days (RFC 6265bis).
-const MAX_REMEMBERED: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The header of a sign-in request that asks for it, with the value `yes`.
 const HEADER: &str = "didt-remember";
@@ -50,7 +46,7 @@ impl RememberMe {
     /// Remembered sessions live this long: 400 days at most. The application chooses which.
     #[must_use]
     pub fn new(lifetimes: Lifetimes) -> Self {
-        Self { lifetimes: lifetimes.at_most(MAX_REMEMBERED), by_people: false }
+        Self { lifetimes: lifetimes.at_most(MAX_MAX_AGE), by_people: false }
     }
 
     /// Lets people choose where the application does not. The sign-in page then has a box for it,
@@ -131,6 +127,8 @@ impl HooksChoice {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn request(headers: &[&'static str], extension: Option<bool>) -> Parts {
