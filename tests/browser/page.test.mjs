@@ -107,6 +107,7 @@ test("all of it works with the keyboard alone, and the focus does not get lost",
   assert.equal(await focused(), "Sign in");
   assert.equal(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "solid");
   await page.keyboard.press("Enter");
+  await page.waitForSelector("#page[data-ready]");
   await page.getByLabel("E-mail address").focus();
   await page.keyboard.type("ada@example.com");
   await page.keyboard.press("Enter");

@@ -92,6 +92,7 @@ export const someone = () => `${randomUUID()}@example.com`;
 // On the sign-in page, with the stand-in for Magic, and back to where the page was.
 export async function signIn(page, email = someone()) {
   await page.goto(new URL("/auth/sign-in?rd=/", page.url()).href);
+  await page.waitForSelector("#page[data-ready]");
   await page.getByLabel("E-mail address").fill(email);
   await button(page, "Continue").click();
   await page.getByLabel("Code").fill("123456");

@@ -44,6 +44,7 @@ async function arrive(email, { remember = false } = {}) {
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   page.on("pageerror", (error) => errors.push(String(error)));
   await page.goto(url);
+  await page.waitForSelector("#page[data-ready]");
   await page.getByLabel("E-mail address").fill(email);
   if (remember) await page.getByLabel("Keep me signed in on this device").check();
   await button(page, "Continue").click();
