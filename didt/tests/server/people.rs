@@ -10,7 +10,7 @@ use tower_didt::testing::{self, Fault, TestUser, Wallet};
 use tower_didt_test_support::child::Run;
 
 use crate::didt::{Didt, Directory, LISTEN, command, file};
-use crate::http::{Answer, answer, ask, connect, get};
+use crate::http::{Answer, answer, ask, ask_at, connect, get};
 
 /// The secret key: no output may have this in it, in whatever case.
 const NEEDLE: &str = "N33DL3";
@@ -30,12 +30,16 @@ struct Magic {
 
 impl Magic {
     fn start() -> Self {
+        Self::of(APP)
+    }
+
+    fn of(app: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime");
-        let stub = testing::Magic::new(KEY, APP);
+        let stub = testing::Magic::new(KEY, app);
         let ada = TestUser::new(ada().issuer()).email(EMAIL).phone_number(PHONE);
         stub.add_user(ada.username("ada-the-first"));
         let server = runtime.block_on(stub.serve()).expect("a port");
@@ -423,4 +427,34 @@ fn the_stub_is_a_program_with_users_and_faults_to_order() {
     assert_eq!(report["calls_about"][&eve], 3);
     let public = run(&["magic", "stub", "--listen", "0.0.0.0:0", "--secret-key-file", "x"]);
     assert_eq!(public.status.code(), Some(2));
+}
+
+/// `magic.sign_out` at the top counts for every site that does not say otherwise.
+#[test]
+fn magics_session_ends_where_its_site_says_so() {
+    let directory = Directory::new();
+    let key = file(&directory, "magic.key", KEY);
+    let sites = [("shop", "", 1), ("blog", "magic.sign_out = false\n", 0)].map(|(name, more, ended)| {
+        let magic = Magic::of(name);
+        let settings = format!(
+            "[[sites]]\nname = {name:?}\nhosts = [\"{name}.example.com\"]\naudiences = [{name:?}]\n\
+             magic.secret_key_file = {key:?}\nmagic.api_url = \"{}\"\n{more}",
+            magic.url
+        );
+        (name, magic, settings, ended)
+    });
+    let settings: String = sites.iter().map(|(_, _, settings, _)| settings.as_str()).collect();
+    let top = "trusted_proxies = [\"127.0.0.1\"]\n";
+    let (_didt, public, _) =
+        Didt::start(&format!("{top}{LISTEN}[magic]\nsign_out = true\n{settings}"));
+    for (name, magic, _, ended) in sites {
+        let host = format!("{name}.example.com");
+        let bearer = format!("Bearer {}", ada().token(name).mint());
+        let signed_in = ask_at(public, &host, "POST", "/auth/login", &[("Authorization", &bearer)]);
+        assert_eq!(signed_in.status, 204, "{host}: {signed_in:?}");
+        let session = cookie(&signed_in);
+        let out = ask_at(public, &host, "POST", "/auth/logout", &[("Cookie", &session)]);
+        assert_eq!(out.status, 204, "{host}: {out:?}");
+        assert_eq!(magic.stub.signed_out(), vec![ada().issuer(); ended], "{host}");
+    }
 }

@@ -129,6 +129,29 @@ fn a_reload_takes_effect_and_loses_no_session() {
     didt.line_with("DEBUG");
 }
 
+#[test]
+fn limits_and_rates_change_with_a_reload_and_what_was_counted_counts_on() {
+    let settings = |bytes, rates| format!("{TOP}{LISTEN}[limits]\nheader_bytes = {bytes}\n{rates}");
+    let server = Reloaded::start(Directory::new(), &settings(8192, "[rates]\nsign_ins = 2\n"));
+    let long = "x".repeat(10_000);
+    let head = || ask(server.public, "GET", "/auth/session", &[("x-long", &long)]).status;
+    let sign_in = |seed: &str| {
+        let token = format!("Bearer {}", Wallet::from_seed(seed).token("app").mint());
+        let headers = [("authorization", &*token), ("x-forwarded-for", "203.0.113.9")];
+        ask(server.public, "POST", "/auth/login", &headers).status
+    };
+    assert_eq!(head(), 431);
+    assert_eq!([sign_in("a"), sign_in("b"), sign_in("c")], [204, 204, 429]);
+
+    server.change(&settings(32_768, "[rates]\nsign_ins = 1\n"), "applied");
+    assert_eq!(head(), 401, "a larger head passes, and has no session");
+    assert_eq!(sign_in("d"), 429, "a reload gives nobody new attempts");
+
+    server.change(&settings(8192, ""), "applied");
+    assert_eq!(head(), 431);
+    assert_eq!(sign_in("e"), 204, "without a limit");
+}
+
 /// A signal that comes while the settings are being read is a reload of its own: what was written before
 /// it takes effect.
 #[test]
