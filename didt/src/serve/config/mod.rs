@@ -20,28 +20,17 @@ mod parties;
 mod parts;
 mod readers;
 mod rules;
+mod secret;
 mod sections;
 mod settings;
 mod stand_in;
 mod value;
 
 use std::io;
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::HeaderName;
-use tower_didt::magic::SecretKey;
-use tower_didt::page::Texts;
-use tower_didt::postgres::PostgresStoreBuilder;
-use tower_didt::redis::RedisStoreBuilder;
-use tower_didt::sqlite::SqliteStoreBuilder;
-use tower_didt::token::DEFAULT_LEEWAY;
-use tower_didt::{
-    Audiences, BoundLogin, Lifetimes, RememberMe, Replay, SealingKeys, SessionCookie, SessionLimit,
-};
+use tower_didt::{Audiences, SessionCookie};
 use zeroize::Zeroizing;
 
 pub(crate) use self::changes::{Change, Changes};
@@ -53,10 +42,17 @@ pub(crate) use self::invalid::Invalid;
 pub(crate) use self::keys::{Scope, VARIABLE_PREFIX, scope};
 pub(crate) use self::origin::Origin;
 use self::parts::Part;
+pub(crate) use self::secret::Secret;
+#[cfg(test)]
+pub(crate) use self::sections::Leeways;
+pub(crate) use self::sections::{
+    Assertion, IdentityHeaders, Limits, Listen, Log, LogFormat, LogLevel, Magic, PrivateListener,
+    PublicListener, Rates, Sessions, SignIn, Store, TlsFiles,
+};
 pub(crate) use self::settings::Setting;
 use self::settings::Settings;
 use super::peer::TrustedProxies;
-use super::policy::{Network, Policy};
+use super::policy::Policy;
 use super::sites::{Named, SiteName, Sites};
 
 /// Where settings come from.
@@ -225,287 +221,6 @@ impl Config {
             rates,
             log,
         })
-    }
-}
-
-/// A page to sign in, for people who come without a session.
-#[derive(Debug, Default)]
-pub(crate) struct SignIn {
-    /// Of the application at Magic.
-    pub(crate) key: String,
-    /// Links in place of codes.
-    pub(crate) links: bool,
-    pub(crate) providers: Vec<String>,
-    pub(crate) home: String,
-    pub(crate) after_sign_out: Option<String>,
-    pub(crate) return_origins: Vec<String>,
-    pub(crate) title: Option<String>,
-    pub(crate) intro: Option<String>,
-    pub(crate) logo: Option<String>,
-    pub(crate) accent: Option<String>,
-    /// Rules that are added to the style sheet.
-    pub(crate) css: Option<String>,
-    pub(crate) privacy_link: Option<String>,
-    pub(crate) help_link: Option<String>,
-    pub(crate) texts: Option<Texts>,
-    /// The origin of Magic's frame. Defaults to Magic's own.
-    pub(crate) endpoint: Option<String>,
-    /// Magic's script, if this server hands it out.
-    pub(crate) magic: Option<Vec<u8>>,
-    /// The same for the script that providers need.
-    pub(crate) oauth: Option<Vec<u8>>,
-}
-
-/// Where browsers and gateways connect.
-#[derive(Debug)]
-pub(crate) struct PublicListener {
-    pub(crate) listen: Listen,
-    /// What the paths for browsers and clients begin with. Defaults to `/auth`.
-    pub(crate) prefix: String,
-    /// HTTPS with these files, read again on SIGHUP; without them plain HTTP.
-    pub(crate) tls: Option<TlsFiles>,
-}
-
-/// Where operators connect: health, metrics, administration. Plain HTTP.
-#[derive(Debug)]
-pub(crate) struct PrivateListener {
-    pub(crate) listen: Listen,
-    /// The bearer token for administration. Without it, there is no administration.
-    pub(crate) admin_secret: Option<Secret>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Listen {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
-}
-
-/// PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TlsFiles {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-}
-
-#[derive(Debug)]
-pub(crate) struct Sessions {
-    pub(crate) lifetimes: Lifetimes,
-    /// Where people choose whether their session outlives the browser's.
-    pub(crate) remember_me: Option<RememberMe>,
-    pub(crate) max_per_issuer: SessionLimit,
-    pub(crate) replay: Replay,
-    pub(crate) max_token_age: Duration,
-    pub(crate) leeways: Leeways,
-    pub(crate) bound_login: Option<BoundLogin>,
-}
-
-impl Sessions {
-    /// The longest that any session lives.
-    pub(crate) fn longest_lifetime(&self) -> Duration {
-        let remembered = self.remember_me.map(|remember_me| remember_me.lifetimes().absolute());
-        remembered.unwrap_or_default().max(self.lifetimes.absolute())
-    }
-}
-
-/// How far the clocks of devices that make tokens may differ from this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Leeways {
-    /// How far ahead of our clock `nbf` may be. Defaults to 5 minutes.
-    pub(crate) not_before: Duration,
-    /// How far ahead of our clock `iat` may be. Defaults to 5 minutes.
-    pub(crate) issued_at: Duration,
-    /// For how long after `ext` a token is still accepted. Defaults to none.
-    pub(crate) expiry: Duration,
-}
-
-impl Default for Leeways {
-    fn default() -> Self {
-        Self { not_before: DEFAULT_LEEWAY, issued_at: DEFAULT_LEEWAY, expiry: Duration::ZERO }
-    }
-}
-
-/// Who people are: Magic's Admin API.
-#[derive(Clone, Debug)]
-pub(crate) struct Magic {
-    pub(crate) secret_key: SecretKey,
-    /// Defaults to Magic's own URL.
-    pub(crate) api_url: Option<String>,
-    /// Whether sign-in is refused while Magic cannot be asked. Defaults to yes.
-    pub(crate) required: bool,
-    /// For a call, retry included. Defaults to 3 seconds.
-    pub(crate) timeout: Duration,
-    /// For how long a profile is not asked for again. Defaults to 5 minutes.
-    pub(crate) fresh_for: Duration,
-    /// How old a profile may become while Magic fails. Defaults to an hour.
-    pub(crate) stale_until: Duration,
-    /// The age at which the profile of a session in use is renewed. Defaults to an hour.
-    pub(crate) renew_after: Duration,
-    /// Whether signing out ends Magic's session too. Defaults to no.
-    pub(crate) sign_out: bool,
-}
-
-/// Where sessions are kept.
-#[derive(Debug)]
-pub(crate) enum Store {
-    Memory,
-    /// In their cookies; revocations in this process's memory or in Redis.
-    Sealed {
-        /// Boxed: they are larger than all else.
-        keys: Box<SealingKeys>,
-        ledger: Option<RedisStoreBuilder>,
-    },
-    Redis(RedisStoreBuilder),
-    Postgres {
-        builder: PostgresStoreBuilder,
-        /// Whether the tables are made at start-up.
-        migrate: bool,
-    },
-    Sqlite {
-        builder: SqliteStoreBuilder,
-        /// Whether the tables are made at start-up.
-        migrate: bool,
-    },
-}
-
-/// The names of the headers that tell the upstream who is calling. Every 200 has all of them,
-/// empty if nobody is signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IdentityHeaders {
-    /// `did:ethr:0x…`, EIP-55. Defaults to `x-auth-issuer`.
-    pub(crate) issuer: HeaderName,
-    /// `0x…`, EIP-55. Defaults to `x-auth-address`.
-    pub(crate) address: HeaderName,
-    /// The e-mail address according to Magic; empty without `[magic]`, and for people who have
-    /// none. Defaults to `x-auth-email`.
-    pub(crate) email: HeaderName,
-    /// The session's handle, 64 hexadecimal digits; empty for a token without a session.
-    /// Defaults to `x-auth-session`.
-    pub(crate) session: HeaderName,
-    /// When the session ends, in Unix seconds. Defaults to `x-auth-expires`.
-    pub(crate) expires: HeaderName,
-    /// The signed assertion; empty if none is configured. Defaults to `x-auth-assertion`.
-    pub(crate) assertion: HeaderName,
-}
-
-impl IdentityHeaders {
-    pub(crate) fn all(&self) -> [&HeaderName; 6] {
-        [&self.issuer, &self.address, &self.email, &self.session, &self.expires, &self.assertion]
-    }
-}
-
-impl Default for IdentityHeaders {
-    fn default() -> Self {
-        Self {
-            issuer: HeaderName::from_static("x-auth-issuer"),
-            address: HeaderName::from_static("x-auth-address"),
-            email: HeaderName::from_static("x-auth-email"),
-            session: HeaderName::from_static("x-auth-session"),
-            expires: HeaderName::from_static("x-auth-expires"),
-            assertion: HeaderName::from_static("x-auth-assertion"),
-        }
-    }
-}
-
-/// A short-lived JWT that vouches for the caller towards upstreams that must not trust the network.
-#[derive(Debug)]
-pub(crate) struct Assertion {
-    /// `iss`.
-    pub(crate) issuer: String,
-    /// `aud`.
-    pub(crate) audience: String,
-    /// From `iat` to `exp`. Defaults to 60 seconds.
-    pub(crate) lifetime: Duration,
-    /// PKCS #8 keys, PEM: P-256 (ES256), Ed25519 (EdDSA) or RSA (RS256), with their times. The text of the file.
-    pub(crate) key: Secret,
-}
-
-/// What a client may take of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Connections at a time; more wait in the system's queue. Defaults to 10,000.
-    pub(crate) connections: usize,
-    /// Bytes of a request's head. Defaults to 32 KiB.
-    pub(crate) header_bytes: usize,
-    /// For a request's head to arrive. Defaults to 10 seconds.
-    pub(crate) header_timeout: Duration,
-    /// For an answer to be made. Defaults to 10 seconds.
-    pub(crate) request_timeout: Duration,
-    /// For a client to read an answer. Defaults to 10 seconds.
-    pub(crate) write_timeout: Duration,
-    /// For what is in flight when the server stops. Defaults to 30 seconds.
-    pub(crate) shutdown_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            header_bytes: 32 * 1024,
-            header_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(10),
-            shutdown_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-/// How often a client may sign in or be refused, per minute. `None` means any number, the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rates {
-    /// Attempts to sign in, by a client's network.
-    pub(crate) sign_ins: Option<NonZeroU32>,
-    /// Sign-ins of one issuer.
-    pub(crate) sign_ins_per_issuer: Option<NonZeroU32>,
-    /// Tokens that are refused, by a client's network.
-    pub(crate) denials: Option<NonZeroU32>,
-    /// Clients without limits.
-    pub(crate) exempt: Vec<Network>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Log {
-    pub(crate) format: LogFormat,
-    pub(crate) level: LogLevel,
-    /// Whether audit events name e-mail addresses.
-    pub(crate) personal: bool,
-    /// Whether each check is logged. Defaults to no.
-    pub(crate) access: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-/// How much is logged. Audit events are logged at every level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LogLevel {
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-}
-
-/// A text that stays out of logs, wiped when dropped.
-#[derive(Clone)]
-pub(crate) struct Secret(Zeroizing<String>);
-
-impl Secret {
-    pub(crate) fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
     }
 }
 

@@ -6,9 +6,22 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::{HOUR, SECOND};
-use crate::serve::config::Assertion;
 use crate::serve::config::invalid::Invalid;
+use crate::serve::config::secret::Secret;
 use crate::serve::config::settings::Settings;
+
+/// A short-lived JWT that vouches for the caller towards upstreams that must not trust the network.
+#[derive(Debug)]
+pub(crate) struct Assertion {
+    /// `iss`.
+    pub(crate) issuer: String,
+    /// `aud`.
+    pub(crate) audience: String,
+    /// From `iat` to `exp`. Defaults to 60 seconds.
+    pub(crate) lifetime: Duration,
+    /// PKCS #8 keys, PEM: P-256 (ES256), Ed25519 (EdDSA) or RSA (RS256), with their times. The text of the file.
+    pub(crate) key: Secret,
+}
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 

@@ -2,9 +2,47 @@
 
 use http::HeaderName;
 
-use crate::serve::config::IdentityHeaders;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
+
+/// The names of the headers that tell the upstream who is calling. Every 200 has all of them,
+/// empty if nobody is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdentityHeaders {
+    /// `did:ethr:0x…`, EIP-55. Defaults to `x-auth-issuer`.
+    pub(crate) issuer: HeaderName,
+    /// `0x…`, EIP-55. Defaults to `x-auth-address`.
+    pub(crate) address: HeaderName,
+    /// The e-mail address according to Magic; empty without `[magic]`, and for people who have
+    /// none. Defaults to `x-auth-email`.
+    pub(crate) email: HeaderName,
+    /// The session's handle, 64 hexadecimal digits; empty for a token without a session.
+    /// Defaults to `x-auth-session`.
+    pub(crate) session: HeaderName,
+    /// When the session ends, in Unix seconds. Defaults to `x-auth-expires`.
+    pub(crate) expires: HeaderName,
+    /// The signed assertion; empty if none is configured. Defaults to `x-auth-assertion`.
+    pub(crate) assertion: HeaderName,
+}
+
+impl IdentityHeaders {
+    pub(crate) fn all(&self) -> [&HeaderName; 6] {
+        [&self.issuer, &self.address, &self.email, &self.session, &self.expires, &self.assertion]
+    }
+}
+
+impl Default for IdentityHeaders {
+    fn default() -> Self {
+        Self {
+            issuer: HeaderName::from_static("x-auth-issuer"),
+            address: HeaderName::from_static("x-auth-address"),
+            email: HeaderName::from_static("x-auth-email"),
+            session: HeaderName::from_static("x-auth-session"),
+            expires: HeaderName::from_static("x-auth-expires"),
+            assertion: HeaderName::from_static("x-auth-assertion"),
+        }
+    }
+}
 
 /// Headers that mean something to those on the way, or carry credentials. A name that begins
 /// with one of the first is taken too.

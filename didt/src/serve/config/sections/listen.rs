@@ -6,9 +6,41 @@ use std::path::Path;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::serve::config::Secret;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
-use crate::serve::config::{Listen, PrivateListener, PublicListener, Secret, TlsFiles};
+use std::path::PathBuf;
+
+/// Where browsers and gateways connect.
+#[derive(Debug)]
+pub(crate) struct PublicListener {
+    pub(crate) listen: Listen,
+    /// What the paths for browsers and clients begin with. Defaults to `/auth`.
+    pub(crate) prefix: String,
+    /// HTTPS with these files, read again on SIGHUP; without them plain HTTP.
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+/// Where operators connect: health, metrics, administration. Plain HTTP.
+#[derive(Debug)]
+pub(crate) struct PrivateListener {
+    pub(crate) listen: Listen,
+    /// The bearer token for administration. Without it, there is no administration.
+    pub(crate) admin_secret: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
 
 /// Only this machine, by default.
 const DEFAULT_PUBLIC: &str = "127.0.0.1:8080";

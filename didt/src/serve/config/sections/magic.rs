@@ -5,9 +5,29 @@ use std::time::Duration;
 use tower_didt::magic::AdminApi;
 
 use super::{DAY, HOUR, SECOND};
-use crate::serve::config::Magic;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
+use tower_didt::magic::SecretKey;
+
+/// Who people are: Magic's Admin API.
+#[derive(Clone, Debug)]
+pub(crate) struct Magic {
+    pub(crate) secret_key: SecretKey,
+    /// Defaults to Magic's own URL.
+    pub(crate) api_url: Option<String>,
+    /// Whether sign-in is refused while Magic cannot be asked. Defaults to yes.
+    pub(crate) required: bool,
+    /// For a call, retry included. Defaults to 3 seconds.
+    pub(crate) timeout: Duration,
+    /// For how long a profile is not asked for again. Defaults to 5 minutes.
+    pub(crate) fresh_for: Duration,
+    /// How old a profile may become while Magic fails. Defaults to an hour.
+    pub(crate) stale_until: Duration,
+    /// The age at which the profile of a session in use is renewed. Defaults to an hour.
+    pub(crate) renew_after: Duration,
+    /// Whether signing out ends Magic's session too. Defaults to no.
+    pub(crate) sign_out: bool,
+}
 
 const KEY: &str = "magic.secret_key_file";
 

@@ -17,19 +17,28 @@ use std::time::Duration;
 
 use tower_didt::SessionLimit;
 
+pub(crate) use self::assertion::Assertion;
 pub(super) use self::assertion::assertion;
 pub(super) use self::cookie::cookie;
+pub(crate) use self::identity::IdentityHeaders;
 pub(super) use self::identity::identity;
+pub(crate) use self::listen::{Listen, PrivateListener, PublicListener, TlsFiles};
 pub(super) use self::listen::{admin_secret, listen, private_listener};
+pub(crate) use self::magic::Magic;
 pub(super) use self::magic::magic;
+pub(crate) use self::running::{Limits, Log, LogFormat, LogLevel, Rates};
 pub(super) use self::running::{limits, log, rates};
+#[cfg(test)]
+pub(crate) use self::sessions::Leeways;
+pub(crate) use self::sessions::Sessions;
 pub(super) use self::sessions::{longest_lifetime, sessions};
+pub(crate) use self::sign_in::SignIn;
 pub(super) use self::sign_in::sign_in;
+pub(crate) use self::store::Store;
 pub(super) use self::store::store;
 pub(super) use self::trust::{audiences, trusted_origins, trusted_proxies};
 use super::invalid::Invalid;
 use super::settings::Settings;
-use super::{Sessions, Store};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,8 +6,77 @@ use std::time::Duration;
 use super::{HOUR, SECOND};
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
-use crate::serve::config::{Limits, Log, LogFormat, LogLevel, Rates};
 use crate::serve::policy::Network;
+
+/// What a client may take of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Connections at a time; more wait in the system's queue. Defaults to 10,000.
+    pub(crate) connections: usize,
+    /// Bytes of a request's head. Defaults to 32 KiB.
+    pub(crate) header_bytes: usize,
+    /// For a request's head to arrive. Defaults to 10 seconds.
+    pub(crate) header_timeout: Duration,
+    /// For an answer to be made. Defaults to 10 seconds.
+    pub(crate) request_timeout: Duration,
+    /// For a client to read an answer. Defaults to 10 seconds.
+    pub(crate) write_timeout: Duration,
+    /// For what is in flight when the server stops. Defaults to 30 seconds.
+    pub(crate) shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_bytes: 32 * 1024,
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How often a client may sign in or be refused, per minute. `None` means any number, the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rates {
+    /// Attempts to sign in, by a client's network.
+    pub(crate) sign_ins: Option<NonZeroU32>,
+    /// Sign-ins of one issuer.
+    pub(crate) sign_ins_per_issuer: Option<NonZeroU32>,
+    /// Tokens that are refused, by a client's network.
+    pub(crate) denials: Option<NonZeroU32>,
+    /// Clients without limits.
+    pub(crate) exempt: Vec<Network>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: LogLevel,
+    /// Whether audit events name e-mail addresses.
+    pub(crate) personal: bool,
+    /// Whether each check is logged. Defaults to no.
+    pub(crate) access: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// How much is logged. Audit events are logged at every level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
 
 /// hyper's own least; a token of full length needs more.
 const MIN_HEADER_BYTES: u64 = 8 * 1024;

@@ -14,8 +14,45 @@ use super::{DAY, HOUR, LONGEST, SECOND};
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
 use crate::serve::config::value::Raw;
-use crate::serve::config::{Leeways, Sessions};
 use crate::serve::sites::SiteName;
+use tower_didt::token::DEFAULT_LEEWAY;
+
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    pub(crate) lifetimes: Lifetimes,
+    /// Where people choose whether their session outlives the browser's.
+    pub(crate) remember_me: Option<RememberMe>,
+    pub(crate) max_per_issuer: SessionLimit,
+    pub(crate) replay: Replay,
+    pub(crate) max_token_age: Duration,
+    pub(crate) leeways: Leeways,
+    pub(crate) bound_login: Option<BoundLogin>,
+}
+
+impl Sessions {
+    /// The longest that any session lives.
+    pub(crate) fn longest_lifetime(&self) -> Duration {
+        let remembered = self.remember_me.map(|remember_me| remember_me.lifetimes().absolute());
+        remembered.unwrap_or_default().max(self.lifetimes.absolute())
+    }
+}
+
+/// How far the clocks of devices that make tokens may differ from this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leeways {
+    /// How far ahead of our clock `nbf` may be. Defaults to 5 minutes.
+    pub(crate) not_before: Duration,
+    /// How far ahead of our clock `iat` may be. Defaults to 5 minutes.
+    pub(crate) issued_at: Duration,
+    /// For how long after `ext` a token is still accepted. Defaults to none.
+    pub(crate) expiry: Duration,
+}
+
+impl Default for Leeways {
+    fn default() -> Self {
+        Self { not_before: DEFAULT_LEEWAY, issued_at: DEFAULT_LEEWAY, expiry: Duration::ZERO }
+    }
+}
 
 const DEFAULT_LIFETIME: Duration = DAY.saturating_mul(7);
 

@@ -3,9 +3,36 @@
 use tower_didt::page::{PageError, Script, SignInPage, Texts};
 use tower_didt::{DidAuth, Verifier};
 
-use crate::serve::config::SignIn;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
+
+/// A page to sign in, for people who come without a session.
+#[derive(Debug, Default)]
+pub(crate) struct SignIn {
+    /// Of the application at Magic.
+    pub(crate) key: String,
+    /// Links in place of codes.
+    pub(crate) links: bool,
+    pub(crate) providers: Vec<String>,
+    pub(crate) home: String,
+    pub(crate) after_sign_out: Option<String>,
+    pub(crate) return_origins: Vec<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) intro: Option<String>,
+    pub(crate) logo: Option<String>,
+    pub(crate) accent: Option<String>,
+    /// Rules that are added to the style sheet.
+    pub(crate) css: Option<String>,
+    pub(crate) privacy_link: Option<String>,
+    pub(crate) help_link: Option<String>,
+    pub(crate) texts: Option<Texts>,
+    /// The origin of Magic's frame. Defaults to Magic's own.
+    pub(crate) endpoint: Option<String>,
+    /// Magic's script, if this server hands it out.
+    pub(crate) magic: Option<Vec<u8>>,
+    /// The same for the script that providers need.
+    pub(crate) oauth: Option<Vec<u8>>,
+}
 
 const KEY: &str = "sign_in.publishable_key";
 

@@ -4,10 +4,35 @@ use tower_didt::SealingKeys;
 
 use super::database::{MIGRATE, OF_POSTGRES, OF_REDIS, POOLING, postgres, sqlite};
 use super::redis::{OPTIONS, PLACES, given, redis};
-use crate::serve::config::Store;
 use crate::serve::config::invalid::Invalid;
 use crate::serve::config::settings::Settings;
 use crate::serve::sites::SiteName;
+use tower_didt::postgres::PostgresStoreBuilder;
+use tower_didt::redis::RedisStoreBuilder;
+use tower_didt::sqlite::SqliteStoreBuilder;
+
+/// Where sessions are kept.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Memory,
+    /// In their cookies; revocations in this process's memory or in Redis.
+    Sealed {
+        /// Boxed: they are larger than all else.
+        keys: Box<SealingKeys>,
+        ledger: Option<RedisStoreBuilder>,
+    },
+    Redis(RedisStoreBuilder),
+    Postgres {
+        builder: PostgresStoreBuilder,
+        /// Whether the tables are made at start-up.
+        migrate: bool,
+    },
+    Sqlite {
+        builder: SqliteStoreBuilder,
+        /// Whether the tables are made at start-up.
+        migrate: bool,
+    },
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {

@@ -5,8 +5,10 @@ mod sites;
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use proptest::prelude::*;
+use tower_didt::{Lifetimes, Replay, SessionLimit};
 
 use super::keys::{KEYS, variable};
 use super::*;
