@@ -27,8 +27,11 @@ pub(super) fn write(
         headers.insert(name, value);
         Ok(())
     };
-    set(&names.issuer, session.issuer().to_string())?;
-    set(&names.address, session.address().to_string())?;
+    // The issuer's text ends in the address, whose checksum takes a hash: it is made once for both.
+    let issuer = session.issuer().to_string();
+    let address = issuer.rsplit_once(':').map_or(issuer.as_str(), |(_, address)| address);
+    set(&names.address, address.to_owned())?;
+    set(&names.issuer, issuer)?;
     set(&names.expires, session.expires_at().as_secs().to_string())?;
     if let Some(email) = ascii_email(session) {
         set(&names.email, email)?;
