@@ -5,8 +5,11 @@ alike. What is told is the median over the rounds, and the median of the ratios 
 round."""
 
 import contextlib
+import glob
 import os
 import shutil
+import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -142,6 +145,40 @@ def verified_per_cpu_second(child, milliseconds=1000):
     before = child.cpu_seconds()
     count = int(child.ask(milliseconds))
     return count / (child.cpu_seconds() - before)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def postgres(folder, stack):
+    """A server of PostgreSQL for as long as the script: the file with its URL. It refuses to be root's."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if not found:
+        print("could not run, missing: PostgreSQL", file=sys.stderr)
+        sys.exit(3)
+    data = stack.enter_context(tempfile.TemporaryDirectory())
+    user = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    if user:
+        shutil.chown(data, "postgres", "postgres")
+    port = free_port()
+    initdb = [f"{found[-1]}/initdb", "--username=postgres", "--auth=trust", "--no-sync", "--no-instructions"]
+    subprocess.run([*initdb, "-D", f"{data}/data"], check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
+    command = [f"{found[-1]}/postgres", "-D", f"{data}/data", "-p", str(port), "-k", data, "-h", "127.0.0.1"]
+    log = stack.enter_context(open(f"{folder}/postgres.log", "w"))
+    server = subprocess.Popen([*command, "-c", "fsync=off"], stderr=log, cwd="/", **user)
+
+    def stop():
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+    stack.callback(stop)
+    file = f"{folder}/url"
+    with open(file, "w") as url:
+        url.write(f"postgres://postgres@127.0.0.1:{port}/postgres\n")
+    return file
 
 
 def in_turns(rounds, **variants):
