@@ -107,8 +107,8 @@ impl Pauses {
         Self(copies::Pauses::new())
     }
 
-    pub fn after(&mut self, was_up: bool) -> Duration {
-        self.0.after(was_up)
+    pub fn after(&mut self, was_up: bool, dice: u32) -> Duration {
+        self.0.after(was_up, dice)
     }
 }
 

@@ -13,6 +13,86 @@ use tower_didt_test_support::sessions::{
 };
 use tower_didt_test_support::word;
 
+/// How often a server was sent a command.
+fn calls_of(server: &Server, command: &str) -> u64 {
+    let stats = server.cli(&["info", "commandstats"]);
+    let begin = format!("cmdstat_{command}:");
+    let line = stats.lines().find(|line| line.starts_with(&begin));
+    line.map_or(0, |line| {
+        let calls = line.split(['=', ',']).nth(1).expect("a count");
+        calls.parse().expect("a number")
+    })
+}
+
+/// Loads all of these at once.
+async fn load_at_once<'a>(store: &RedisStore, tickets: impl IntoIterator<Item = &'a String>) {
+    let loads: Vec<_> =
+        tickets.into_iter().map(|ticket| tokio::spawn(store.load(ticket, now()))).collect();
+    for load in loads {
+        assert!(load.await.expect("no panic").expect("an answer").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_requests_that_lose_a_copy_together_ask_once_and_without_copies_twice() {
+    needs_redis!();
+    let server = Server::start();
+    let store = RedisStore::connect(server.url()).await.expect("a store");
+    let (ticket, _) = sign_in(&store, "alice").await;
+    warm(&store, &ticket).await;
+    let tickets = vec![ticket; 1_000];
+    for round in 1..4 {
+        let before = calls_of(&server, "hget");
+        // As after a failover: the connection is lost, and all copies with it.
+        server.cli(&["client", "kill", "type", "normal", "skipme", "yes"]);
+        eventually(async || !opens_at_once(&store, &tickets[0])).await;
+        load_at_once(&store, &tickets).await;
+        // One question may have been on its way when the connection was lost.
+        let asked = calls_of(&server, "hget") - before;
+        assert!((1..=2).contains(&asked), "round {round}: {asked}");
+    }
+    let strict =
+        RedisStore::builder(server.url()).with_local_copies(0).connect().await.expect("a store");
+    let before = calls_of(&server, "hget");
+    load_at_once(&strict, &tickets).await;
+    // Those who came while the first was on its way share a question that was asked after they came.
+    assert_eq!(calls_of(&server, "hget"), before + 2);
+}
+
+#[tokio::test]
+async fn no_more_look_ups_are_on_their_way_than_may_and_sign_ins_pass_them() {
+    needs_redis!();
+    let (server, mut tickets) = (Server::start(), Vec::new());
+    let direct = RedisStore::connect(server.url()).await.expect("a store");
+    for number in 0..200 {
+        tickets.push(sign_in(&direct, &format!("user {number}")).await.0);
+    }
+    let proxy = Proxy::before(server.port).await;
+    let store = RedisStore::builder(proxy.url())
+        .with_timeout(Duration::from_secs(20))
+        .connect()
+        .await
+        .expect("a store");
+    let before = calls_of(&server, "hget");
+    proxy.hold_up_answers_after(b"HGET");
+    let loads: Vec<_> =
+        tickets.iter().map(|ticket| tokio::spawn(store.load(ticket, now()))).collect();
+    eventually(async || calls_of(&server, "hget") >= before + 64).await;
+    // What changes something waits for no look-up.
+    let minting = tokio::spawn(store.mint(session("bob"), now()));
+    let scripts = || calls_of(&server, "evalsha");
+    let known = scripts();
+    eventually(async || scripts() > known).await;
+    // (One of them is the sign-in's own.)
+    assert_eq!(calls_of(&server, "hget"), before + 64 + 1);
+    proxy.mend();
+    for load in loads {
+        assert!(load.await.expect("no panic").expect("an answer").is_some());
+    }
+    assert!(minting.await.expect("no panic").is_ok());
+    assert_eq!(calls_of(&server, "hget"), before + 200 + 1);
+}
+
 #[tokio::test]
 async fn a_session_is_asked_for_once() {
     needs_redis!();
@@ -21,12 +101,7 @@ async fn a_session_is_asked_for_once() {
     let (ticket, _) = sign_in(&store, "alice").await;
     assert!(!opens_at_once(&store, &ticket));
     warm(&store, &ticket).await;
-    let calls = || -> u64 {
-        let stats = server.cli(&["info", "commandstats"]);
-        let line = stats.lines().find(|line| line.starts_with("cmdstat_hget:")).expect("a line");
-        let calls = line.split(['=', ',']).nth(1).expect("a count");
-        calls.parse().expect("a number")
-    };
+    let calls = || calls_of(&server, "hget");
     let before = calls();
     let (begin, now) = (Instant::now(), now());
     for _ in 0..10_000 {

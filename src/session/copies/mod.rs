@@ -10,6 +10,7 @@
 //! A copy is good only while reports about it would arrive: it carries the [`Reporter`] that
 //! they come by.
 
+mod flights;
 #[cfg(all(test, tower_didt_loom))]
 mod interleavings;
 mod invalidations;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+pub(super) use self::flights::Flights;
 pub(super) use self::invalidations::{Invalidations, Seen};
 pub(super) use self::reports::{Pauses, Reports, Rhythm};
 use crate::did::{Address, Issuer};

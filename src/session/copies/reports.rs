@@ -41,7 +41,10 @@ impl Rhythm {
     }
 }
 
-/// The pauses between attempts to connect: each twice as long as the one before, up to a bound.
+/// The pauses between attempts to connect: each up to twice as long as the one before, within a bound.
+///
+/// Machines that lost their connections at the same moment come back one after the other: each waits for a
+/// random part of its pause, half of it at least.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::session) struct Pauses(Duration);
 
@@ -50,14 +53,20 @@ impl Pauses {
         Self(FIRST_PAUSE)
     }
 
-    /// The pause after a connection that `was_up`, or was never made.
-    pub(in crate::session) fn after(&mut self, was_up: bool) -> Duration {
+    /// The pause after a connection that `was_up`, or was never made. Chance is in `dice`, evenly
+    /// spread: 0 for the shortest pause.
+    pub(in crate::session) fn after(&mut self, was_up: bool, dice: u32) -> Duration {
         if was_up {
             *self = Self::new();
         }
         let pause = self.0;
         self.0 = (2 * pause).min(LONGEST_PAUSE);
-        pause
+        pause / 2 + (pause / 2).mul_f64(f64::from(dice) / f64::from(u32::MAX))
+    }
+
+    /// The same by the operating system's dice. Where it has none the pause is the longest.
+    pub(in crate::session) fn random(&mut self, was_up: bool) -> Duration {
+        self.after(was_up, getrandom::u32().unwrap_or(u32::MAX))
     }
 }
 
@@ -181,9 +190,26 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_half_a_second_and_begin_again_after_a_connection() {
         let mut pauses = Pauses::new();
-        let waited: Vec<_> = (0..8).map(|_| pauses.after(false).as_millis()).collect();
+        let longest = u32::MAX;
+        let waited: Vec<_> = (0..8).map(|_| pauses.after(false, longest).as_millis()).collect();
         assert_eq!(waited, [10, 20, 40, 80, 160, 320, 500, 500]);
-        assert_eq!(pauses.after(true), ms(10));
-        assert_eq!(pauses.after(false), ms(20));
+        assert_eq!(pauses.after(true, longest), ms(10));
+        assert_eq!(pauses.after(false, longest), ms(20));
+    }
+
+    #[test]
+    fn machines_that_lost_their_connections_together_come_back_apart() {
+        let mut pauses = Pauses::new();
+        for longest in [10, 20, 40, 80, 160, 320, 500, 500] {
+            let by = |mut pauses: Pauses, dice| pauses.after(false, dice);
+            let spread = [0, 1 << 30, 1 << 31, 3 << 30].map(|dice| by(pauses, dice));
+            assert_eq!(spread[0], ms(longest) / 2);
+            assert!(spread.is_sorted_by(|one, next| one < next), "{spread:?}");
+            assert!(spread.iter().all(|pause| *pause < ms(longest)));
+            let random: std::collections::BTreeSet<_> =
+                (0..16).map(|_| pauses.clone().random(false)).collect();
+            assert!(random.len() > 8, "{random:?}");
+            pauses.after(false, 0);
+        }
     }
 }

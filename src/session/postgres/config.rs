@@ -16,7 +16,7 @@ use super::loads::Loads;
 use super::schema::Schema;
 use super::{Inner, PostgresStore, cleaner};
 use crate::session::StoreError;
-use crate::session::copies::{Copies, Invalidations, Rhythm};
+use crate::session::copies::{Copies, Flights, Invalidations, Rhythm};
 
 /// How long a request may take by default: a commit waits for a disk.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -205,6 +205,7 @@ impl PostgresStoreBuilder {
             connections,
             listener: (local_bytes > 0).then(|| Listener::start(settings, &runtime)),
             copies: Copies::new(Arc::clone(&invalidations), local_bytes),
+            in_flight: Flights::default(),
             loads: Loads::default(),
             invalidations,
             timeout: self.timeout,

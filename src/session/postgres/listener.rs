@@ -223,7 +223,7 @@ async fn connect_for_ever(listener: &Arc<Listener>, number: u64) {
             *locked(&listener.fault) = Some(fault);
             listener.hang_up();
         });
-        sleep(pauses.after(was_up)).await;
+        sleep(pauses.random(was_up)).await;
     }
 }
 

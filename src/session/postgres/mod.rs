@@ -32,7 +32,7 @@ use self::fault::Next;
 use self::listener::Listener;
 use self::loads::{Answer, Loads, Question};
 use self::schema::Schema;
-use super::copies::{Changing, Copies, Invalidations, Reporter};
+use super::copies::{Changing, Copies, Flights, Invalidations, Reporter};
 use super::sql::{
     Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, issuers_of, page_of,
     place_of, seconds,
@@ -96,6 +96,7 @@ struct Inner {
     listener: Option<Arc<Listener>>,
     invalidations: Arc<Invalidations>,
     copies: Copies<SessionRecord, Listener>,
+    in_flight: Flights<Question, Result<Option<Arc<SessionRecord>>, Fault>>,
     loads: Loads,
     schema: Schema,
     calls: Calls,
@@ -396,6 +397,18 @@ impl Inner {
     }
 
     async fn load(
+        &self,
+        issuer: Issuer,
+        handle: SessionHandle,
+    ) -> Result<Option<Arc<SessionRecord>>, Fault> {
+        let known = || self.copies.get(issuer, handle).map(|record| Ok(Some(record)));
+        let ask = self.look_up(issuer, handle);
+        // Who makes up an issuer for somebody else's handle shares no answer with them.
+        let answer = self.in_flight.load((issuer, handle), self.timeout, known, ask).await;
+        answer.unwrap_or_else(|| Err(Fault::unavailable("too many look-ups wait for the database")))
+    }
+
+    async fn look_up(
         &self,
         issuer: Issuer,
         handle: SessionHandle,

@@ -16,7 +16,7 @@ use super::sentinels::Sentinels;
 use super::tls::{Certificates, Tls};
 use super::topology::Topology;
 use super::{Inner, RedisConfigError, RedisConnectError, RedisStore};
-use crate::session::copies::{Copies, Invalidations, Rhythm};
+use crate::session::copies::{Copies, Flights, Invalidations, Rhythm};
 
 /// How long a request may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -172,8 +172,11 @@ impl RedisStoreBuilder {
         Ok(RedisStore(Arc::new(Inner {
             topology,
             copies: Copies::new(Arc::clone(&invalidations), self.local_bytes),
+            in_flight: Flights::default(),
             #[cfg(feature = "sealed")]
             ends: Copies::new(Arc::clone(&invalidations), self.local_bytes),
+            #[cfg(feature = "sealed")]
+            ends_in_flight: Flights::default(),
             invalidations,
             keys,
             timeout: self.timeout,

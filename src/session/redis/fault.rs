@@ -33,6 +33,11 @@ impl Fault {
         Self::Corrupt(reason.into())
     }
 
+    /// More wait for sessions than may.
+    pub(super) fn too_many() -> Self {
+        Self::unavailable("too many look-ups wait for Redis")
+    }
+
     /// An answer of a type that this command never returns.
     pub(super) fn unexpected() -> Self {
         Self::unavailable("Redis gave an answer of an unexpected kind")

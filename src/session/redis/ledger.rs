@@ -147,7 +147,7 @@ impl Inner {
         let (issuer, handle) = (session.issuer, session.handle);
         let mut get = redis::cmd("GET");
         get.arg(self.keys.version_of(issuer, handle));
-        match self.ask(issuer, &Request::repeatable(get)).await?.value {
+        match self.ask(issuer, &Request::lookup(get)).await?.value {
             Value::Nil => Ok(false),
             Value::BulkString(newest) => {
                 let newest = std::str::from_utf8(&newest).ok().and_then(|text| text.parse().ok());
@@ -203,16 +203,23 @@ impl Inner {
 
     async fn has_ended(&self, session: &SealedSession) -> Result<bool, Fault> {
         let issuer = session.issuer;
+        let known = || self.ends.get(issuer, issuer).map(Ok);
+        let ask = self.ends_of(issuer);
+        let ends = self.ends_in_flight.load(issuer, self.timeout, known, ask).await;
+        Ok(ends.unwrap_or_else(|| Err(Fault::too_many()))?.include(session))
+    }
+
+    async fn ends_of(&self, issuer: Issuer) -> Result<Arc<Ends>, Fault> {
         let mut get = redis::cmd("HGETALL");
         get.arg(self.keys.ends_of(issuer));
         // Before asking: what changes from here on is not in the answer.
         let asked = self.ends.asking(issuer, super::keys::slot_of(issuer));
-        let Answer { value, line } = self.ask(issuer, &Request::repeatable(get)).await?;
+        let Answer { value, line } = self.ask(issuer, &Request::lookup(get)).await?;
         let Value::Map(fields) = value else {
             return Err(Fault::unexpected());
         };
         let ends = Arc::new(Ends::read(issuer, &fields)?);
         self.ends.put(&ends, asked, line);
-        Ok(ends.include(session))
+        Ok(ends)
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, Value};
 use tokio::runtime::{Handle, Id};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -32,6 +32,12 @@ use crate::session::copies::{Invalidations, Pauses, Reporter, Reports, Rhythm};
 
 /// How often a task that waits for a connection checks that it is being made.
 const RECHECK: Duration = Duration::from_millis(20);
+
+/// How many look-ups of sessions may be on their way to one server. Of two hundred machines whose copies are
+/// all gone a server then has 12,800 at most to answer: well within what a request waits for. Others wait
+/// here, where they can be given up. It bounds no machine in a network where answers take a
+/// millisecond: 64,000 a second.
+const MAX_LOOKUPS: usize = 64;
 
 /// What it takes to keep a connection up.
 #[derive(Clone, Debug)]
@@ -118,12 +124,20 @@ impl Drop for Link {
     }
 }
 
+/// A connection that is up.
+#[derive(Clone, Debug)]
+struct Up {
+    connection: MultiplexedConnection,
+    /// A place for each look-up that may be on its way.
+    lookups: Arc<Semaphore>,
+}
+
 /// What others see of a link.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) endpoint: Endpoint,
     settings: LinkSettings,
-    connection: watch::Sender<Option<MultiplexedConnection>>,
+    connection: watch::Sender<Option<Up>>,
     reports: Reports,
     /// When the keeper last ran, in nanoseconds since `epoch`.
     ran_at: AtomicU64,
@@ -179,13 +193,26 @@ impl Line {
     /// Where the runtime that kept the connection up has ended, or does not run, the runtime
     /// of the caller takes over.
     pub(super) async fn connection(self: &Arc<Self>) -> Option<MultiplexedConnection> {
+        Some(self.up().await?.connection)
+    }
+
+    /// The connection, as [`connection`](Self::connection), and a place among the
+    /// [look-ups](MAX_LOOKUPS) on it, to be held until it has answered.
+    pub(super) async fn connection_for_lookup(
+        self: &Arc<Self>,
+    ) -> Option<(MultiplexedConnection, Option<OwnedSemaphorePermit>)> {
+        let Up { connection, lookups } = self.up().await?;
+        Some((connection, lookups.acquire_owned().await.ok()))
+    }
+
+    async fn up(self: &Arc<Self>) -> Option<Up> {
         let mut changes = self.connection.subscribe();
         loop {
             if !self.is_kept() {
                 return None;
             }
-            if let Some(connection) = &*changes.borrow_and_update() {
-                return Some(connection.clone());
+            if let Some(up) = &*changes.borrow_and_update() {
+                return Some(up.clone());
             }
             let _ = timeout(RECHECK, changes.changed()).await;
         }
@@ -358,7 +385,7 @@ async fn connect_for_ever(line: &Arc<Line>, number: u64) {
             line.hang_up();
         });
         line.settings.lost.notify_one();
-        sleep(pauses.after(was_up)).await;
+        sleep(pauses.random(was_up)).await;
     }
 }
 
@@ -401,7 +428,9 @@ async fn stay_up(line: &Line, number: u64, was_up: &AtomicBool) -> Result<Infall
             line.as_keeper(number, || {
                 was_up.store(true, Ordering::Relaxed);
                 if line.reports.answered(since, reporting) {
-                    line.connection.send_replace(Some(connection.clone()));
+                    let lookups = Arc::new(Semaphore::new(MAX_LOOKUPS));
+                    line.connection
+                        .send_replace(Some(Up { connection: connection.clone(), lookups }));
                     trace::connected(&endpoint);
                 }
             });

@@ -52,7 +52,7 @@ use self::script::Request;
 use self::stored::Stored;
 use self::topology::{Answer, Topology};
 use super::addressed;
-use super::copies::{Changing, Copies, Invalidations};
+use super::copies::{Changing, Copies, Flights, Invalidations};
 use super::kept;
 use super::memory::of_clock;
 use super::{
@@ -121,9 +121,12 @@ struct Inner {
     topology: Topology,
     invalidations: Arc<Invalidations>,
     copies: Copies<SessionRecord, Line>,
+    in_flight: Flights<(Issuer, SessionHandle), Result<Option<Arc<SessionRecord>>, Fault>>,
     /// What was ended of sealed sessions.
     #[cfg(feature = "sealed")]
     ends: Copies<ends::Ends, Line>,
+    #[cfg(feature = "sealed")]
+    ends_in_flight: Flights<Issuer, Result<Arc<ends::Ends>, Fault>>,
     keys: Keys,
     timeout: Duration,
 }
@@ -407,11 +410,23 @@ impl Inner {
         issuer: Issuer,
         handle: SessionHandle,
     ) -> Result<Option<Arc<SessionRecord>>, Fault> {
+        let known = || self.copies.get(issuer, handle).map(|record| Ok(Some(record)));
+        let ask = self.look_up(issuer, handle);
+        // Who makes up an issuer for somebody else's handle shares no answer with them.
+        let answer = self.in_flight.load((issuer, handle), self.timeout, known, ask).await;
+        answer.unwrap_or_else(|| Err(Fault::too_many()))
+    }
+
+    async fn look_up(
+        &self,
+        issuer: Issuer,
+        handle: SessionHandle,
+    ) -> Result<Option<Arc<SessionRecord>>, Fault> {
         let mut get = redis::cmd("HGET");
         get.arg(self.keys.sessions_of(issuer)).arg(handle.to_string());
         // Before asking: what changes from here on is not in the answer.
         let asked = self.copies.asking(issuer, keys::slot_of(issuer));
-        let Answer { value, line } = match self.ask(issuer, &Request::repeatable(get)).await {
+        let Answer { value, line } = match self.ask(issuer, &Request::lookup(get)).await {
             Err(Fault::Corrupt(reason)) => return self.lost(issuer, handle, reason).await,
             answer => answer?,
         };

@@ -224,6 +224,9 @@ pub(super) struct Request {
     /// Whether the caller has another way while a slot moves: a request of several keys that Redis
     /// cannot decide then (TRYAGAIN) fails with `Fault::SlotMoves` instead of waiting for the end.
     pub(super) can_go_in_steps: bool,
+    /// Whether it changes nothing, and comes in numbers when copies are lost: no more than
+    /// `MAX_LOOKUPS` are sent at a time.
+    pub(super) is_lookup: bool,
 }
 
 enum What {
@@ -234,7 +237,15 @@ enum What {
 impl Request {
     /// A plain command that may be repeated.
     pub(super) const fn repeatable(command: Cmd) -> Self {
-        Self { what: What::Command(command), repeatable: true, can_go_in_steps: false }
+        let what = What::Command(command);
+        Self { what, repeatable: true, can_go_in_steps: false, is_lookup: false }
+    }
+
+    /// A plain command that changes nothing.
+    pub(super) const fn lookup(command: Cmd) -> Self {
+        let mut request = Self::repeatable(command);
+        request.is_lookup = true;
+        request
     }
 
     /// A script, to be sent once.
@@ -243,6 +254,7 @@ impl Request {
             what: What::Script { script, keys, args },
             repeatable: false,
             can_go_in_steps: false,
+            is_lookup: false,
         }
     }
 

@@ -170,7 +170,11 @@ async fn send(
     request: &Request,
     asking: bool,
 ) -> Option<Result<Value, RedisError>> {
-    let mut connection = line.connection().await?;
+    let (mut connection, _place) = if request.is_lookup {
+        line.connection_for_lookup().await?
+    } else {
+        (line.connection().await?, None)
+    };
     Some(match send_command(&mut connection, request.command(), asking).await {
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
             send_command(&mut connection, request.in_full(), asking).await

@@ -265,7 +265,12 @@ impl World {
         let Node { boot, link, .. } = node;
         link.number += 1;
         let (boot, connect) = (*boot, link.number);
-        let pause = link.pauses.after(link.is_up);
+        // Nodes that lose their connections together come back apart, as they do by real dice.
+        let dice = (number as u32)
+            .wrapping_add(1)
+            .wrapping_mul(2_654_435_769)
+            .wrapping_mul(link.number as u32);
+        let pause = link.pauses.after(link.is_up, dice);
         (link.is_up, link.awaiting) = (false, None);
         let mut lost = Vec::new();
         for call in std::mem::take(&mut link.sent) {
