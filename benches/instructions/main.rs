@@ -8,9 +8,10 @@
 //! callgrind is told to look at.
 
 use tokio::runtime::Builder;
+use tower_didt::sealed::MemoryLedger;
 use tower_didt::testing::{FixedClock, Wallet};
 use tower_didt::token::{DidToken, IssuerKey};
-use tower_didt::{DidAuth, Issuer, Timestamp, Verifier};
+use tower_didt::{DidAuth, Issuer, SealedStore, SealingKeys, Timestamp, Verifier};
 use tower_didt_benches::AUDIENCE;
 use tower_didt_benches::calls::{Bare, bearer, pass, people, signed_in, signed_in_and_looked_up};
 use tower_layer::Layer;
@@ -50,6 +51,13 @@ fn main() {
         "session" => {
             let mut service = auth.layer().layer(Bare);
             let requests = tokens.iter().map(|token| signed_in(&auth, token)).collect();
+            counted(requests, |request| pass(&mut service, request));
+        }
+        "sealed" => {
+            let keys = SealingKeys::generate().expect("randomness");
+            let auth = auth.with_store(SealedStore::new(keys, MemoryLedger::new()));
+            let requests = tokens.iter().map(|token| signed_in(&auth, token)).collect();
+            let mut service = auth.layer().layer(Bare);
             counted(requests, |request| pass(&mut service, request));
         }
         "session-profile" => {

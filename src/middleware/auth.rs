@@ -20,6 +20,7 @@ use super::people::People;
 use super::proof_cache::{self, ProofCache};
 use super::responder::{DEFAULT_REALM, DEFAULT_RETRY_AFTER, Responder};
 use super::token_hook::{self, TokenHook};
+use super::turns::Turns;
 use super::{
     AcceptedToken, Answer, ConfigError, DidLayer, Login, Refusal, Rejected, RememberMe, Replay,
     SessionCookie, Sessions, observe,
@@ -92,6 +93,7 @@ impl DidAuth {
             longest_age: LongestAge::new(max_age),
             proofs: ProofCache::new(proof_cache::DEFAULT_MAX_BYTES),
             keys: IssuerKeys::new(issuer_keys::DEFAULT_MAX_BYTES),
+            turns: Turns::new(),
             store: observe::store(Arc::new(MemoryStore::new())),
             clock: Arc::new(SystemClock),
             lifetimes: Lifetimes::default(),
@@ -565,12 +567,13 @@ impl DidAuth {
     /// ```
     #[must_use]
     pub fn with_caches_of(self, other: &Self) -> Self {
-        let Gate { proofs, keys, longest_age, .. } = &*other.0;
+        let Gate { proofs, keys, turns, longest_age, .. } = &*other.0;
         self.change(|gate| {
             longest_age.allow(gate.longest_age.get());
             gate.longest_age = longest_age.clone();
             gate.proofs = proofs.clone();
             gate.keys = keys.clone();
+            gate.turns = turns.clone();
         })
     }
 

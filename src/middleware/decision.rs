@@ -6,6 +6,8 @@ use std::pin::Pin;
 use http::HeaderValue;
 
 use super::cookie_change::CookieChange;
+use super::proof_cache::Unproved;
+use super::turns::Turn;
 use super::{RejectedIssuer, Rejection, Session, observe};
 use crate::did::Issuer;
 
@@ -25,6 +27,14 @@ pub(super) struct Decision {
 pub(super) enum Deciding {
     Done(Decision),
     Waiting(WaitingDecision),
+    /// A signature is to be checked, and it is not its turn.
+    Queued(Box<Queued>),
+}
+
+/// A token whose signature waits to be checked.
+pub(super) struct Queued {
+    pub(super) turn: Turn,
+    pub(super) token: Unproved,
 }
 
 pub(super) type WaitingDecision = Pin<Box<dyn Future<Output = Decision> + Send>>;

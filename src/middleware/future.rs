@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::cookie_change::CookieChange;
-use super::decision::{Decision, WaitingDecision};
-use super::gate::{Anonymous, Gate};
+use super::decision::{Deciding, Decision, Queued, WaitingDecision};
+use super::gate::{Anonymous, Asked, Gate};
 use super::instead::{Instead, Scheme};
 use super::observe::{self, Outcome};
 use super::{Answer, AuthBody, RejectedIssuer, Rejection, Session, forbid_storing, responder};
@@ -37,6 +37,13 @@ pin_project! {
         // The decision is on its way.
         Waiting {
             decision: WaitingDecision,
+            call: Option<(S, Request<ReqBody>)>,
+            instead: Option<Instead>,
+        },
+        // A token waits for its signature to be checked.
+        Queued {
+            queued: Option<Box<Queued>>,
+            asked: Asked,
             call: Option<(S, Request<ReqBody>)>,
             instead: Option<Instead>,
         },
@@ -83,6 +90,19 @@ where
         instead: Option<Instead>,
     ) -> Self {
         Self { gate, state: State::Waiting { decision, call: Some((service, request)), instead } }
+    }
+
+    /// Waits for the turn of a token. `service` must be ready.
+    pub(super) const fn queued(
+        gate: Arc<Gate>,
+        queued: Box<Queued>,
+        asked: Asked,
+        service: S,
+        request: Request<ReqBody>,
+        instead: Option<Instead>,
+    ) -> Self {
+        let call = Some((service, request));
+        Self { gate, state: State::Queued { queued: Some(queued), asked, call, instead } }
     }
 }
 
@@ -153,6 +173,34 @@ where
                     };
                     let instead = instead.take();
                     let state = State::decided(this.gate, decision, &mut service, request, instead);
+                    this.state.set(state);
+                }
+                StateProjection::Queued { queued, asked, call, instead } => {
+                    if let Some(queued) = queued {
+                        ready!(Pin::new(&mut queued.turn).poll(cx));
+                    }
+                    // Its turn comes once, and takes both along.
+                    let (Some(queued), Some((mut service, request))) = (queued.take(), call.take())
+                    else {
+                        return Poll::Pending;
+                    };
+                    let (asked, instead) = (*asked, instead.take());
+                    let (head, body) = request.into_parts();
+                    let decide = || this.gate.decide_queued(queued.token, &head, asked);
+                    let deciding = observe::deciding(decide);
+                    let request = Request::from_parts(head, body);
+                    let state = match deciding {
+                        Deciding::Done(decision) => {
+                            State::decided(this.gate, decision, &mut service, request, instead)
+                        }
+                        Deciding::Waiting(decision) => {
+                            State::Waiting { decision, call: Some((service, request)), instead }
+                        }
+                        Deciding::Queued(queued) => {
+                            let (queued, call) = (Some(queued), Some((service, request)));
+                            State::Queued { queued, asked, call, instead }
+                        }
+                    };
                     this.state.set(state);
                 }
                 StateProjection::Passed {

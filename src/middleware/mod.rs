@@ -3,7 +3,7 @@
 //! ```text
 //! service ─► gate ─┬─ credentials   what the request carries
 //!                  ├─ cross_origin  may this page use the cookie
-//!                  ├─ proof_cache   who signed the token (issuer_keys: with a known key)
+//!                  ├─ proof_cache   who signed the token (issuer_keys: with a known key; turns: when)
 //!                  ├─ bound_login   was it made for this browser ─ challenge
 //!                  ├─ people        who that is, by Magic's word
 //!                  └─ login         the application's say
@@ -56,6 +56,7 @@ mod session;
 mod session_data;
 mod sessions;
 mod token_hook;
+mod turns;
 
 pub use self::answer::Answer;
 pub use self::auth::DidAuth;

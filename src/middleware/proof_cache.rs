@@ -7,13 +7,26 @@ use sha2::{Digest, Sha256};
 
 use super::issuer_keys::{IssuerKeys, OVERHEAD};
 use super::observe;
-use crate::did::{SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
+use crate::did::{DidToken, SignedClaim, Timestamp, TokenError, VerifiedClaim, Verifier};
 use crate::stopwatch::Stopwatch;
 
 /// The cache's default memory: 16 MiB, about 16,000 tokens.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 type Key = [u8; 32];
+
+/// What is known of a token before its signature is checked.
+pub(super) enum Found {
+    /// It was checked before.
+    Proved(VerifiedClaim),
+    Unproved(Unproved),
+}
+
+/// A token that is good if its signature is.
+pub(super) struct Unproved {
+    key: Key,
+    token: DidToken,
+}
 
 /// Remembers *"this exact token text was signed by this issuer"*, and nothing else.
 ///
@@ -33,40 +46,70 @@ impl ProofCache {
         Self(Cache::builder().max_capacity(max_bytes).weigher(weigher).build())
     }
 
-    /// As [`Verifier::verify`], but skips the signature check for a token seen before.
-    pub(super) fn verify(
+    /// Does all of [`Verifier::verify`] that costs little: what is left of a token that was not
+    /// seen before is its signature.
+    pub(super) fn look_up(
         &self,
         verifier: &Verifier,
-        keys: &IssuerKeys,
         token: &[u8],
         now: Timestamp,
-    ) -> Result<VerifiedClaim, TokenError> {
+    ) -> Result<Found, TokenError> {
         // What is longer than any token is not worth hashing.
         verifier.check_length(token)?;
         let started = Stopwatch::start();
         let key: Key = Sha256::digest(token).into();
-        let (seen_before, result) = match self.0.get(&key) {
-            Some(signed) => (true, verifier.check(&signed, now)),
-            None => (false, self.verify_new(verifier, keys, key, token, now)),
-        };
-        observe::verified(started, seen_before, &result);
-        result
+        if let Some(signed) = self.0.get(&key) {
+            let result = verifier.check(&signed, now);
+            observe::verified(started, true, &result);
+            return result.map(Found::Proved);
+        }
+        let decoded = verifier.decode(token).and_then(|token| {
+            verifier.check_statement(token.claim(), now)?;
+            Ok(token)
+        });
+        match decoded {
+            Ok(token) => Ok(Found::Unproved(Unproved { key, token })),
+            Err(error) => {
+                let result = Err(error);
+                observe::verified(started, false, &result);
+                result.map(Found::Proved)
+            }
+        }
     }
 
-    fn verify_new(
+    /// Checks the signature, and all else as of `now`.
+    pub(super) fn prove(
         &self,
         verifier: &Verifier,
         keys: &IssuerKeys,
-        key: Key,
-        token: &[u8],
+        Unproved { key, token }: Unproved,
         now: Timestamp,
     ) -> Result<VerifiedClaim, TokenError> {
-        let decoded = verifier.decode(token)?;
-        verifier.check_statement(decoded.claim(), now)?;
-        let signed = keys.check(decoded)?;
-        let verified = verifier.check(&signed, now);
-        self.0.insert(key, signed);
-        verified
+        let started = Stopwatch::start();
+        let result = keys.check(token).and_then(|signed| {
+            let verified = verifier.check(&signed, now);
+            self.0.insert(key, signed);
+            verified
+        });
+        observe::verified(started, false, &result);
+        result
+    }
+
+    /// The same of a token that had to wait: it may have been sent and proved again meanwhile.
+    pub(super) fn prove_late(
+        &self,
+        verifier: &Verifier,
+        keys: &IssuerKeys,
+        unproved: Unproved,
+        now: Timestamp,
+    ) -> Result<VerifiedClaim, TokenError> {
+        let started = Stopwatch::start();
+        let Some(signed) = self.0.get(&unproved.key) else {
+            return self.prove(verifier, keys, unproved, now);
+        };
+        let result = verifier.check(&signed, now);
+        observe::verified(started, true, &result);
+        result
     }
 }
 

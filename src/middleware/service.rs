@@ -62,6 +62,10 @@ where
                 let instead = self.instead.clone();
                 ResponseFuture::waiting(gate, decision, self.take_ready(), request, instead)
             }
+            Deciding::Queued(queued) => {
+                let (asked, instead) = (self.asked, self.instead.clone());
+                ResponseFuture::queued(gate, queued, asked, self.take_ready(), request, instead)
+            }
         }
     }
 }

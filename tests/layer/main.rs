@@ -30,5 +30,6 @@ mod sessions;
 mod several_cookies;
 mod signed_in;
 mod tower_contract;
+mod turns;
 mod two_lifetimes;
 mod without_sign_in;

@@ -25,6 +25,7 @@ use super::proof_cache::ProofCache;
 use super::responder::Responder;
 use super::session::Identity;
 use super::token_hook::TokenHook;
+use super::turns::Turns;
 use super::{Rejection, RememberMe, Replay, Session, SessionCookie};
 use crate::did::{Clock, DidToken, Issuer, Timestamp, Verifier};
 #[cfg(feature = "testing")]
@@ -41,6 +42,7 @@ pub(crate) struct Gate {
     pub(super) longest_age: LongestAge,
     pub(super) proofs: ProofCache,
     pub(super) keys: IssuerKeys,
+    pub(super) turns: Turns,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifetimes: Lifetimes,

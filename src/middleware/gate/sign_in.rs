@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::request::Parts;
 
 use super::super::bound_login::Presented;
-use super::super::credentials::CookieValue;
-use super::super::decision::{Deciding, Decision};
+use super::super::credentials::{CookieValue, cookie_value};
+use super::super::decision::{Deciding, Decision, Queued};
 use super::super::login::LoginError;
 use super::super::people::Person;
+use super::super::proof_cache::{Found, Unproved};
 use super::super::session::Identity;
 use super::super::{BindingFault, Login, Rejection, Replay, Session};
 use super::{Asked, Gate};
@@ -59,10 +60,49 @@ impl Gate {
         asked: Asked,
         now: Timestamp,
     ) -> Deciding {
-        let claim = match self.proofs.verify(&self.verifier, &self.keys, token, now) {
-            Ok(claim) => claim,
+        let token = match self.proofs.look_up(&self.verifier, token, now) {
+            Ok(Found::Proved(claim)) => {
+                return self.decide_claim(claim, cookie, request, asked, now);
+            }
+            Ok(Found::Unproved(token)) => token,
             Err(error) => return Deciding::Done(Decision::reject(error.into())),
         };
+        if let Some(turn) = self.turns.take() {
+            return Deciding::Queued(Box::new(Queued { turn, token }));
+        }
+        match self.proofs.prove(&self.verifier, &self.keys, token, now) {
+            Ok(claim) => self.decide_claim(claim, cookie, request, asked, now),
+            Err(error) => Deciding::Done(Decision::reject(error.into())),
+        }
+    }
+
+    /// Goes on with a token whose turn has come. The time is a new one: it may have expired.
+    pub(in crate::middleware) fn decide_queued(
+        self: &Arc<Self>,
+        token: Unproved,
+        request: &Parts,
+        asked: Asked,
+    ) -> Deciding {
+        let now = self.clock.now();
+        let proved = self.proofs.prove_late(&self.verifier, &self.keys, token, now);
+        match proved {
+            Ok(claim) => {
+                let cookie = cookie_value(&request.headers, self.cookie.name());
+                self.decide_claim(claim, cookie, request, asked, now)
+            }
+            Err(error) => Deciding::Done(Decision::reject(error.into())),
+        }
+    }
+
+    /// Goes on with a token that is good.
+    fn decide_claim(
+        self: &Arc<Self>,
+        claim: VerifiedClaim,
+        cookie: CookieValue<'_>,
+        request: &Parts,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Deciding {
         if asked.signs_in
             && self.store.remembers()
             && let Err(rejection) = self.origins.check_login(request)

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::call::{Call, Reply};
 use crate::dice::Dice;
@@ -16,6 +17,16 @@ use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::time::{Micros, SECOND, Time};
 use crate::trace::Trace;
+
+/// Whether a future woke itself.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -322,7 +333,15 @@ impl World {
             return;
         }
         let store = node.store.clone();
-        let polled = flight.answering.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        // Who wakes itself only gives way to others, of whom there are none here.
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let polled = loop {
+            let polled = flight.answering.as_mut().poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() || !woken.0.swap(false, Ordering::Relaxed) {
+                break polled;
+            }
+        };
         for wish in store.wishes() {
             self.grant(number, request, wish);
         }

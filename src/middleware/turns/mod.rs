@@ -1,0 +1,126 @@
+//! Signature checks take turns with all other requests of their thread.
+//!
+//! A check takes almost 0.1 ms, and a runtime polls the ready tasks of a thread one after the other:
+//! with a hundred new tokens among them, everything else would wait for a hundred checks. So only the
+//! first few checks are made at once. All others wait in line. One for each thread stays awake: it gives
+//! way to whatever is ready a fixed number of times, and then checks. The rest are parked in the
+//! order in which they came, until one of these is through.
+//!
+//! This needs no thread, no timer and no particular runtime: giving way is waking oneself.
+
+mod line;
+#[cfg(all(test, not(tower_didt_loom)))]
+mod tests;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+
+use self::line::{Limits, Line, Place};
+use crate::sync::Mutex;
+
+/// How many checks are made at once, in a row, while nobody waits. So most sign-ins that come
+/// singly never wait, and a flood is noticed after four.
+const AT_ONCE: u32 = 4;
+
+/// How many wait awake, for each thread that the machine can run. No more checks than this come in a
+/// row, and every worker of a runtime can have one.
+const AWAKE_PER_THREAD: usize = 1;
+
+/// How often one that is awake gives way before it checks. Tokio looks for new requests after 61
+/// polls of tasks at the latest: so some six checks come in between. Fewer make sessions wait for longer,
+/// more take time from sign-ins.
+const TIMES_TO_GIVE_WAY: u32 = 9;
+
+/// How many are parked: some 100 bytes each beside the requests that they belong to, and more than a
+/// second's checks of one thread. Whoever comes then is checked at once, as if there were no line.
+const MAX_PARKED: usize = 16_384;
+
+/// After as many that were parked with nobody getting through, others are woken. For a program may
+/// keep the futures of those awake and never poll them again. Larger than what usually comes between
+/// two checks, so that a flood wins nothing by it: one check more in a row for each thousand and thread.
+const PARKED_PER_RESCUE: u32 = 1_024;
+
+/// Who checks now, and who waits. Clones share the line.
+#[derive(Clone)]
+pub(super) struct Turns(Arc<Mutex<Line>>);
+
+/// A place in line, ready when it is time to check. Dropped, it is free for the next.
+pub(super) struct Turn {
+    turns: Turns,
+    place: Place,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self::with_limits(Limits {
+            at_once: AT_ONCE,
+            awake: AWAKE_PER_THREAD.saturating_mul(threads),
+            times_to_give_way: TIMES_TO_GIVE_WAY,
+            parked: MAX_PARKED,
+            parked_per_rescue: PARKED_PER_RESCUE,
+        })
+    }
+
+    fn with_limits(limits: Limits) -> Self {
+        Self(Arc::new(Mutex::new(Line::new(limits))))
+    }
+
+    /// `None` to check at once, or what to wait for first.
+    pub(super) fn take(&self) -> Option<Turn> {
+        let at_once = self.change(Line::pass_by);
+        (!at_once).then(|| Turn { turns: self.clone(), place: Place::Outside })
+    }
+
+    fn wake_next(&self) {
+        // Outside of the lock: some wakers poll what they wake.
+        while let Some(next) = self.change(Line::wake_next) {
+            next.wake();
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Line) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.place = self.turns.change(|line| line.poll(self.place, cx.waker()));
+        match self.place {
+            Place::Through => {
+                self.turns.wake_next();
+                Poll::Ready(())
+            }
+            Place::Awake { .. } => {
+                // Behind everything that is ready.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Place::Outside | Place::Parked { .. } => {
+                self.turns.wake_next();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.place != Place::Through {
+            self.turns.change(|line| line.withdraw(self.place));
+            self.turns.wake_next();
+        }
+    }
+}
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turns")
+    }
+}

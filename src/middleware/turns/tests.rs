@@ -1,0 +1,204 @@
+//! Polled by hand: what is counted are polls and checks, never time.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+use super::*;
+
+const LIMITS: Limits =
+    Limits { at_once: 4, awake: 4, times_to_give_way: 4, parked: 1_000, parked_per_rescue: 1_000 };
+
+/// A runtime of one thread: what is woken goes to the end of the queue, as in Tokio's.
+#[derive(Default)]
+struct Reactor {
+    queue: Arc<Mutex<VecDeque<usize>>>,
+    turns: Vec<Option<Turn>>,
+    polls: usize,
+}
+
+struct Requeue(Arc<Mutex<VecDeque<usize>>>, usize);
+
+impl Wake for Requeue {
+    fn wake(self: Arc<Self>) {
+        let mut queue = self.0.lock().expect("no panic");
+        if !queue.contains(&self.1) {
+            queue.push_back(self.1);
+        }
+    }
+}
+
+impl Reactor {
+    /// A sign-in arrives: whether it is checked at once.
+    fn arrive(&mut self, turns: &Turns) -> bool {
+        let turn = turns.take();
+        let at_once = turn.is_none();
+        if !at_once {
+            self.queue.lock().expect("no panic").push_back(self.turns.len());
+        }
+        self.turns.push(turn);
+        at_once
+    }
+
+    /// Polls what is first in the queue. `None` if nothing is ready, else the number of a sign-in
+    /// that is checked now, if it is.
+    fn turn(&mut self) -> Option<Option<usize>> {
+        let number = self.queue.lock().expect("no panic").pop_front()?;
+        let waker = Waker::from(Arc::new(Requeue(Arc::clone(&self.queue), number)));
+        let Some(turn) = &mut self.turns[number] else { return Some(None) };
+        self.polls += 1;
+        if Pin::new(turn).poll(&mut Context::from_waker(&waker)).is_pending() {
+            return Some(None);
+        }
+        self.turns[number] = None;
+        Some(Some(number))
+    }
+
+    /// The sign-ins that are checked until nothing is ready any more, in order.
+    fn run(&mut self) -> Vec<usize> {
+        std::iter::from_fn(|| self.turn()).flatten().collect()
+    }
+}
+
+#[test]
+fn a_few_are_checked_at_once_and_all_others_in_the_order_in_which_they_came() {
+    let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+    let at_once: Vec<_> = (0..100).filter(|_| reactor.arrive(&turns)).collect();
+    assert_eq!(at_once, [0, 1, 2, 3]);
+    assert_eq!(reactor.run(), (4..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_more_than_a_few_checks_come_between_two_polls_of_anything_else() {
+    let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+    (0..500).for_each(|_| drop(reactor.arrive(&turns)));
+    // Something else is ready all the time, and has just been polled.
+    let other = 500;
+    reactor.turns.push(None);
+    let (mut in_a_row, mut most, mut checks) = (0, 0, 4);
+    reactor.queue.lock().expect("no panic").push_back(other);
+    while checks < 500 {
+        let is_other = reactor.queue.lock().expect("no panic").front() == Some(&other);
+        let checked = reactor.turn().expect("something is ready").is_some();
+        in_a_row = if is_other { 0 } else { in_a_row + usize::from(checked) };
+        most = most.max(in_a_row);
+        checks += usize::from(checked);
+        if is_other {
+            reactor.queue.lock().expect("no panic").push_back(other);
+        }
+    }
+    assert!(most <= LIMITS.awake, "{most} checks in a row");
+}
+
+#[test]
+fn each_one_that_waits_is_polled_a_fixed_number_of_times() {
+    let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+    (0..300).for_each(|_| drop(reactor.arrive(&turns)));
+    assert_eq!(reactor.run().len(), 296);
+    // As often as it gives way, once to check; those that were parked once more.
+    let each = LIMITS.times_to_give_way as usize + 1;
+    assert_eq!(reactor.polls, 296 * each + (296 - LIMITS.awake));
+}
+
+#[test]
+fn a_sign_in_that_comes_when_all_are_through_is_checked_at_once_again() {
+    let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+    (0..10).for_each(|_| drop(reactor.arrive(&turns)));
+    assert!(!reactor.arrive(&turns), "while others wait");
+    assert_eq!(reactor.run().len(), 7);
+    assert!(reactor.arrive(&turns));
+}
+
+#[test]
+fn sign_ins_that_come_singly_wait_once_in_four() {
+    let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+    let mut waited = Vec::new();
+    for number in 0..12 {
+        if !reactor.arrive(&turns) {
+            assert_eq!(reactor.run(), [number], "nobody else has to come");
+            waited.push(number);
+        }
+    }
+    assert_eq!(waited, [4, 8]);
+}
+
+#[test]
+fn whoever_leaves_the_line_is_followed_by_the_next() {
+    // Which of them leave, and after how many polls of all.
+    for polls in 0..40 {
+        for step in 1..6 {
+            let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+            (0..40).for_each(|_| drop(reactor.arrive(&turns)));
+            let mut through: Vec<_> = (0..polls).filter_map(|_| reactor.turn()).flatten().collect();
+            let gone: Vec<_> =
+                (4..40).step_by(step).filter(|number| !through.contains(number)).collect();
+            gone.iter().for_each(|number| reactor.turns[*number] = None);
+            through.extend(reactor.run());
+            let expected: Vec<_> = (4..40).filter(|number| !gone.contains(number)).collect();
+            through.sort_unstable();
+            assert_eq!(through, expected, "{polls} polls, every {step}th");
+            let left = turns.change(|line| (line.awake_now(), line.parked_now()));
+            assert_eq!(left, (0, 0));
+        }
+    }
+}
+
+#[test]
+fn who_comes_when_the_line_is_full_is_checked_at_once() {
+    let (turns, mut reactor) =
+        (Turns::with_limits(Limits { parked: 10, ..LIMITS }), Reactor::default());
+    (0..4 + 4 + 10 + 3).for_each(|_| drop(reactor.arrive(&turns)));
+    let first_pass: Vec<_> = (0..17).filter_map(|_| reactor.turn()).flatten().collect();
+    assert_eq!(first_pass, [18, 19, 20]);
+    assert_eq!(turns.change(|line| line.parked_now()), 10);
+    assert_eq!(reactor.run(), (4..18).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_future_that_nobody_polls_holds_nobody_up() {
+    let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
+    (0..4).for_each(|_| drop(reactor.arrive(&turns)));
+    let _never_polled: Vec<_> = (0..100).map(|_| turns.take()).collect();
+    (4..50).for_each(|_| drop(reactor.arrive(&turns)));
+    assert_eq!(reactor.run(), (4..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn futures_that_were_polled_once_and_kept_do_not_hold_the_others_up_for_good() {
+    let limits = Limits { parked_per_rescue: 64, ..LIMITS };
+    let (turns, mut reactor) = (Turns::with_limits(limits), Reactor::default());
+    (0..4).for_each(|_| drop(reactor.arrive(&turns)));
+    let mut kept: Vec<_> = (0..4).map(|_| turns.take().expect("a turn")).collect();
+    for turn in &mut kept {
+        let polled = Pin::new(turn).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    }
+    (4..4 + 63).for_each(|_| drop(reactor.arrive(&turns)));
+    assert!(reactor.run().is_empty(), "all places awake are taken");
+    // One more, and they go on one after the other.
+    reactor.arrive(&turns);
+    assert_eq!(reactor.run(), (4..4 + 64).collect::<Vec<_>>());
+    // The kept ones leave, and nobody takes their places.
+    drop(kept);
+    assert_eq!(turns.change(|line| line.awake_now()), 0);
+}
+
+#[test]
+fn a_task_that_moves_is_woken_by_its_newest_waker() {
+    struct Counts(AtomicUsize);
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let turns = Turns::with_limits(Limits { at_once: 0, awake: 1, ..LIMITS });
+    let [mut first, mut second] = [turns.take(), turns.take()].map(|turn| turn.expect("a turn"));
+    let counts = [(); 2].map(|()| Arc::new(Counts(AtomicUsize::new(0))));
+    assert!(Pin::new(&mut first).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    for counts in &counts {
+        let waker = Waker::from(Arc::clone(counts));
+        assert!(Pin::new(&mut second).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    drop(first);
+    assert_eq!(counts.map(|counts| counts.0.load(Ordering::Relaxed)), [0, 1]);
+}
