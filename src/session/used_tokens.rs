@@ -20,6 +20,10 @@ const AHEAD_PER_ISSUER: usize = 16;
 /// that they become fewer; few, so that no call waits long.
 const COME_AT_A_TIME: usize = 64;
 
+/// How many marks that have expired are forgotten with each call: more than one, so that they become
+/// fewer; few, so that no call waits long where very many expired while nobody signed in.
+pub(super) const FORGOTTEN_AT_A_TIME: usize = 64;
+
 /// The used tokens, bounded in number, and never wrong about one of them: one that was used is
 /// never taken for new, one that was revoked never for good.
 ///
@@ -211,12 +215,14 @@ impl Marks {
 
     /// Forgets what has expired and what is too much.
     fn shrink(&mut self, now: Timestamp) {
+        let mut expired = 0;
         while let Some((_, oldest)) = self.come.first_key_value() {
             let has_expired = oldest.usable_until < now;
             let is_too_much = self.come.len() + self.ahead.len() > self.max;
-            if !has_expired && !is_too_much {
+            if !is_too_much && (!has_expired || expired == FORGOTTEN_AT_A_TIME) {
                 return;
             }
+            expired += usize::from(has_expired);
             let Some(((time, issuer, _), mark)) = self.come.pop_first() else { return };
             if mark.revoked {
                 self.revoked.lines.raise(issuer, rounded_up(time));
@@ -367,6 +373,44 @@ mod tests {
         assert_eq!(tokens.claim(&between, NOW), Used, "as old as what was forgotten");
         assert_eq!(tokens.claim(&Mint::new(2).issued(-290), NOW), New, "another issuer's");
         assert_eq!(tokens.claim(&mallory.issued(-200), NOW), New, "a younger one");
+    }
+
+    #[test]
+    fn however_many_marks_have_expired_no_call_forgets_more_than_a_few() {
+        const MANY: usize = 10_000;
+        let tokens = UsedTokens::new(MANY + 1);
+        let many: Vec<_> = (0..MANY as u64).map(|number| Mint::new(number).issued(0)).collect();
+        for token in &many {
+            assert_eq!(tokens.claim(token, NOW), New);
+        }
+        let count = || tokens.with_marks(|marks| marks.come.len());
+        // A day later: the next to sign in does not pay for all of them.
+        let (later, mut calls) = (86_400, 0);
+        while count() > calls {
+            let before = count();
+            calls += 1;
+            let token = Mint::new(1 << 40 | calls as u64).issued(later);
+            assert_eq!(tokens.claim(&token, at(later)), New);
+            assert!(before + 1 - count() <= FORGOTTEN_AT_A_TIME, "{before}, then {}", count());
+            assert_eq!(tokens.claim(&many[MANY - 1], at(later)), Used, "remembered or forgotten");
+        }
+        assert_eq!(calls, MANY.div_ceil(FORGOTTEN_AT_A_TIME), "as many calls as it takes");
+        assert_eq!(tokens.claim(&many[0], NOW), Used, "by a clock that went back");
+    }
+
+    #[test]
+    fn expired_marks_that_are_too_much_are_forgotten_without_a_line() {
+        let tokens = UsedTokens::new(1_000);
+        for number in 0..1_000 {
+            assert_eq!(tokens.claim(&Mint::new(number).issued(0), NOW), New);
+        }
+        for number in 0..2_000 {
+            let token = Mint::new(1 << 40 | number).issued(86_400);
+            assert_eq!(tokens.claim(&token, at(86_400)), New);
+            tokens.with_marks(|marks| assert!(marks.come.len() <= 1_000));
+        }
+        let line = tokens.with_marks(|marks| marks.used.of(issuer(0)));
+        assert_eq!(line, None, "what has expired needs none");
     }
 
     #[test]

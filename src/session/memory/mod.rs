@@ -114,16 +114,14 @@ impl SessionStore for MemoryStore {
     fn touch(&self, record: &SessionRecord, now: Timestamp) -> StoreFuture<Touched> {
         let sessions = &self.0.sessions;
         // Under the issuer's lock, so that a session revoked meanwhile stays away: under that
-        // lock it leaves index and cache together.
-        let dropped = self.0.index.with_issuer(record.issuer, |_| {
-            let kept = sessions.peek(&record.handle);
-            match kept.filter(|kept| kept.record.issuer == record.issuer) {
+        // lock it leaves the index, and the cache then or later.
+        let dropped =
+            self.0.index.with_issuer(record.issuer, |own| match self.0.living(own, record) {
                 Some(Kept { record, place }) => {
                     sessions.insert(Kept { record: Arc::new(record.seen(now)), place }, now)
                 }
                 None => Vec::new(),
-            }
-        });
+            });
         self.0.forget(dropped);
         StoreFuture::ready(Ok(Touched::default()))
     }
@@ -144,11 +142,13 @@ impl SessionStore for MemoryStore {
     fn revoke_all(&self, issuer: Issuer, now: Timestamp) -> StoreFuture<()> {
         // Tokens first: a mint that makes its session after the sessions were ended sees it.
         self.0.tokens.revoke_all(issuer, now);
-        self.0.index.with_issuer(issuer, |own| {
-            while let Some(handle) = own.pop_oldest() {
-                self.0.sessions.remove(&handle);
-            }
-        });
+        // Their issuer's lock, which is that of others too, is held for a moment however many there
+        // are: what has left the index is written to no more. What begins meanwhile is made of a
+        // later token, and lives.
+        let ended = self.0.index.with_issuer(issuer, std::mem::take);
+        for handle in ended.into_handles() {
+            self.0.sessions.remove(&handle);
+        }
         StoreFuture::ready(Ok(()))
     }
 
@@ -216,9 +216,8 @@ impl Shared {
 
     fn update_data(&self, read: &SessionRecord, data: SessionData, now: Timestamp) -> DataUpdate {
         // Under the issuer's lock, as all that changes sessions: compared and replaced in one step.
-        let (update, dropped) = self.index.with_issuer(read.issuer, |_| {
-            let kept = self.sessions.peek(&read.handle);
-            match kept.filter(|kept| kept.record.issuer == read.issuer) {
+        let (update, dropped) =
+            self.index.with_issuer(read.issuer, |own| match self.living(own, read) {
                 Some(Kept { record, place }) if record.data == read.data => {
                     let changed = SessionRecord { data, ..SessionRecord::clone(&record) };
                     let kept = Kept { record: Arc::new(changed), place };
@@ -226,10 +225,15 @@ impl Shared {
                 }
                 Some(Kept { record, .. }) => (DataUpdate::conflict(Some(record)), Vec::new()),
                 None => (DataUpdate::Ended, Vec::new()),
-            }
-        });
+            });
         self.forget(dropped);
         update
+    }
+
+    /// A session that may be changed: one of this issuer's that nobody has ended.
+    fn living(&self, own: &Places, session: &SessionRecord) -> Option<Kept> {
+        let kept = self.sessions.peek(&session.handle);
+        kept.filter(|kept| own.holds(kept.place, &session.handle))
     }
 
     /// Ends the oldest sessions until one more is within the limit, a bounded number at a time.
@@ -259,7 +263,7 @@ impl Shared {
         for Dropped { issuer, handle, place } in dropped {
             self.index.with_issuer(issuer, |own| {
                 // A touch that had read it before it went may have put it back.
-                if self.sessions.peek(&handle).is_none() {
+                if self.sessions.peek(&handle).is_none() && own.holds(place, &handle) {
                     own.remove(place);
                 }
             });
@@ -272,7 +276,9 @@ impl Shared {
             if kept.record.issuer != issuer {
                 return false;
             }
-            own.remove(kept.place);
+            if own.holds(kept.place, &handle) {
+                own.remove(kept.place);
+            }
             self.sessions.remove(&handle)
         })
     }
@@ -334,6 +340,56 @@ mod tests {
         for session in sessions {
             assert!(matches!(now(store.mint(session, NOW)), Minted::AlreadyUsed));
         }
+    }
+
+    /// Signing out everywhere takes an issuer's sessions out of the index at once, and then, without
+    /// the lock, out of the cache: this is between the two.
+    #[test]
+    fn what_has_left_the_index_is_written_to_no_more() {
+        for count in [1, 100] {
+            let store = MemoryStore::new();
+            let prototype = new_session("somebody").with_limit(SessionLimit::Unlimited);
+            let sessions: Vec<_> = (0..count)
+                .map(|number| {
+                    let mut session = prototype.clone();
+                    session.token.issued_at = NOW.minus(Duration::from_secs(number));
+                    minted(&store, session)
+                })
+                .collect();
+            let issuer = prototype.token.issuer;
+            let ended = store.0.index.with_issuer(issuer, std::mem::take);
+            assert_eq!((ended.len() as u64, store.0.index.counts()), (count, (0, 0)));
+            let later = NOW.plus(Duration::from_secs(100));
+            for (ticket, record) in &sessions {
+                now(store.touch(record, later));
+                let data = SessionData::new(&1).expect("JSON");
+                let update = now(store.update_data(record, record.data.changed_to(&data), later));
+                assert!(matches!(update, DataUpdate::Ended), "{update:?}");
+                let kept = now(store.load(ticket.expose_secret(), later)).expect("not yet removed");
+                assert_eq!((&kept.data, kept.last_seen), (&record.data, NOW));
+            }
+            for handle in ended.into_handles() {
+                assert!(store.0.sessions.remove(&handle));
+            }
+            assert_eq!(store.0.sessions.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_somebody_elses_by_now_is_left_to_it() {
+        let store = MemoryStore::new();
+        let (_, first) = minted(&store, new_session("somebody"));
+        let place = store.0.sessions.peek(&first.handle).expect("there").place;
+        now(store.revoke_all(first.issuer, NOW.minus(Duration::from_secs(1))));
+        let mut second = new_session("somebody");
+        second.token.issued_at = NOW.plus(Duration::from_secs(1));
+        let (ticket, second) = minted(&store, second);
+        assert_eq!(store.0.sessions.peek(&second.handle).expect("there").place, place);
+        // The first one had been pushed out of the cache before; the index hears of it late.
+        store.0.forget(vec![Dropped { issuer: first.issuer, handle: first.handle, place }]);
+        assert_eq!(store.0.index.counts(), (1, 1));
+        now(store.revoke_all(first.issuer, NOW));
+        assert!(now(store.load(ticket.expose_secret(), NOW)).is_none());
     }
 
     #[test]

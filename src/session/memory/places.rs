@@ -94,6 +94,27 @@ impl Places {
         oldest
     }
 
+    /// Whether a session has this place.
+    pub(super) fn holds(&self, place: u64, handle: &SessionHandle) -> bool {
+        let held = match self {
+            Self::Few(list) => {
+                let found = list.binary_search_by_key(&place, |(place, _)| *place);
+                found.ok().and_then(|index| list.get(index)).map(|(_, handle)| handle)
+            }
+            Self::Many(tree) => tree.get(&place),
+        };
+        held == Some(handle)
+    }
+
+    /// All sessions, the oldest first.
+    pub(super) fn into_handles(self) -> impl Iterator<Item = SessionHandle> {
+        let (few, many) = match self {
+            Self::Few(list) => (list, BTreeMap::new()),
+            Self::Many(tree) => (Vec::new(), tree),
+        };
+        few.into_iter().chain(many).map(|(_, handle)| handle)
+    }
+
     /// So many sessions behind a place, or from the first one on.
     pub(super) fn behind(&self, place: Option<u64>, count: usize) -> Vec<(u64, SessionHandle)> {
         match self {

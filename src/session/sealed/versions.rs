@@ -6,7 +6,7 @@ use super::ledger::SealedSession;
 use crate::did::{Issuer, Timestamp};
 use crate::session::SessionHandle;
 use crate::session::issuer_lines::IssuerLines;
-use crate::session::used_tokens::{rounded_up, start_of};
+use crate::session::used_tokens::{FORGOTTEN_AT_A_TIME, rounded_up, start_of};
 
 /// The newest version of each session whose data was changed, until the session ends.
 ///
@@ -67,11 +67,14 @@ impl Versions {
 
     /// Forgets sessions that have ended, and those that end first of what is too much.
     fn shrink(&mut self, now: Timestamp) {
+        let mut ended = 0;
         while let Some((end, handle)) = self.by_end.first().copied() {
-            let (has_ended, is_too_much) = (end < now, self.by_end.len() > self.max);
-            if !has_ended && !is_too_much {
+            let has_ended = end < now;
+            let is_too_much = self.by_end.len() > self.max;
+            if !is_too_much && (!has_ended || ended == FORGOTTEN_AT_A_TIME) {
                 return;
             }
+            ended += usize::from(has_ended);
             self.by_end.remove(&(end, handle));
             if let Some(newest) = self.newest.remove(&handle)
                 && !has_ended
@@ -130,6 +133,23 @@ mod tests {
         assert!((0..1_000).all(|number| versions.is_superseded(&session(2, number, 100), 0)));
         assert!(!versions.is_superseded(&session(1, 7, 61), 0), "one that ends later");
         assert!(!versions.is_superseded(&session(3, 7, 60), 0), "another issuer's");
+    }
+
+    #[test]
+    fn however_many_sessions_have_ended_no_call_forgets_more_than_a_few() {
+        const MANY: u64 = 1_000;
+        let mut versions = Versions::new(10_000);
+        for number in 0..MANY {
+            versions.supersede(&session(1, number, 60), 0, NOW);
+        }
+        let later = Timestamp::from_secs(1_700_000_061);
+        for number in 0..MANY {
+            let before = versions.by_end.len();
+            versions.supersede(&session(2, number, 900), 0, later);
+            assert!(before + 1 - versions.by_end.len() <= FORGOTTEN_AT_A_TIME, "call {number}");
+        }
+        assert_eq!(versions.by_end.len() as u64, MANY, "those that live");
+        assert_eq!(versions.newest.len(), versions.by_end.len());
     }
 
     #[test]
