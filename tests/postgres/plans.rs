@@ -117,3 +117,55 @@ async fn no_plan_reads_a_whole_table_whatever_the_statistics_say() {
         }
     }
 }
+
+/// Rows of each kind that the cleaner removes, in as many steps of a thousand.
+const EXPIRED: usize = 8_000;
+
+/// Entries of removed rows stay in an index while a backup goes on: no step goes through those that the
+/// steps before it left.
+#[tokio::test]
+async fn while_a_backup_goes_on_each_step_of_cleaning_reads_as_much_as_the_first() {
+    needs_postgres!();
+    let explaining = ["auto_explain.log_analyze=on", "auto_explain.log_buffers=on"];
+    let server = Server::with(&[&EXPLAINING[..], &explaining].concat());
+    migrated(&server).await;
+    server.sql(&format!(
+        "SET session_replication_role = replica;
+         INSERT INTO didt.sessions (handle, issuer, number, created_at, last_seen, expires_at, forget_at)
+         SELECT sha256(('h' || i)::bytea), substr(sha256(('i' || i)::bytea), 1, 20), i, i, i, i, i
+         FROM generate_series(1, {EXPIRED}) i;
+         INSERT INTO didt.sessions (handle, issuer, number, created_at, last_seen, expires_at, forget_at)
+         SELECT sha256(('l' || i)::bytea), decode(repeat('11', 20), 'hex'), i, i, i, 9e9, 9e9
+         FROM generate_series(1, {EXPIRED}) i;
+         INSERT INTO didt.tokens (digest, used, revocations, forget_at)
+         SELECT sha256(('t' || i)::bytea), true, 0, i FROM generate_series(1, {EXPIRED}) i;
+         INSERT INTO didt.issuers (issuer, forget_at)
+         SELECT substr(sha256(('i' || i)::bytea), 1, 20), i FROM generate_series(1, {EXPIRED}) i;
+         INSERT INTO didt.issuers (issuer, ended, leftover, forget_at)
+         VALUES (decode(repeat('11', 20), 'hex'), {EXPIRED}, true, 9e9);"
+    ));
+    server.sql("VACUUM ANALYZE");
+    let store = PostgresStore::builder(server.url()).with_cleaning_interval(None);
+    let store = store.with_max_connections(1).with_timeout(PATIENCE).connect().await;
+    let backup = server.hold("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM didt.migrations");
+    let before = server.log().len();
+    assert_eq!(store.expect("a store").clean_up().await.expect("an answer"), 4 * EXPIRED as u64);
+    drop(backup);
+    let log = server.log();
+    let plans = &log[before..];
+    for index in
+        ["tokens_to_forget", "sessions_to_forget", "sessions_in_order", "issuers_to_forget"]
+    {
+        let scan = format!("Index Scan using {index} on ");
+        let read = |plan: &str| -> u64 {
+            let buffers = plan.split_once("Buffers: shared hit=").expect("buffers").1;
+            let digits = buffers.split(|c: char| !c.is_ascii_digit()).next();
+            digits.and_then(|digits| digits.parse().ok()).expect("a number")
+        };
+        let read: Vec<_> = plans.split(&scan).skip(1).map(read).collect();
+        assert!(read.len() >= EXPIRED / 1000, "{index}: {read:?}");
+        let (first, most) = (read[0], read.iter().copied().max().expect("some"));
+        assert!(most <= first + first / 2, "pages of {index}: {read:?}");
+    }
+    assert_eq!(server.sql("SELECT count(*) FROM didt.sessions"), "0");
+}

@@ -38,7 +38,7 @@ impl Calls {
             update_data: schema.call("update_data", 5),
             revoke: schema.call("revoke", 3),
             revoke_all: schema.call("revoke_all", 6),
-            clean: schema.call("clean", 3),
+            clean: schema.call("clean", 8),
             ready: schema.call("ready", 1),
         }
     }

@@ -26,6 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use self::calls::Calls;
 pub use self::check::PostgresWarning;
+use self::cleaner::Progress;
 pub use self::config::{PostgresConfigError, PostgresConnectError, PostgresStoreBuilder};
 use self::connections::{Connections, Lease};
 use self::fault::Next;
@@ -583,10 +584,34 @@ impl Inner {
         }
     }
 
-    async fn clean(&self, limit: Duration, rows: i32) -> Result<u64, StoreError> {
-        let arguments = arguments![limit.as_millis() as i32, LOCK_OF_ALL, rows];
+    /// One step of a round of cleaning: how many rows it removed.
+    async fn clean(
+        &self,
+        limit: Duration,
+        rows: i32,
+        progress: &mut Progress,
+    ) -> Result<u64, StoreError> {
+        let arguments = arguments![
+            limit.as_millis() as i32,
+            LOCK_OF_ALL,
+            rows,
+            progress.tokens,
+            progress.sessions,
+            progress.issuers,
+            &progress.issuer[..],
+            progress.number,
+        ];
         let clean = Call { sql: &self.calls.clean, arguments, repeatable: true };
-        let removed: i64 = self.within(limit, self.one(&clean)).await?;
+        let rows = self.within(limit, self.ask(&clean)).await?;
+        let row = rows.first().ok_or_else(Fault::unexpected)?;
+        let removed: i64 = column(row, "removed")?;
+        *progress = Progress {
+            tokens: column(row, "p_tokens")?,
+            sessions: column(row, "p_sessions")?,
+            issuers: column(row, "p_issuers")?,
+            issuer: column(row, "p_issuer")?,
+            number: column(row, "p_number")?,
+        };
         Ok(u64::try_from(removed).unwrap_or(0))
     }
 

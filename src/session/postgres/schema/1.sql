@@ -434,54 +434,85 @@ BEGIN
 END
 $body$;
 
--- Removes rows that nobody needs any more, up to p_at_most of each table: how many it removed. One
--- at a time does so.
-CREATE FUNCTION {schema}.clean(p_wait integer, p_lock bigint, p_at_most integer) RETURNS bigint
+-- Removes rows that nobody needs any more, up to p_at_most of each table: how many it removed, and how
+-- far it has come, for the next step of the round. One at a time does so.
+--
+-- Entries of removed rows stay in an index as long as some transaction may still see them, such as a
+-- backup. Were each step to begin at the first entry, it would go through those of all steps before it.
+CREATE FUNCTION {schema}.clean(
+    p_wait integer, p_lock bigint, p_at_most integer,
+    INOUT p_tokens double precision, INOUT p_sessions double precision,
+    INOUT p_issuers double precision, INOUT p_issuer bytea, INOUT p_number bigint,
+    OUT removed bigint
+)
 LANGUAGE plpgsql AS $body$
 DECLARE
     v_now double precision := {schema}.server_now();
-    v_removed bigint := 0;
     v_count bigint;
+    v_keys bytea[];
+    v_last double precision;
+    v_last_number bigint;
     v_issuer bytea;
     v_ended bigint;
 BEGIN
+    removed := 0;
     PERFORM {schema}.enter(p_wait, NULL);
     IF NOT pg_try_advisory_xact_lock(p_lock) THEN
-        RETURN 0;
+        RETURN;
     END IF;
     -- What has expired is refused by its time, in copies too. Rows that a crash brings back are
     -- removed again.
     PERFORM set_config('didt.quiet', 'on', true), set_config('synchronous_commit', 'off', true);
-    DELETE FROM {schema}.tokens d WHERE d.digest = ANY (ARRAY(
-        SELECT t.digest FROM {schema}.tokens t WHERE t.forget_at < v_now
-            ORDER BY t.forget_at LIMIT p_at_most));
+    -- Each row is looked at again when it is deleted, by no index: it may have been given a longer life.
+    SELECT array_agg(o.digest), max(o.forget_at) INTO v_keys, v_last FROM (
+        SELECT t.digest, t.forget_at FROM {schema}.tokens t
+            WHERE t.forget_at >= p_tokens AND t.forget_at < v_now
+            ORDER BY t.forget_at LIMIT p_at_most
+    ) o;
+    DELETE FROM {schema}.tokens d WHERE d.digest = ANY (v_keys) AND d.forget_at + 0 < v_now;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-    v_removed := v_removed + v_count;
-    DELETE FROM {schema}.sessions d WHERE d.handle = ANY (ARRAY(
-        SELECT s.handle FROM {schema}.sessions s WHERE s.forget_at < v_now
-            ORDER BY s.forget_at LIMIT p_at_most));
+    removed := removed + v_count;
+    p_tokens := coalesce(v_last, p_tokens);
+    SELECT array_agg(o.handle), max(o.forget_at) INTO v_keys, v_last FROM (
+        SELECT s.handle, s.forget_at FROM {schema}.sessions s
+            WHERE s.forget_at >= p_sessions AND s.forget_at < v_now
+            ORDER BY s.forget_at LIMIT p_at_most
+    ) o;
+    DELETE FROM {schema}.sessions d WHERE d.handle = ANY (v_keys) AND d.forget_at + 0 < v_now;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-    v_removed := v_removed + v_count;
+    removed := removed + v_count;
+    p_sessions := coalesce(v_last, p_sessions);
     SELECT i.issuer, i.ended INTO v_issuer, v_ended FROM {schema}.issuers i
         WHERE i.leftover ORDER BY i.issuer LIMIT 1;
     IF v_issuer IS NOT NULL THEN
-        DELETE FROM {schema}.sessions d WHERE d.handle = ANY (ARRAY(
-            SELECT s.handle FROM {schema}.sessions s
-                WHERE s.issuer = v_issuer AND s.number <= v_ended
-                ORDER BY s.number LIMIT p_at_most));
+        IF v_issuer IS DISTINCT FROM p_issuer THEN
+            p_number := -1;
+        END IF;
+        SELECT array_agg(o.handle), max(o.number) INTO v_keys, v_last_number FROM (
+            SELECT s.handle, s.number FROM {schema}.sessions s
+                WHERE s.issuer = v_issuer AND s.number > p_number AND s.number <= v_ended
+                ORDER BY s.number LIMIT p_at_most
+        ) o;
+        DELETE FROM {schema}.sessions d WHERE d.handle = ANY (v_keys);
         GET DIAGNOSTICS v_count = ROW_COUNT;
-        v_removed := v_removed + v_count;
+        removed := removed + v_count;
         IF v_count < p_at_most THEN
             UPDATE {schema}.issuers i SET leftover = false
                 WHERE i.issuer = v_issuer AND i.ended = v_ended;
         END IF;
+        p_issuer := v_issuer;
+        p_number := coalesce(v_last_number, p_number);
     END IF;
+    SELECT array_agg(o.issuer), max(o.forget_at) INTO v_keys, v_last FROM (
+        SELECT i.issuer, i.forget_at FROM {schema}.issuers i
+            WHERE i.forget_at >= p_issuers AND i.forget_at < v_now
+            ORDER BY i.forget_at LIMIT p_at_most
+    ) o;
     DELETE FROM {schema}.issuers d
-        WHERE NOT d.leftover AND d.forget_at < v_now AND d.issuer = ANY (ARRAY(
-            SELECT i.issuer FROM {schema}.issuers i WHERE i.forget_at < v_now
-                ORDER BY i.forget_at LIMIT p_at_most));
+        WHERE d.issuer = ANY (v_keys) AND NOT d.leftover AND d.forget_at + 0 < v_now;
     GET DIAGNOSTICS v_count = ROW_COUNT;
-    RETURN v_removed + v_count;
+    removed := removed + v_count;
+    p_issuers := coalesce(v_last, p_issuers);
 END
 $body$;
 
