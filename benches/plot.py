@@ -7,15 +7,19 @@ STYLE = """
   svg { font: 13px system-ui, sans-serif } .paper { fill: #fff }
   text { fill: #24292f } .faint { fill: #57606a } .grid { stroke: #d0d7de }
   .a { fill: #0550ae; stroke: #0550ae } .b { fill: #bc4c00; stroke: #bc4c00 }
+  .c { fill: #1a7f37; stroke: #1a7f37 } .d { fill: #8250df; stroke: #8250df }
+  .e { fill: #bf3989; stroke: #bf3989 }
   .other { fill: #8c959f; stroke: none } .own { fill: #0550ae; stroke: none }
   .line { fill: none; stroke-width: 2 } .title { font-weight: 600; font-size: 14px }
-  text.a, text.b { stroke: none }
+  text.a, text.b, text.c, text.d, text.e { stroke: none }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117 }
     text { fill: #e6edf3 } .faint { fill: #9198a1 } .grid { stroke: #3d444d }
     .a { fill: #79c0ff; stroke: #79c0ff } .b { fill: #ffa657; stroke: #ffa657 }
+    .c { fill: #3fb950; stroke: #3fb950 } .d { fill: #d2a8ff; stroke: #d2a8ff }
+    .e { fill: #ff9bce; stroke: #ff9bce }
     .other { fill: #6e7681 } .own { fill: #58a6ff } .line { fill: none }
-    text.a, text.b { stroke: none }
+    text.a, text.b, text.c, text.d, text.e { stroke: none }
   }
 """
 
@@ -63,11 +67,13 @@ def bars(title, unit, rows, path):
 
 
 def lines(title, x_title, y_title, series, path):
-    """Lines over a logarithmic axis. Series: name → [(x, y)], two at most."""
+    """Lines over a logarithmic axis. Series: name → [(x, y)], five at most."""
     width, height, left, right, top, bottom = 760, 380, 64, 150, 60, 52
     xs = [x for points in series.values() for x, _ in points]
-    step = nice_step(max(y for points in series.values() for _, y in points))
-    highest = step * math.ceil(max(y for points in series.values() for _, y in points) / step)
+    most = max(y for points in series.values() for _, y in points)
+    step = nice_step(most)
+    highest = step * math.ceil(most / step)
+    names = spread({name: points[-1][1] for name, points in series.items()}, highest)
     low, high = math.log10(min(xs)), math.log10(max(xs))
 
     def place(x, y):
@@ -78,25 +84,35 @@ def lines(title, x_title, y_title, series, path):
         )
 
     parts = [text(16, 24, title, "title"), text(16, 44, y_title, "faint")]
-    for y in range(0, highest + 1, step):
+    for number in range(math.ceil(most / step) + 1):
+        y = step * number
         x1, at = place(min(xs), y)
-        parts += [line(x1, at, width - right, at), text(x1 - 8, at + 4, f"{y:,}", "faint", "end")]
+        parts += [line(x1, at, width - right, at), text(x1 - 8, at + 4, f"{y:,g}", "faint", "end")]
     for power in range(round(low), round(high) + 1):
         at, _ = place(10**power, 0)
         parts.append(text(at, height - bottom + 20, f"{10**power:,}", "faint", "middle"))
     parts.append(text((left + width - right) / 2, height - 10, x_title, "faint", "middle"))
-    for kind, (name, points) in zip("ab", series.items()):
+    for kind, (name, points) in zip("abcde", series.items()):
         places = [place(*point) for point in points]
         path_of = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<polyline points="{path_of}" class="{kind} line"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="{kind}"/>' for x, y in places]
-        x, y = places[-1]
-        parts.append(text(x + 10, y + 4, name, kind))
+        _, y = place(points[-1][0], names[name])
+        parts.append(text(places[-1][0] + 10, y + 4, name, kind))
     with open(path, "w", encoding="utf-8") as file:
         file.write(svg(width, height, parts, title))
+
+
+def spread(ends, highest):
+    """Where the names of lines are written that end at these heights: next to them, apart."""
+    apart, last, places = highest / 17, -highest, {}
+    for name, end in sorted(ends.items(), key=lambda item: item[1]):
+        places[name] = last = max(end, last + apart)
+    return places
 
 
 def nice_step(highest):
     """A step of one digit, 1, 2 or 5, of which some six make the axis."""
     power = 10 ** math.floor(math.log10(highest / 6))
-    return int(next(power * digit for digit in (1, 2, 5, 10) if power * digit >= highest / 6))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= highest / 6)
+    return int(step) if step >= 1 else step
