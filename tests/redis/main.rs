@@ -26,6 +26,8 @@ mod resharding;
 #[cfg(feature = "sealed")]
 mod revoked_tokens;
 mod runtimes;
+#[cfg(feature = "sealed")]
+mod sealed_changes;
 mod secrets;
 mod sentinel;
 #[cfg(feature = "redis-tls")]

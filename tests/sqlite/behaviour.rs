@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection};
 use tower_didt::sqlite::SqliteConfigError;
-use tower_didt::store::{Minted, SessionStore, TokenState};
+use tower_didt::store::{DataUpdate, Minted, SessionData, SessionStore, TokenState};
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{SessionLimit, SqliteStore, StoreError, Timestamp};
 use tower_didt_test_support::directory::Directory;
@@ -165,7 +165,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn signing_out_everywhere_ends_more_sessions_than_are_removed_at_once() {
-    const SESSIONS: usize = 1_203;
+    const SESSIONS: usize = 2_603;
     let (directory, store) = store().await;
     let mut tickets = Vec::new();
     for _ in 0..3 {
@@ -174,13 +174,13 @@ async fn signing_out_everywhere_ends_more_sessions_than_are_removed_at_once() {
     // As so many sign-ins without a limit would.
     execute(
         &directory,
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) \
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2600) \
          INSERT INTO didt_sessions SELECT randomblob(32), issuer, number + 10 + i, created_at, \
          last_seen, expires_at, version, data, forget_at FROM n, \
          (SELECT * FROM didt_sessions ORDER BY number DESC LIMIT 1)",
     )
     .await;
-    let (newest, _) = {
+    let (newest, ended) = {
         let unlimited = session("alice").with_limit(SessionLimit::Unlimited);
         match store.mint(unlimited, now()).await.expect("an answer") {
             Minted::Session { ticket, record } => (ticket.expose_secret().to_owned(), record),
@@ -194,12 +194,40 @@ async fn signing_out_everywhere_ends_more_sessions_than_are_removed_at_once() {
     assert_eq!(left, SESSIONS as i64 + 1 - 1_000, "the rest is removed later");
     // And has ended all the same.
     assert!(!opens(&store, &newest).await);
+    let late = ended.data.changed_to(&SessionData::new(&"late").expect("JSON"));
+    let update = store.update_data(&ended, late, now()).await.expect("an answer");
+    assert!(matches!(update, DataUpdate::Ended), "{update:?}");
     assert!(list(&store, issuer("alice")).await.is_empty());
     assert!(pages_of_issuers(&store).await.concat().is_empty());
-    let (ticket, record) = sign_in(&store, "alice").await;
+    let (older, _) = sign_in(&store, "alice").await;
+    // What has ended takes up no place: the limit is kept by those that live.
+    let one = SessionLimit::AtMost(NonZeroUsize::MIN);
+    let limited = store.mint(session("alice").with_limit(one), now()).await.expect("an answer");
+    let Minted::Session { ticket, record } = limited else { panic!("{limited:?}") };
+    let ticket = ticket.expose_secret();
+    assert!(!opens(&store, &older).await);
     assert_eq!(list(&store, record.issuer).await.len(), 1);
-    assert_eq!(store.clean_up().await.expect("an answer"), left as u64);
-    assert!(opens(&store, &ticket).await);
+    // Another issuer's, who comes behind her. And what is known of her might be forgotten, but for
+    // the rows that are left.
+    execute(
+        &directory,
+        "INSERT INTO didt_issuers (issuer, ended, leftover, forget_at) \
+         VALUES (x'ffffffffffffffffffffffffffffffffffffffff', 9e15, 1, 9e9)",
+    )
+    .await;
+    execute(
+        &directory,
+        "INSERT INTO didt_sessions SELECT randomblob(32), x'ffffffffffffffffffffffffffffffffffffffff', \
+         number, created_at, last_seen, expires_at, version, data, forget_at \
+         FROM didt_sessions LIMIT 1",
+    )
+    .await;
+    execute(&directory, "UPDATE didt_issuers SET forget_at = 1 WHERE ended < 9e15").await;
+    let issuers = count(&directory, "SELECT count(*) FROM didt_issuers WHERE forget_at = 1").await;
+    let removed = store.clean_up().await.expect("an answer");
+    assert_eq!(removed, (left + issuers) as u64 + 1);
+    assert!(opens(&store, ticket).await);
+    assert!(!opens(&store, &newest).await);
     assert_eq!(count(&directory, "SELECT count(*) FROM didt_issuers WHERE leftover").await, 0);
 }
 
@@ -241,6 +269,101 @@ async fn a_limit_is_kept_by_the_oldest_and_the_expired_go_first() {
     assert!(opens(&store, &old).await, "the one that had expired made room");
     store.mint(session("alice").with_limit(two), later).await.expect("an answer");
     assert!(!opens(&store, &old).await);
+}
+
+#[tokio::test]
+async fn the_changes_of_a_sessions_data_are_counted_in_its_row() {
+    let (directory, store) = store().await;
+    let (ticket, _) = sign_in(&store, "alice").await;
+    for version in 2..5 {
+        let read = store.load(&ticket, now()).await.expect("an answer").expect("a session");
+        let data = read.data.changed_to(&SessionData::new(&version).expect("JSON"));
+        let update = store.update_data(&read, data, now()).await.expect("an answer");
+        assert!(matches!(update, DataUpdate::Stored { .. }), "{update:?}");
+        assert_eq!(count(&directory, "SELECT version FROM didt_sessions").await, version);
+    }
+}
+
+#[tokio::test]
+async fn a_session_makes_room_from_the_moment_of_its_end_on() {
+    let (_directory, store) = store().await;
+    let ten = SessionLimit::AtMost(NonZeroUsize::new(10).expect("not 0"));
+    let (oldest, _) = sign_in(&store, "alice").await;
+    let mut short = session("alice");
+    short.expires_at = now().plus(Duration::from_secs(5));
+    let end = short.expires_at;
+    store.mint(short, now()).await.expect("an answer");
+    // The oldest are looked at, not those that came last.
+    for _ in 0..8 {
+        sign_in(&store, "alice").await;
+    }
+    store.mint(session("alice").with_limit(ten), end).await.expect("an answer");
+    assert!(opens(&store, &oldest).await);
+    store.mint(session("alice").with_limit(ten), end).await.expect("an answer");
+    assert!(!opens(&store, &oldest).await);
+}
+
+#[tokio::test]
+async fn a_token_that_was_only_seen_and_the_newest_one_outlast_the_cleaning() {
+    let (_directory, store) = store().await;
+    let seen = token("alice");
+    assert_eq!(store.state_of(seen, now()).await.expect("an answer"), TokenState::New);
+    let newest = token("bob");
+    assert!(store.advance(newest, now()).await.expect("an answer"));
+    assert_eq!(store.clean_up().await.expect("an answer"), 0);
+    // Revoked for having been presented before, whenever it was issued.
+    store.revoke_all(seen.issuer, Timestamp::from_secs(1)).await.expect("an answer");
+    assert_eq!(store.state_of(seen, now()).await.expect("an answer"), TokenState::Revoked);
+    let mut older = token("bob");
+    older.issued_at = Timestamp::from_secs(1);
+    assert!(!store.advance(older, now()).await.expect("an answer"));
+}
+
+/// Another process's settings may let a token live longer.
+#[tokio::test]
+async fn what_is_remembered_is_remembered_for_the_longest_that_was_asked_for() {
+    let (directory, store) = store().await;
+    let until = |span: u64| {
+        let mut token = token("alice");
+        token.usable_until = now().plus(Duration::from_secs(span));
+        token
+    };
+    let kept = async |of: &'static str| count(&directory, of).await - now().as_secs_f64() as i64;
+    let tokens = "SELECT cast(forget_at AS integer) FROM didt_tokens";
+    let issuers = "SELECT cast(forget_at AS integer) FROM didt_issuers";
+    // Each one newer than the one before, so that it is noted.
+    for (number, (span, longest)) in
+        [(5_000_000, 5_000_000), (500, 5_000_000), (9_000_000, 9_000_000)].into_iter().enumerate()
+    {
+        let mut newer = until(span);
+        newer.issued_at = now().plus(Duration::from_secs(number as u64 * 10));
+        assert!(store.advance(newer, newer.issued_at).await.expect("an answer"));
+        let kept = kept(issuers).await;
+        assert!((longest - 10..longest + 1_000).contains(&kept), "{kept} s after {span}");
+    }
+    // Sign-outs are remembered for 400 days.
+    const REVOKED_KEPT: i64 = 400 * 24 * 60 * 60;
+    for span in [0, 50_000_000] {
+        let mut newer = until(span);
+        newer.issued_at = now().plus(Duration::from_secs(100 + span / 1_000_000));
+        store.advance(newer, newer.issued_at).await.expect("an answer");
+        store.revoke_all(newer.issuer, now()).await.expect("an answer");
+        let (kept, longest) = (kept(issuers).await, REVOKED_KEPT.max(span.cast_signed()));
+        assert!((longest - 10..longest + 1_000).contains(&kept), "{kept} s after {span}");
+    }
+    execute(&directory, "DELETE FROM didt_issuers").await;
+    let seen = until(0);
+    // Seen for long, and used by one who would forget it sooner; and the other way round.
+    for (first, then) in [(100_000, 500), (500, 100_000)] {
+        execute(&directory, "DELETE FROM didt_tokens").await;
+        let (mut seen, mut used) = (seen, seen);
+        seen.usable_until = until(first).usable_until;
+        used.usable_until = until(then).usable_until;
+        store.state_of(seen, now()).await.expect("an answer");
+        store.claim(used, now()).await.expect("an answer");
+        let kept = kept(tokens).await;
+        assert!((100_000..101_000).contains(&kept), "{kept} s after {first} and {then}");
+    }
 }
 
 #[tokio::test]

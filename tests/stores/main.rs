@@ -39,7 +39,7 @@ async fn clients_of_one_server_pass() {
 }
 
 /// The case that has to find each mistake. Others may find it too.
-const FAULTS: [(Fault, &str); 61] = [
+const FAULTS: [(Fault, &str); 65] = [
     (Fault::ForgetsTokens, "a_token_makes_one_session"),
     (Fault::ForgetsClaims, "a_claimed_token_makes_no_session"),
     (Fault::ForgetsTokensEarly, "a_used_token_stays_used_until_it_is_refused_anyway"),
@@ -59,6 +59,7 @@ const FAULTS: [(Fault, &str); 61] = [
     (Fault::ListsNewestFirst, "sessions_are_listed_oldest_first"),
     (Fault::LastSeenGoesBack, "touching_moves_last_seen_forward_and_never_back"),
     (Fault::TouchChangesTheEnd, "touching_changes_nothing_else"),
+    (Fault::TouchesAllOfAnIssuer, "touching_changes_nothing_else"),
     (Fault::TouchBringsBack, "touching_brings_no_session_back"),
     (Fault::TouchReadsThenWrites, "a_touch_does_not_outrun_a_revocation"),
     (Fault::AnybodyRevokes, "nobody_ends_the_session_of_another_issuer"),
@@ -70,6 +71,8 @@ const FAULTS: [(Fault, &str); 61] = [
     (Fault::RevokesNoTokens, "revoking_all_ends_older_tokens_used_or_not"),
     (Fault::RevokesUsedTokensOnly, "revoking_all_ends_older_tokens_used_or_not"),
     (Fault::RevokesTokensByTimeAlone, "revoking_all_ends_tokens_dated_ahead_that_were_presented"),
+    (Fault::RevokesTokensByTheFirstSignOut, "revoking_all_ends_older_tokens_used_or_not"),
+    (Fault::RevokesNoTokensBesideTheNewest, "signing_out_does_not_bring_older_tokens_back"),
     (Fault::ForgetsSeenTokens, "revoking_all_ends_tokens_dated_ahead_that_were_presented"),
     (Fault::RevokesFreshTokens, "after_revoking_all_a_fresh_token_signs_in"),
     (Fault::RevokesTokensOfOthers, "revoking_all_leaves_tokens_of_others_alone"),
@@ -92,6 +95,7 @@ const FAULTS: [(Fault, &str); 61] = [
     (Fault::NumbersAnew, "a_cursor_survives_the_sessions_around_it"),
     (Fault::ShortPagesAreTheLast, "expired_sessions_do_not_stop_a_list"),
     (Fault::ChangesNothing, "changed_data_is_found_by_the_next_load"),
+    (Fault::ChangesAllOfAnIssuer, "changing_data_changes_nothing_else"),
     (Fault::ForgetsTheVersion, "changed_data_is_found_by_the_next_load"),
     (Fault::ChangesOverOthers, "of_two_changes_of_the_same_data_one_is_refused"),
     (Fault::ComparesValuesOnly, "of_two_changes_of_the_same_data_one_is_refused"),

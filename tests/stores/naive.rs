@@ -33,6 +33,7 @@ pub(crate) enum Fault {
     ListsNewestFirst,
     LastSeenGoesBack,
     TouchChangesTheEnd,
+    TouchesAllOfAnIssuer,
     TouchBringsBack,
     TouchReadsThenWrites,
     AnybodyRevokes,
@@ -44,6 +45,8 @@ pub(crate) enum Fault {
     RevokesNoTokens,
     RevokesUsedTokensOnly,
     RevokesTokensByTimeAlone,
+    RevokesTokensByTheFirstSignOut,
+    RevokesNoTokensBesideTheNewest,
     ForgetsSeenTokens,
     RevokesFreshTokens,
     RevokesTokensOfOthers,
@@ -63,6 +66,7 @@ pub(crate) enum Fault {
     NumbersAnew,
     ShortPagesAreTheLast,
     ChangesNothing,
+    ChangesAllOfAnIssuer,
     ForgetsTheVersion,
     ChangesOverOthers,
     ComparesValuesOnly,
@@ -96,6 +100,10 @@ struct State {
 }
 
 impl State {
+    fn sessions_of(&mut self, issuer: Issuer) -> impl Iterator<Item = &mut Arc<SessionRecord>> {
+        self.sessions.values_mut().filter(move |record| record.issuer == issuer)
+    }
+
     fn is_revoked(&self, token: &TokenMark) -> bool {
         self.revoked.contains_key(&token.digest)
             || self.revoked_until.get(&token.issuer).is_some_and(|until| token.issued_at <= *until)
@@ -148,9 +156,14 @@ impl NaiveStore {
             if self.has(Fault::RevokesUsedTokensOnly) {
                 return;
             }
+            let is_noted = state.newest.contains_key(&issuer);
+            if is_noted && self.has(Fault::RevokesNoTokensBesideTheNewest) {
+                return;
+            }
             let until = state.revoked_until.entry(issuer).or_insert(now);
             *until = match self.fault {
                 Some(Fault::RevokesByTheLastClock) => now,
+                Some(Fault::RevokesTokensByTheFirstSignOut) => *until,
                 Some(Fault::RevokesFreshTokens) => now.plus(Duration::from_secs(300)),
                 _ => now.max(*until),
             };
@@ -291,6 +304,13 @@ impl NaiveStore {
                 }
                 _ => changed.data = data.clone(),
             }
+            if self.has(Fault::ChangesAllOfAnIssuer) {
+                for beside in state.sessions_of(read.issuer) {
+                    let mut record = SessionRecord::clone(beside);
+                    record.data = data.clone();
+                    *beside = Arc::new(record);
+                }
+            }
             if self.has(Fault::ChangeIsAUse) {
                 changed.last_seen = now.plus(Duration::from_secs(1));
             }
@@ -338,6 +358,11 @@ impl NaiveStore {
             }
             if self.has(Fault::TouchChangesTheEnd) {
                 seen.expires_at = seen.expires_at.plus(Duration::from_secs(60));
+            }
+            if self.has(Fault::TouchesAllOfAnIssuer) {
+                for beside in state.sessions_of(record.issuer) {
+                    *beside = Arc::new(beside.seen(now));
+                }
             }
             state.sessions.insert(record.handle, Arc::new(seen));
         });

@@ -17,9 +17,10 @@ use tower_didt_test_support::postgres::Server as Postgres;
 use tower_didt_test_support::redis::Server as Redis;
 use tower_sessions::SessionManagerLayer;
 use tower_sessions_redis_store::RedisStore as PeerRedis;
-use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, KeysInterface, Pool};
 use tower_sessions_sqlx_store::PostgresStore as PeerPostgres;
 use tower_sessions_sqlx_store::sqlx::PgPool;
+use tower_sessions_sqlx_store::sqlx::postgres::PgPoolOptions;
 
 /// Requests at a time.
 const AT_A_TIME: usize = 16;
@@ -37,6 +38,7 @@ fn main() {
 }
 
 /// One application, with a cookie that opens a session in it.
+#[derive(Default)]
 struct Way {
     name: &'static str,
     app: Router,
@@ -76,12 +78,24 @@ where
     way(name, app, request.expect("a request"), requests).await
 }
 
+/// An application without sessions that asks a server the same question by a client itself: what is
+/// left to save where sessions are.
+async fn bare<F>(name: &'static str, ask: impl Fn() -> F + Clone + Send + Sync + 'static) -> Way
+where
+    F: Future<Output = String> + Send + 'static,
+{
+    let app = Router::new().route("/", get(move || ask()));
+    let way = Way { name, app, cookie: "a=b".to_owned(), ..Way::default() };
+    way.ask().await;
+    Way { requests: 20_000, ..way }
+}
+
 async fn way(name: &'static str, app: Router, first: Request<Body>, requests: usize) -> Way {
     let response = app.clone().oneshot(first).await.expect("infallible");
     assert_eq!(response.status(), StatusCode::OK, "{name}");
     let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
     let cookie = cookie.split(';').next().expect("a pair").to_owned();
-    Way { name, app, cookie, requests, rates: Vec::new(), latencies: Vec::new() }
+    Way { name, app, cookie, requests, ..Way::default() }
 }
 
 impl Way {
@@ -106,14 +120,7 @@ impl Way {
                 let tasks: Vec<_> = (0..AT_A_TIME)
                     .map(|_| {
                         let (app, cookie, name) = app.clone();
-                        let way = Way {
-                            name,
-                            app,
-                            cookie,
-                            requests: 0,
-                            rates: Vec::new(),
-                            latencies: Vec::new(),
-                        };
+                        let way = Way { name, app, cookie, ..Way::default() };
                         tokio::task::spawn_local(async move {
                             for number in 0..each {
                                 way.ask().await;
@@ -163,6 +170,64 @@ fn processor_time() -> Duration {
     Duration::from_millis(10 * ticks)
 }
 
+/// By `sqlx`, from a pool that does not try its connections: one prepared statement of the columns
+/// of a session.
+async fn by_sqlx(server: &Postgres) -> impl Fn() -> BoxFuture + Clone + Send + Sync + 'static {
+    let options = sqlx::postgres::PgPoolOptions::new().test_before_acquire(false);
+    let pool = options.connect(&server.url()).await.expect("a pool");
+    let name = "SELECT issuer, handle FROM didt.sessions LIMIT 1";
+    let name: (Vec<u8>, Vec<u8>) = sqlx::query_as(name).fetch_one(&pool).await.expect("a session");
+    let select = "SELECT created_at, last_seen, expires_at, data FROM didt.sessions \
+                  WHERE issuer = $1 AND handle = $2";
+    move || -> BoxFuture {
+        let (pool, (issuer, handle)) = (pool.clone(), name.clone());
+        Box::pin(async move {
+            let asking = sqlx::query_as(select).bind(issuer).bind(handle).fetch_one(&pool);
+            let row: (f64, f64, f64, Option<String>) = asking.await.expect("a session");
+            row.0.to_string()
+        })
+    }
+}
+
+/// The key of a hash that has a session, and the field.
+fn name_in(server: &Redis) -> (String, String) {
+    let key = server.cli(&["--scan", "--pattern", "didt:*:s"]);
+    let key = key.lines().next().expect("an issuer").to_owned();
+    let fields = server.cli(&["HKEYS", &key]);
+    (key, fields.lines().next().expect("a session").to_owned())
+}
+
+/// By the client that `RedisStore` uses.
+async fn by_redis(server: &Redis) -> impl Fn() -> BoxFuture + Clone + Send + Sync + 'static {
+    let (key, field) = name_in(server);
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    let connection = connecting.await.expect("a connection");
+    move || -> BoxFuture {
+        let (mut connection, key, field) = (connection.clone(), key.clone(), field.clone());
+        Box::pin(async move {
+            let asking = redis::cmd("HGET").arg(key).arg(field).query_async(&mut connection).await;
+            asking.expect("a session")
+        })
+    }
+}
+
+/// By the client and the pool that `tower-sessions-redis-store` uses here, and for what it asks.
+fn by_fred(server: &Redis, pool: Pool) -> impl Fn() -> BoxFuture + Clone + Send + Sync + 'static {
+    let keys = server.cli(&["--scan"]);
+    let key = keys.lines().find(|key| !key.starts_with("didt:")).expect("a session").to_owned();
+    move || -> BoxFuture {
+        let (pool, key) = (pool.clone(), key.clone());
+        Box::pin(async move {
+            let record: Vec<u8> = pool.get(key).await.expect("a session");
+            record.len().to_string()
+        })
+    }
+}
+
+type BoxFuture = std::pin::Pin<Box<dyn Future<Output = String> + Send>>;
+
 /// Those ways whose names have this part.
 async fn requests(part: &str) {
     let (postgres, redis) = (Postgres::start(), Redis::start());
@@ -173,6 +238,8 @@ async fn requests(part: &str) {
     let pool = PgPool::connect(&postgres.url()).await.expect("a pool");
     let peer = PeerPostgres::new(pool);
     peer.migrate().await.expect("a table");
+    let pool = PgPoolOptions::new().test_before_acquire(false);
+    let untested = PeerPostgres::new(pool.connect(&postgres.url()).await.expect("a pool"));
     let config = Config::from_url(&redis.url()).expect("a URL");
     let fred = Pool::new(config, None, None, None, 6).expect("a pool");
     fred.connect();
@@ -184,7 +251,12 @@ async fn requests(part: &str) {
         ours("tower-didt, PostgreSQL, asked", cold.open().expect("a store"), 20_000).await,
         ours("tower-didt, Redis, asked", cold_redis.open().expect("a store"), 20_000).await,
         theirs("tower-sessions-sqlx-store, PostgreSQL", peer, 20_000).await,
-        theirs("tower-sessions-redis-store", PeerRedis::new(fred), 20_000).await,
+        theirs("tower-sessions-sqlx-store, PostgreSQL, untested", untested, 20_000).await,
+        theirs("tower-sessions-redis-store", PeerRedis::new(fred.clone()), 20_000).await,
+        bare("bare, nothing asked", || async { "nothing".to_owned() }).await,
+        bare("bare sqlx, PostgreSQL", by_sqlx(&postgres).await).await,
+        bare("bare redis, Redis", by_redis(&redis).await).await,
+        bare("bare fred, Redis", by_fred(&redis, fred)).await,
     ];
     for _ in 0..ROUNDS {
         for way in ways.iter_mut().filter(|way| way.name.contains(part)) {

@@ -39,9 +39,14 @@ impl Keys {
         good.then(|| Self { prefix: prefix.into() })
     }
 
+    /// The key of an issuer with this ending.
+    fn of(&self, issuer: Issuer, ending: &str) -> String {
+        [&*self.prefix, ":{", &tag(issuer.address()), "}:", ending].concat()
+    }
+
     /// The hash of an issuer's sessions.
     pub(super) fn sessions_of(&self, issuer: Issuer) -> String {
-        format!("{}:{{{}}}:s", self.prefix, tag(issuer.address()))
+        self.of(issuer, "s")
     }
 
     /// What matches the names of all issuers' hashes of sessions, as `SCAN` reads patterns.
@@ -64,47 +69,47 @@ impl Keys {
 
     /// The hash of an issuer's sessions, their index, and how far reading into the index has come.
     pub(super) fn list_of(&self, issuer: Issuer) -> Vec<String> {
-        let progress = format!("{}:{{{}}}:c", self.prefix, tag(issuer.address()));
+        let progress = self.of(issuer, "c");
         vec![self.sessions_of(issuer), self.index_of(issuer), progress]
     }
 
     /// The handles of an issuer's sessions in their order.
     pub(super) fn index_of(&self, issuer: Issuer) -> String {
-        format!("{}:{{{}}}:i", self.prefix, tag(issuer.address()))
+        self.of(issuer, "i")
     }
 
     /// The mark of a used token.
     pub(super) fn token(&self, token: &TokenMark) -> String {
         let digest = hex::encode(token.digest.as_bytes());
-        format!("{}:{{{}}}:t:{digest}", self.prefix, tag(token.issuer.address()))
+        format!("{}:{digest}", self.of(token.issuer, "t"))
     }
 
     /// The revocations of an issuer's tokens.
     pub(super) fn revoked_of(&self, issuer: Issuer) -> String {
-        format!("{}:{{{}}}:r", self.prefix, tag(issuer.address()))
+        self.of(issuer, "r")
     }
 
     /// When the newest token of an issuer was issued.
     pub(super) fn newest_of(&self, issuer: Issuer) -> String {
-        format!("{}:{{{}}}:n", self.prefix, tag(issuer.address()))
+        self.of(issuer, "n")
     }
 
     /// The latest birth assigned to a sealed session of an issuer.
     #[cfg(feature = "sealed")]
     pub(super) fn births_of(&self, issuer: Issuer) -> String {
-        format!("{}:{{{}}}:b", self.prefix, tag(issuer.address()))
+        self.of(issuer, "b")
     }
 
     /// The hash of an issuer's ended sealed sessions.
     #[cfg(feature = "sealed")]
     pub(super) fn ends_of(&self, issuer: Issuer) -> String {
-        format!("{}:{{{}}}:e", self.prefix, tag(issuer.address()))
+        self.of(issuer, "e")
     }
 
     /// The newest version of a sealed session's data.
     #[cfg(feature = "sealed")]
     pub(super) fn version_of(&self, issuer: Issuer, handle: SessionHandle) -> String {
-        format!("{}:{{{}}}:v:{handle}", self.prefix, tag(issuer.address()))
+        format!("{}:{handle}", self.of(issuer, "v"))
     }
 
     /// What a key names, or `None` if it is not one of ours.
@@ -135,11 +140,27 @@ fn tag(address: Address) -> String {
 /// CRC-16/XMODEM, by which a cluster assigns slots (cluster specification, appendix).
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-        })
+        let [high, low] = crc.to_be_bytes();
+        let step = CRC16.get(usize::from(high ^ byte)).copied().unwrap_or_default();
+        (u16::from(low) << 8) ^ step
     })
 }
+
+/// What a byte does to the sum: every question for a session asks for the sum of 42 of them.
+const CRC16: [u16; 256] = {
+    let mut table = [0; 256];
+    let (mut steps, mut byte): (&mut [u16], u16) = (&mut table, 0);
+    while let [first, rest @ ..] = steps {
+        let (mut crc, mut bit) = (byte << 8, 0);
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        *first = crc;
+        (steps, byte) = (rest, byte + 1);
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

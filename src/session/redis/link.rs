@@ -206,6 +206,17 @@ impl Line {
     }
 
     async fn up(self: &Arc<Self>) -> Option<Up> {
+        if !self.is_kept() {
+            return None;
+        }
+        if let Some(up) = &*self.connection.borrow() {
+            return Some(up.clone());
+        }
+        // Boxed, as all that is large on the way of a question and not always needed.
+        Box::pin(self.next()).await
+    }
+
+    async fn next(self: &Arc<Self>) -> Option<Up> {
         let mut changes = self.connection.subscribe();
         loop {
             if !self.is_kept() {

@@ -427,7 +427,9 @@ impl Inner {
         // Before asking: what changes from here on is not in the answer.
         let asked = self.copies.asking(issuer, keys::slot_of(issuer));
         let Answer { value, line } = match self.ask(issuer, &Request::lookup(get)).await {
-            Err(Fault::Corrupt(reason)) => return self.lost(issuer, handle, reason).await,
+            Err(Fault::Corrupt(reason)) => {
+                return Box::pin(self.lost(issuer, handle, reason)).await;
+            }
             answer => answer?,
         };
         match value {
@@ -435,7 +437,8 @@ impl Inner {
                 let record = match Stored::read(&text, issuer, handle) {
                     Ok(stored) => Arc::new(stored.record),
                     Err(unreadable) => {
-                        return self.lost(issuer, handle, unreadable.to_string().into()).await;
+                        let lost = self.lost(issuer, handle, unreadable.to_string().into());
+                        return Box::pin(lost).await;
                     }
                 };
                 self.copies.put(&record, asked, line);

@@ -286,18 +286,22 @@ impl Request {
     }
 
     /// What to send first.
-    pub(super) fn command(&self) -> Cmd {
+    pub(super) fn command(&self) -> Cow<'_, Cmd> {
         match &self.what {
-            What::Command(command) => command.clone(),
-            What::Script { script, keys, args } => call("EVALSHA", &script.hash, keys, args),
+            What::Command(command) => Cow::Borrowed(command),
+            What::Script { script, keys, args } => {
+                Cow::Owned(call("EVALSHA", &script.hash, keys, args))
+            }
         }
     }
 
     /// What to send when the server does not know the script.
-    pub(super) fn in_full(&self) -> Cmd {
+    pub(super) fn in_full(&self) -> Cow<'_, Cmd> {
         match &self.what {
-            What::Command(command) => command.clone(),
-            What::Script { script, keys, args } => call("EVAL", &script.code, keys, args),
+            What::Command(command) => Cow::Borrowed(command),
+            What::Script { script, keys, args } => {
+                Cow::Owned(call("EVAL", &script.code, keys, args))
+            }
         }
     }
 }

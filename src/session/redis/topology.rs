@@ -175,9 +175,9 @@ async fn send(
     } else {
         (line.connection().await?, None)
     };
-    Some(match send_command(&mut connection, request.command(), asking).await {
+    Some(match send_command(&mut connection, &request.command(), asking).await {
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            send_command(&mut connection, request.in_full(), asking).await
+            Box::pin(send_command(&mut connection, &request.in_full(), asking)).await
         }
         answer => answer,
     })
@@ -185,14 +185,14 @@ async fn send(
 
 async fn send_command(
     connection: &mut MultiplexedConnection,
-    command: Cmd,
+    command: &Cmd,
     asking: bool,
 ) -> Result<Value, RedisError> {
     if !asking {
         return command.query_async(connection).await;
     }
     let mut both = Pipeline::new();
-    both.cmd("ASKING").ignore().add_command(command);
-    let (answer,) = both.query_async(connection).await?;
+    both.cmd("ASKING").ignore().add_command(command.clone());
+    let (answer,) = Box::pin(both.query_async(connection)).await?;
     Ok(answer)
 }

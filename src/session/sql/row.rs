@@ -76,3 +76,91 @@ pub(in crate::session) fn page_of(
     }
     SessionPage::new(sessions, last.filter(|_| has_more))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn issuer() -> Issuer {
+        Address::from_bytes([1; 20]).into()
+    }
+
+    fn read(created_at: f64, last_seen: f64, expires_at: f64) -> Result<SessionRecord, Fault> {
+        let row = Row { created_at, last_seen, expires_at, data: None };
+        row.read(issuer(), SessionHandle::from_bytes([7; 32]))
+    }
+
+    #[test]
+    fn a_row_is_read_as_the_session_that_was_written() {
+        let data = SessionData::new(&"words").expect("JSON");
+        let text = data.text().map(str::to_owned);
+        let row = Row { created_at: 10.25, last_seen: 12.5, expires_at: 20.75, data: text };
+        let record = row.read(issuer(), SessionHandle::from_bytes([7; 32])).expect("a session");
+        assert_eq!(record.created_at.as_secs_f64().to_bits(), 10.25_f64.to_bits());
+        assert_eq!(record.last_seen.as_secs_f64().to_bits(), 12.5_f64.to_bits());
+        assert_eq!(record.expires_at.as_secs_f64().to_bits(), 20.75_f64.to_bits());
+        assert_eq!(record.data, data);
+        assert_eq!((record.issuer, record.handle.as_bytes()), (issuer(), &[7; 32]));
+        assert_eq!(read(10.0, 9.0, 20.0).expect("a session").last_seen, Timestamp::from_secs(10));
+    }
+
+    #[test]
+    fn a_time_that_is_none_makes_the_row_unreadable() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for row in [read(bad, 1.0, 2.0), read(1.0, bad, 2.0), read(1.0, 1.0, bad)] {
+                assert!(matches!(row, Err(Fault::Corrupt(_))), "{row:?}");
+            }
+        }
+    }
+
+    /// So that a number is not given again where nothing is left of an issuer's earlier sessions.
+    #[test]
+    fn the_clock_suggests_numbers_that_grow_by_the_microsecond() {
+        assert_eq!(place_of(Timestamp::from_secs(1_700_000_000)), 1_700_000_000_000_000);
+        let later = Timestamp::from_secs_f64(1_700_000_000.000_5).expect("a time");
+        assert_eq!(place_of(later), 1_700_000_000_000_500);
+        assert_eq!(place_of(Timestamp::from_secs(-5)), 0);
+        // A clock gone mad leaves room for the numbers that follow.
+        assert_eq!(place_of(Timestamp::from_secs(i64::MAX)), 1 << 52);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_an_answer_of_an_unexpected_kind() {
+        let good = (vec![1; 20], true);
+        assert!(issuers_of(vec![good.clone()]).is_ok());
+        for length in [0, 19, 21] {
+            let page = issuers_of(vec![good.clone(), (vec![1; length], true)]);
+            assert!(matches!(page, Err(Fault::Unavailable(_))), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_told_and_takes_its_place_on_the_page() {
+        let told = RefCell::new(Vec::new());
+        let unreadable = |fault: &Fault| told.borrow_mut().push(fault.to_string());
+        let rows = || {
+            vec![
+                (1, read(1.0, 1.0, 20.0)),
+                (2, Err(Fault::corrupt("spoilt"))),
+                (3, read(1.0, 1.0, 20.0)),
+            ]
+        };
+        // The next page begins behind it.
+        let page = page_of(rows(), 2, Timestamp::from_secs(10), unreadable);
+        assert_eq!(page.sessions.len(), 1);
+        assert_eq!(page.next, Some(PageCursor::from_u64(2)));
+        assert_eq!(told.take(), ["spoilt"]);
+        let page = page_of(rows(), 3, Timestamp::from_secs(10), unreadable);
+        assert_eq!((page.sessions.len(), page.next), (2, None));
+        // What has ended by now is not listed.
+        let page = page_of(rows(), 3, Timestamp::from_secs(20), unreadable);
+        assert!(page.sessions.is_empty());
+    }
+
+    #[test]
+    fn spans_keep_their_parts_of_a_second() {
+        assert_eq!(seconds(Duration::from_millis(1500)).to_bits(), 1.5_f64.to_bits());
+    }
+}

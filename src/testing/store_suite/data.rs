@@ -80,12 +80,15 @@ pub(super) async fn a_remembered_session_stays_remembered(f: Fixture) -> Outcome
 
 pub(super) async fn changing_data_changes_nothing_else(f: Fixture) -> Outcome {
     let mut live = f.sign_in("alice").await?;
+    let beside = f.sign_in("alice").await?;
     f.touch(&mut live, f.at(60)).await?;
     change(&f, &mut live, "new", 60).await?;
     let found = f.load(&live).await?;
     let mut expected = SessionRecord::clone(&live.record);
     (expected.last_seen, expected.data) = (f.at(60), found.data.clone());
     ensure(*found == expected, "a change of data changed more than the data")?;
+    let unchanged = *f.load(&beside).await? == *beside.record;
+    ensure(unchanged, "a change of data changed another session of the same issuer")?;
     f.touch(&mut live, f.at(120)).await?;
     let touched = f.load(&live).await?;
     ensure(touched.data == found.data, "a touch took changed data back")?;

@@ -35,5 +35,8 @@ pub(super) async fn signing_out_does_not_bring_older_tokens_back(f: Fixture) -> 
     f.store.revoke(live.record.issuer, live.record.handle, f.now).await?;
     f.store.revoke_all(live.record.issuer, f.now).await?;
     let older = f.store.advance(f.issued("alice", -1)?, f.now).await?;
-    ensure(!older, "an older token is accepted again after signing out")
+    ensure(!older, "an older token is accepted again after signing out")?;
+    let unseen = f.issued("alice", -1)?;
+    f.is_revoked(unseen, f.now, "an older token that nobody has seen, where a newest was noted")
+        .await
 }

@@ -21,7 +21,9 @@ pub(super) async fn revoking_all_ends_older_tokens_used_or_not(f: Fixture) -> Ou
         f.is_revoked(token, f.now, which).await?;
         f.is_revoked(token, f.at(200), which).await?;
     }
-    Ok(())
+    let between = f.issued("alice", 30)?;
+    f.store.revoke_all(f.issuer("alice"), f.at(60)).await?;
+    f.is_revoked(between, f.at(60), "a token of between two sign-outs that nobody has seen").await
 }
 
 pub(super) async fn revoking_all_ends_tokens_dated_ahead_that_were_presented(

@@ -22,11 +22,14 @@ pub(super) async fn touching_moves_last_seen_forward_and_never_back(f: Fixture) 
 pub(super) async fn touching_changes_nothing_else(f: Fixture) -> Outcome {
     let data = SessionData::new(&"kept").unwrap_or_default();
     let mut live = f.mint(f.session("alice")?.with_data(data), f.now).await?;
+    let beside = f.sign_in("alice").await?;
     f.touch(&mut live, f.at(60)).await?;
     let mut expected = SessionRecord::clone(&live.record);
     expected.last_seen = f.at(60);
     ensure(*f.load(&live).await? == expected, "a touch changed more than the last use")?;
-    f.lists(f.issuer("alice"), &[&live]).await
+    let untouched = *f.load(&beside).await? == *beside.record;
+    ensure(untouched, "a touch changed another session of the same issuer")?;
+    f.lists(f.issuer("alice"), &[&live, &beside]).await
 }
 
 pub(super) async fn touching_brings_no_session_back(f: Fixture) -> Outcome {
