@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import socket
 import subprocess
 import time
@@ -17,6 +18,9 @@ AUDIENCE = "did:magic:f54168e9-9ce9-47f2-81c8-7cb2a96b26ba"
 SESSIONS = 100
 CONNECTIONS = 16
 PATIENCE = 20
+
+# Of the generator's processor, where it asks at a fixed rate.
+MOST_BUSY = 0.85
 
 
 class Server(Child):
@@ -265,8 +269,14 @@ def paced(programs, url, rate, seconds, cookie):
     """p50, p99 and p99.9 in microseconds, of requests that come at a fixed rate."""
     headers = [f"{name}: {value}" for name, value in {**BROWSER, "Cookie": cookie}.items()]
     command = ["taskset", "-c", "1", programs["bench-paced"], url, f"{rate:.0f}", str(seconds), "64", *headers]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(command, check=True, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / (seconds + 1)
     count, others, *times = map(int, run.stdout.split())
     if others or count < rate * seconds * 0.9:
         raise RuntimeError(f"{count} answers of {rate * seconds:.0f}, {others} of them not 200")
+    # A delay that begins in the generator is no server's.
+    if busy > MOST_BUSY:
+        raise RuntimeError(f"what asks was busy for {busy:.0%} of the time, so its times are not the server's: {times}")
     return times[:3]
