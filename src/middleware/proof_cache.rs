@@ -16,6 +16,7 @@ pub(super) const DEFAULT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 type Key = [u8; 32];
 
 /// What is known of a token before its signature is checked.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it was made")]
 pub(super) enum Found {
     /// It was checked before.
     Proved(VerifiedClaim),
