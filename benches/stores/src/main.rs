@@ -12,7 +12,9 @@ use axum::routing::get;
 use tower::ServiceExt;
 use tower_didt::store::{NewSession, SessionStore, TokenMark};
 use tower_didt::testing::Wallet;
-use tower_didt::{Clock, DidAuth, PostgresStore, RedisStore, Session, SystemClock, Verifier};
+use tower_didt::{
+    Clock, Data, DidAuth, Login, PostgresStore, RedisStore, Refusal, SystemClock, Verifier,
+};
 use tower_didt_test_support::postgres::Server as Postgres;
 use tower_didt_test_support::redis::Server as Redis;
 use tower_sessions::SessionManagerLayer;
@@ -37,25 +39,31 @@ fn main() {
     }
 }
 
-/// One application, with a cookie that opens a session in it.
+/// One application, with a cookie for each of those who ask at a time: requests for one session might
+/// share an answer.
 #[derive(Default)]
 struct Way {
     name: &'static str,
     app: Router,
-    cookie: String,
+    cookies: Vec<String>,
     requests: usize,
     rates: Vec<f64>,
     latencies: Vec<Duration>,
 }
 
 async fn ours(name: &'static str, store: impl SessionStore, requests: usize) -> Way {
-    let auth = DidAuth::new(Verifier::new("app")).with_store(store);
-    let handler = |session: Session| async move { session.issuer().to_string() };
+    // As theirs: a text that the handler reads out of the session.
+    let attach = |login: Login| async move { Ok::<_, Refusal>(login.issuer().to_string()) };
+    let auth = DidAuth::new(Verifier::new("app")).with_store(store).with_on_sign_in(attach);
+    let handler = |Data(user): Data<String>| async move { user };
     let app = Router::new().route("/", get(handler)).layer(auth.layer());
-    let token = Wallet::from_seed(name).token("app").mint();
-    let request = Request::get("/").header(HOST, "example.com");
-    let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-    way(name, app, request.body(Body::empty()).expect("a request"), requests).await
+    let first = |user: usize| {
+        let token = Wallet::from_seed(format!("{name} {user}")).token("app").mint();
+        let request = Request::get("/").header(HOST, "example.com");
+        let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        request.body(Body::empty()).expect("a request")
+    };
+    way(name, app, first, requests).await
 }
 
 async fn theirs<S>(name: &'static str, store: S, requests: usize) -> Way
@@ -74,8 +82,11 @@ where
     };
     let layer = SessionManagerLayer::new(store);
     let app = Router::new().route("/", get(handler)).layer(layer);
-    let request = Request::get("/").header(HOST, "example.com").body(Body::empty());
-    way(name, app, request.expect("a request"), requests).await
+    let first = |_| {
+        let request = Request::get("/").header(HOST, "example.com").body(Body::empty());
+        request.expect("a request")
+    };
+    way(name, app, first, requests).await
 }
 
 /// An application without sessions that asks a server the same question by a client itself: what is
@@ -85,45 +96,56 @@ where
     F: Future<Output = String> + Send + 'static,
 {
     let app = Router::new().route("/", get(move || ask()));
-    let way = Way { name, app, cookie: "a=b".to_owned(), ..Way::default() };
-    way.ask().await;
-    Way { requests: 20_000, ..way }
+    let cookies = vec!["a=b".to_owned(); AT_A_TIME];
+    Way { name, app, cookies, requests: 20_000, ..Way::default() }
 }
 
-async fn way(name: &'static str, app: Router, first: Request<Body>, requests: usize) -> Way {
-    let response = app.clone().oneshot(first).await.expect("infallible");
+async fn way(
+    name: &'static str,
+    app: Router,
+    first: impl Fn(usize) -> Request<Body>,
+    requests: usize,
+) -> Way {
+    let mut cookies = Vec::new();
+    for user in 0..AT_A_TIME {
+        let response = app.clone().oneshot(first(user)).await.expect("infallible");
+        assert_eq!(response.status(), StatusCode::OK, "{name}");
+        let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
+        cookies.push(cookie.split(';').next().expect("a pair").to_owned());
+    }
+    Way { name, app, cookies, requests, ..Way::default() }
+}
+
+async fn ask(name: &str, app: &Router, cookie: &str) {
+    let request = Request::get("/").header(HOST, "example.com").header(COOKIE, cookie);
+    let request = request.body(Body::empty()).expect("a request");
+    let response = app.clone().oneshot(request).await.expect("infallible");
     assert_eq!(response.status(), StatusCode::OK, "{name}");
-    let cookie = response.headers()[SET_COOKIE].to_str().expect("ASCII");
-    let cookie = cookie.split(';').next().expect("a pair").to_owned();
-    Way { name, app, cookie, requests, ..Way::default() }
+    assert!(!response.headers().contains_key(SET_COOKIE), "{name}");
 }
 
 impl Way {
-    async fn ask(&self) {
-        let request = Request::get("/").header(HOST, "example.com").header(COOKIE, &self.cookie);
-        let request = request.body(Body::empty()).expect("a request");
-        let response = self.app.clone().oneshot(request).await.expect("infallible");
-        assert_eq!(response.status(), StatusCode::OK, "{}", self.name);
-        assert!(!response.headers().contains_key(SET_COOKIE), "{}", self.name);
+    async fn ask(&self, user: usize) {
+        ask(self.name, &self.app, &self.cookies[user]).await;
     }
 
     async fn round(&mut self) {
-        for _ in 0..AT_A_TIME {
-            self.ask().await;
+        for user in 0..AT_A_TIME {
+            self.ask(user).await;
         }
         let processor = processor_time();
         let each = self.requests / AT_A_TIME;
         let local = tokio::task::LocalSet::new();
-        let app = (self.app.clone(), self.cookie.clone(), self.name);
+        let (name, app, cookies) = (self.name, self.app.clone(), self.cookies.clone());
         local
             .run_until(async move {
-                let tasks: Vec<_> = (0..AT_A_TIME)
-                    .map(|_| {
-                        let (app, cookie, name) = app.clone();
-                        let way = Way { name, app, cookie, ..Way::default() };
+                let tasks: Vec<_> = cookies
+                    .into_iter()
+                    .map(|cookie| {
+                        let app = app.clone();
                         tokio::task::spawn_local(async move {
                             for number in 0..each {
-                                way.ask().await;
+                                ask(name, &app, &cookie).await;
                                 // As a server does between requests that come.
                                 if number % 16 == 0 {
                                     tokio::task::yield_now().await;
@@ -140,9 +162,9 @@ impl Way {
         let spent = processor_time() - processor;
         self.rates.push((each * AT_A_TIME) as f64 / spent.as_secs_f64());
         // One at a time, for the latency.
-        for _ in 0..500 {
+        for number in 0..500 {
             let begin = Instant::now();
-            self.ask().await;
+            self.ask(number % AT_A_TIME).await;
             self.latencies.push(begin.elapsed());
         }
     }

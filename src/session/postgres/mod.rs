@@ -17,6 +17,7 @@ mod trace;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -280,7 +281,8 @@ impl PostgresStore {
         T: 'static,
     {
         let inner = Arc::clone(&self.0);
-        let asking = ask(Arc::clone(&inner));
+        // Boxed at once: it would move several times before it runs.
+        let asking = Box::pin(ask(Arc::clone(&inner)));
         StoreFuture::boxed(async move { inner.within(inner.timeout, asking).await })
     }
 }
@@ -403,7 +405,7 @@ impl Inner {
         handle: SessionHandle,
     ) -> Result<Option<Arc<SessionRecord>>, Fault> {
         let known = || self.copies.get(issuer, handle).map(|record| Ok(Some(record)));
-        let ask = self.look_up(issuer, handle);
+        let ask = pin!(self.look_up(issuer, handle));
         // Who makes up an issuer for somebody else's handle shares no answer with them.
         let answer = self.in_flight.load((issuer, handle), self.timeout, known, ask).await;
         answer.unwrap_or_else(|| Err(Fault::unavailable("too many look-ups wait for the database")))

@@ -4,6 +4,8 @@
 //! them in one slot (the *hash tag* of the cluster specification), so that one
 //! command or script changes them together or not at all.
 
+use std::fmt;
+
 use crate::did::{Address, Issuer};
 #[cfg(feature = "sealed")]
 use crate::session::SessionHandle;
@@ -41,7 +43,7 @@ impl Keys {
 
     /// The key of an issuer with this ending.
     fn of(&self, issuer: Issuer, ending: &str) -> String {
-        [&*self.prefix, ":{", &tag(issuer.address()), "}:", ending].concat()
+        format!("{}:{{{}}}:{ending}", self.prefix, Tag(issuer.address()))
     }
 
     /// The hash of an issuer's sessions.
@@ -129,12 +131,20 @@ impl Keys {
 
 /// The slot of all keys of an issuer.
 pub(super) fn slot_of(issuer: Issuer) -> u16 {
-    crc16(tag(issuer.address()).as_bytes()) % SLOTS
+    crc16(Tag(issuer.address()).to_string().as_bytes()) % SLOTS
 }
 
-/// The part in braces.
-fn tag(address: Address) -> String {
-    format!("0x{}", hex::encode(address.as_bytes()))
+/// The part in braces: `0x` and the address in lower case.
+struct Tag(Address);
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `hex::encode` makes a `String` digit by digit, which takes as long as all else here.
+        let mut digits = [0; 2 * Address::LEN];
+        hex::encode_to_slice(self.0.as_bytes(), &mut digits).map_err(|_| fmt::Error)?;
+        f.write_str("0x")?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+    }
 }
 
 /// CRC-16/XMODEM, by which a cluster assigns slots (cluster specification, appendix).

@@ -34,6 +34,7 @@ mod walk;
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -306,7 +307,8 @@ impl RedisStore {
         T: 'static,
     {
         let inner = Arc::clone(&self.0);
-        let asking = ask(Arc::clone(&inner));
+        // Boxed at once: it would move several times before it runs.
+        let asking = Box::pin(ask(Arc::clone(&inner)));
         StoreFuture::boxed(async move { inner.within(inner.timeout, asking).await })
     }
 }
@@ -411,7 +413,7 @@ impl Inner {
         handle: SessionHandle,
     ) -> Result<Option<Arc<SessionRecord>>, Fault> {
         let known = || self.copies.get(issuer, handle).map(|record| Ok(Some(record)));
-        let ask = self.look_up(issuer, handle);
+        let ask = pin!(self.look_up(issuer, handle));
         // Who makes up an issuer for somebody else's handle shares no answer with them.
         let answer = self.in_flight.load((issuer, handle), self.timeout, known, ask).await;
         answer.unwrap_or_else(|| Err(Fault::too_many()))

@@ -217,7 +217,8 @@ impl SqliteStore {
         T: 'static,
     {
         let limit = self.0.timeout;
-        let asking = ask(Arc::clone(&self.0));
+        // Boxed at once: it would move several times before it runs.
+        let asking = Box::pin(ask(Arc::clone(&self.0)));
         StoreFuture::boxed(within(limit, asking))
     }
 }
