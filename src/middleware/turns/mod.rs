@@ -9,7 +9,8 @@
 //! This needs no thread, no timer and no particular runtime: giving way is waking oneself.
 
 mod line;
-#[cfg(all(test, not(tower_didt_loom)))]
+#[cfg(test)]
+#[cfg(not(tower_didt_loom))]
 mod tests;
 
 use std::fmt;

@@ -40,6 +40,13 @@ impl Reactor {
         at_once
     }
 
+    /// So many arrive, one after the other.
+    fn arrive_all(&mut self, count: usize, turns: &Turns) {
+        for _ in 0..count {
+            self.arrive(turns);
+        }
+    }
+
     /// Polls what is first in the queue. `None` if nothing is ready, else the number of a sign-in
     /// that is checked now, if it is.
     fn turn(&mut self) -> Option<Option<usize>> {
@@ -71,7 +78,7 @@ fn a_few_are_checked_at_once_and_all_others_in_the_order_in_which_they_came() {
 #[test]
 fn no_more_than_a_few_checks_come_between_two_polls_of_anything_else() {
     let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
-    (0..500).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(500, &turns);
     // Something else is ready all the time, and has just been polled.
     let other = 500;
     reactor.turns.push(None);
@@ -93,7 +100,7 @@ fn no_more_than_a_few_checks_come_between_two_polls_of_anything_else() {
 #[test]
 fn each_one_that_waits_is_polled_a_fixed_number_of_times() {
     let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
-    (0..300).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(300, &turns);
     assert_eq!(reactor.run().len(), 296);
     // As often as it gives way, once to check; those that were parked once more.
     let each = LIMITS.times_to_give_way as usize + 1;
@@ -103,7 +110,7 @@ fn each_one_that_waits_is_polled_a_fixed_number_of_times() {
 #[test]
 fn a_sign_in_that_comes_when_all_are_through_is_checked_at_once_again() {
     let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
-    (0..10).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(10, &turns);
     assert!(!reactor.arrive(&turns), "while others wait");
     assert_eq!(reactor.run().len(), 7);
     assert!(reactor.arrive(&turns));
@@ -128,7 +135,7 @@ fn whoever_leaves_the_line_is_followed_by_the_next() {
     for polls in 0..40 {
         for step in 1..6 {
             let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
-            (0..40).for_each(|_| drop(reactor.arrive(&turns)));
+            reactor.arrive_all(40, &turns);
             let mut through: Vec<_> = (0..polls).filter_map(|_| reactor.turn()).flatten().collect();
             let gone: Vec<_> =
                 (4..40).step_by(step).filter(|number| !through.contains(number)).collect();
@@ -147,7 +154,7 @@ fn whoever_leaves_the_line_is_followed_by_the_next() {
 fn who_comes_when_the_line_is_full_is_checked_at_once() {
     let (turns, mut reactor) =
         (Turns::with_limits(Limits { parked: 10, ..LIMITS }), Reactor::default());
-    (0..4 + 4 + 10 + 3).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(4 + 4 + 10 + 3, &turns);
     let first_pass: Vec<_> = (0..17).filter_map(|_| reactor.turn()).flatten().collect();
     assert_eq!(first_pass, [18, 19, 20]);
     assert_eq!(turns.change(|line| line.parked_now()), 10);
@@ -157,9 +164,9 @@ fn who_comes_when_the_line_is_full_is_checked_at_once() {
 #[test]
 fn a_future_that_nobody_polls_holds_nobody_up() {
     let (turns, mut reactor) = (Turns::with_limits(LIMITS), Reactor::default());
-    (0..4).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(4, &turns);
     let _never_polled: Vec<_> = (0..100).map(|_| turns.take()).collect();
-    (4..50).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(46, &turns);
     assert_eq!(reactor.run(), (4..50).collect::<Vec<_>>());
 }
 
@@ -167,13 +174,13 @@ fn a_future_that_nobody_polls_holds_nobody_up() {
 fn futures_that_were_polled_once_and_kept_do_not_hold_the_others_up_for_good() {
     let limits = Limits { parked_per_rescue: 64, ..LIMITS };
     let (turns, mut reactor) = (Turns::with_limits(limits), Reactor::default());
-    (0..4).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(4, &turns);
     let mut kept: Vec<_> = (0..4).map(|_| turns.take().expect("a turn")).collect();
     for turn in &mut kept {
         let polled = Pin::new(turn).poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
     }
-    (4..4 + 63).for_each(|_| drop(reactor.arrive(&turns)));
+    reactor.arrive_all(63, &turns);
     assert!(reactor.run().is_empty(), "all places awake are taken");
     // One more, and they go on one after the other.
     reactor.arrive(&turns);
