@@ -109,7 +109,7 @@ impl Store {
     fn forget(&self, dropped: Vec<Dropped>) {
         for Dropped { issuer, handle, place } in dropped {
             self.index.with_issuer(issuer, |own| {
-                if self.sessions.peek(&handle).is_none() {
+                if self.sessions.peek(&handle).is_none() && own.holds(place, &handle) {
                     own.remove(place);
                 }
             });
@@ -118,21 +118,19 @@ impl Store {
 
     /// As the memory store ends all sessions of an issuer.
     fn revoke_all(&self, issuer: Issuer) {
-        self.index.with_issuer(issuer, |own| {
-            while let Some(handle) = own.pop_oldest() {
-                self.sessions.remove(&handle);
-            }
-        });
+        for handle in self.index.with_issuer(issuer, std::mem::take).into_handles() {
+            self.sessions.remove(&handle);
+        }
     }
 
     /// As the memory store writes down that a session is in use.
     fn touch(&self, issuer: Issuer, used: SessionHandle) {
         let later = NOW.plus(Duration::from_secs(60));
-        let dropped = self.index.with_issuer(issuer, |_| match self.sessions.peek(&used) {
-            Some(Kept { record, place }) => {
+        let dropped = self.index.with_issuer(issuer, |own| match self.sessions.peek(&used) {
+            Some(Kept { record, place }) if own.holds(place, &used) => {
                 self.sessions.insert(Kept { record: Arc::new(record.seen(later)), place }, later)
             }
-            None => Vec::new(),
+            _ => Vec::new(),
         });
         self.forget(dropped);
     }
