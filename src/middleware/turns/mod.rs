@@ -8,6 +8,8 @@
 //!
 //! This needs no thread, no timer and no particular runtime: giving way is waking oneself.
 
+#[cfg(all(test, tower_didt_loom))]
+mod interleavings;
 mod line;
 #[cfg(test)]
 #[cfg(not(tower_didt_loom))]
