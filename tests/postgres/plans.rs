@@ -54,13 +54,18 @@ async fn ask_for_everything(server: &Server, store: &PostgresStore) {
         store.state_of(token("alice"), now()).await.expect("an answer");
         store.advance(token("alice"), now()).await.expect("an answer");
         assert!(!opens(store, &ticket).await);
-        // Several at a time, of which some are asked for together: while the server pauses none is
-        // answered before the next one is asked.
+        // Several sessions at a time, of which some are asked for together: while the server pauses
+        // none is answered before the next one is asked.
+        let mut tickets = Vec::new();
+        for number in 0..8 {
+            tickets.push(sign_in(store, &format!("visitor {number}")).await.0);
+        }
         server.pause();
-        let questions: Vec<_> = (0..8)
-            .map(|_| {
-                let (store, ticket) = (store.clone(), ticket.clone());
-                tokio::spawn(async move { assert!(!opens(&store, &ticket).await) })
+        let questions: Vec<_> = tickets
+            .into_iter()
+            .map(|ticket| {
+                let store = store.clone();
+                tokio::spawn(async move { assert!(opens(&store, &ticket).await) })
             })
             .collect();
         // All of them run until they wait.
