@@ -584,7 +584,6 @@ test("without scripts a refused person's form signs out too, and no form sends t
   await page.waitForURL(`${demo.url}/`);
   assert.equal(await cookie(context), undefined);
   await page.goto(`${demo.url}/auth/sign-in`);
-  await page.waitForSelector("#page[data-ready]");
   await page.getByLabel("E-mail address").fill("ada@example.com");
   await button(page, "Continue").click({ noWaitAfter: true }); // no navigation comes of it
   await page.waitForTimeout(300);
