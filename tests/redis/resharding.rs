@@ -65,11 +65,17 @@ async fn sign_out(
 ) -> Duration {
     let begin = Instant::now();
     let (issuer, handle) = (record.issuer, record.handle);
+    let mut asked_before = false;
     loop {
         let answer = match everywhere {
             true => a.revoke_all(issuer, now()).await,
-            false => a.revoke(issuer, handle, now()).await.map(|found| assert!(found, "{what}")),
+            // One whose answer came too late may have ended it.
+            false => a
+                .revoke(issuer, handle, now())
+                .await
+                .map(|found| assert!(found || asked_before, "{what}")),
         };
+        asked_before = true;
         // A slot on its way may cost a call its time.
         if answer.is_ok() {
             break;
