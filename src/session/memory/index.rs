@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(index.counts(), (1, 1));
         index.with_issuer(issuer, |_| ());
         assert_eq!(index.counts(), (1, 1));
-        assert!(index.with_issuer(issuer, |own| own.remove(place)));
+        assert!(index.with_issuer(issuer, |own| own.remove(place, &handle)));
         assert_eq!(index.counts(), (0, 0));
     }
 }

@@ -109,8 +109,8 @@ impl Store {
     fn forget(&self, dropped: Vec<Dropped>) {
         for Dropped { issuer, handle, place } in dropped {
             self.index.with_issuer(issuer, |own| {
-                if self.sessions.peek(&handle).is_none() && own.holds(place, &handle) {
-                    own.remove(place);
+                if self.sessions.peek(&handle).is_none() {
+                    own.remove(place, &handle);
                 }
             });
         }

@@ -243,7 +243,7 @@ impl Shared {
         }
         for (place, handle) in own.behind(None, LOOKED_AT_FOR_ROOM) {
             if self.sessions.peek(&handle).is_none_or(|kept| kept.record.expires_at <= now) {
-                own.remove(place);
+                own.remove(place, &handle);
                 self.sessions.remove(&handle);
             }
         }
@@ -263,8 +263,8 @@ impl Shared {
         for Dropped { issuer, handle, place } in dropped {
             self.index.with_issuer(issuer, |own| {
                 // A touch that had read it before it went may have put it back.
-                if self.sessions.peek(&handle).is_none() && own.holds(place, &handle) {
-                    own.remove(place);
+                if self.sessions.peek(&handle).is_none() {
+                    own.remove(place, &handle);
                 }
             });
         }
@@ -276,9 +276,7 @@ impl Shared {
             if kept.record.issuer != issuer {
                 return false;
             }
-            if own.holds(kept.place, &handle) {
-                own.remove(kept.place);
-            }
+            own.remove(kept.place, &handle);
             self.sessions.remove(&handle)
         })
     }

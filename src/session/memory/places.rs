@@ -70,17 +70,17 @@ impl Places {
         place
     }
 
-    /// Takes a session out: whether it was there.
-    pub(super) fn remove(&mut self, place: u64) -> bool {
-        let found = match self {
-            Self::Few(list) => {
-                let found = list.binary_search_by_key(&place, |(place, _)| *place);
-                found.map(|index| list.remove(index)).is_ok()
+    /// Takes a session out: whether it was there. A place that is somebody else's by now is left to it.
+    pub(super) fn remove(&mut self, place: u64, handle: &SessionHandle) -> bool {
+        let held = self.holds(place, handle);
+        if held {
+            match self {
+                Self::Few(list) => list.retain(|(known, _)| *known != place),
+                Self::Many(tree) => _ = tree.remove(&place),
             }
-            Self::Many(tree) => tree.remove(&place).is_some(),
-        };
+        }
         self.give_back();
-        found
+        held
     }
 
     /// Takes the oldest session out.
@@ -176,12 +176,16 @@ mod tests {
             let grows = number % 400 < 200;
             match dice >> 61 {
                 0..5 if grows => model.push((places.push(handle(number), NOW), handle(number))),
-                5 if grows => assert!(!places.remove(u64::MAX)),
+                5 if grows => assert!(!places.remove(u64::MAX, &handle(number))),
                 0..2 => {
                     assert_eq!(places.pop_oldest(), model.first().map(|(_, handle)| *handle));
                     model.drain(..1.min(model.len()));
                 }
-                2..6 if !model.is_empty() => assert!(places.remove(model.remove(any).0)),
+                2..6 if !model.is_empty() => {
+                    let (place, known) = model.remove(any);
+                    assert!(!places.remove(place, &handle(u64::MAX)), "somebody else's");
+                    assert!(places.remove(place, &known));
+                }
                 _ => {
                     let place = model.get(any).map(|(place, _)| *place);
                     let behind = model.iter().copied().filter(|(known, _)| Some(*known) > place);
