@@ -7,11 +7,13 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use crate::sync::locked;
 
 /// How many may ask or wait at a time: some 2 MB in all. Further ones are refused at once, as they would
 /// be after their time behind so many others.
@@ -204,10 +206,6 @@ impl<N: Copy + Eq + Hash, A> Drop for Turn<N, A> {
             }
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Connections to ask by: a few of the store's own, or an application's pool.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::fault;
 use crate::session::sql::Fault;
+use crate::sync::locked;
 
 /// After so long without use a connection is tried before it is asked something that must not be
 /// asked twice. Firewalls and restarts end connections that nobody uses.
@@ -182,8 +183,4 @@ impl DerefMut for Lease {
             None => panic!("a lease that has ended"),
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -25,6 +25,7 @@ use super::trace;
 use crate::did::Address;
 use crate::session::copies::{Invalidations, Pauses, Reporter, Reports, Rhythm};
 use crate::session::sql::Fault;
+use crate::sync::locked;
 
 /// A question to the server by which it proves that it may be believed: a standby lags behind, and
 /// would not tell in time. When the server was started tells it from another.
@@ -174,10 +175,6 @@ impl Listener {
             Err(_) => self.settings.invalidations.all(),
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The end of a keeper, also when its runtime ends: nobody hears of changes any more.

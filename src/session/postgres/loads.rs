@@ -5,13 +5,14 @@
 //! fraction of the work where there are many.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
 use crate::did::Issuer;
 use crate::session::SessionHandle;
 use crate::session::sql::{Fault, Row};
+use crate::sync::locked;
 
 /// How many ask at a time. More than one, so that nobody waits for two round trips; few, so that
 /// many share one.
@@ -165,10 +166,6 @@ impl Loads {
         state.waiting.push_back((question, tell));
         Ok(Place::Waiting(waiting))
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use super::reply::text;
 use super::sentinels::Sentinels;
 use super::trace;
 use crate::session::copies::{Invalidations, Pauses, Reporter, Reports, Rhythm};
+use crate::sync::locked;
 
 /// How often a task that waits for a connection checks that it is being made.
 const RECHECK: Duration = Duration::from_millis(20);
@@ -320,10 +321,6 @@ impl Line {
         let since = time.saturating_duration_since(self.epoch).as_nanos();
         u64::try_from(since).unwrap_or(u64::MAX)
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
