@@ -293,7 +293,7 @@ mod guides {
     #[cfg(all(feature = "redis", feature = "sealed"))]
     #[doc = include_str!("../docs/redis.md")]
     struct Redis;
-    #[cfg(feature = "axum")]
+    #[cfg(all(feature = "axum", feature = "testing"))]
     #[doc = include_str!("../docs/roles-and-data.md")]
     struct RolesAndData;
     #[cfg(all(feature = "axum", feature = "sign-in-page"))]
@@ -301,6 +301,7 @@ mod guides {
     struct SignInPage;
     #[doc = include_str!("../docs/single-page-app.md")]
     struct SinglePageApp;
+    #[cfg(all(feature = "postgres", feature = "redis", feature = "sealed", feature = "sqlite"))]
     #[doc = include_str!("../docs/stores.md")]
     struct Stores;
     #[doc = include_str!("../docs/under-load.md")]
