@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The files with guides, by their paths from the root of the repository.
 fn guides() -> Vec<(PathBuf, String)> {
@@ -111,6 +112,21 @@ fn programs_of_this_repository_start_as_guides_print_it() {
         }
     }
     assert!(started.len() >= 10, "only {started:?} were found");
+}
+
+/// Whoever plans by the table can run the model with numbers of their own, and get the same.
+#[test]
+fn the_plan_in_scale_is_what_the_model_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("python3").arg(root.join("benches/nodes/model.py")).output();
+    let Ok(output) = output else {
+        eprintln!("NOT RUN: python3 is missing");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("text");
+    let page = fs::read_to_string(root.join("docs/scale.md")).expect("text");
+    assert!(said.lines().count() > 10 && page.contains(said.trim_end()), "the model says:\n{said}");
 }
 
 #[test]
