@@ -21,12 +21,16 @@ pub struct Place {
 }
 
 /// Who is signed in, a hundred members a page, with their sessions.
-pub async fn show(State(app): State<App>, Query(place): Query<Place>) -> Result<Markup, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    session: Session,
+    Query(place): Query<Place>,
+) -> Result<Markup, Failure> {
     let after = place.after.map(|after| after.parse::<IssuerCursor>());
     let page = app.sessions.issuers(after.transpose().map_err(|_| Failure::Invalid)?).await?;
     let mut rows = Vec::new();
     for issuer in page.issuers {
-        rows.push(row(&app, issuer).await?);
+        rows.push(row(&app, issuer, session.issuer()).await?);
     }
     Ok(page::page(
         "Administration",
@@ -41,7 +45,7 @@ pub async fn show(State(app): State<App>, Query(place): Query<Place>) -> Result<
     ))
 }
 
-async fn row(app: &App, issuer: Issuer) -> Result<Markup, Failure> {
+async fn row(app: &App, issuer: Issuer, own: Issuer) -> Result<Markup, Failure> {
     let member = app.members.find(issuer).await?;
     let count = app.sessions.count(issuer).await?;
     let first = PageRequest::first().with_size(SHOWN);
@@ -50,7 +54,8 @@ async fn row(app: &App, issuer: Issuer) -> Result<Markup, Failure> {
         section {
             h2 { (member.as_ref().map_or("no member", |member| &member.name)) }
             p.soft { code { (issuer) } }
-            @if let Some(member) = &member {
+            // Nobody changes their own role.
+            @if let Some(member) = member.as_ref().filter(|_| issuer != own) {
                 form method="post" action="/admin/role" {
                     input type="hidden" name="issuer" value=(issuer);
                     label { "Role" select name="role" {

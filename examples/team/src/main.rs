@@ -24,5 +24,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     if settings.magic.is_none() {
         println!("a stand-in signs in place of Magic: anybody can be {}", team::stand_in::ADMIN);
     }
+    if settings.administrator.is_none() {
+        println!("ADMINISTRATOR is not set: sign in, and set it to the issuer below your name");
+    }
     Ok(axum::serve(listener, app).await?)
 }

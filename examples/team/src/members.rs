@@ -38,12 +38,12 @@ impl tower_didt::Role for Role {
 #[derive(Clone)]
 pub struct Members {
     pool: AnyPool,
-    administrator: Issuer,
+    administrator: Option<Issuer>,
 }
 
 impl Members {
     /// SQLite or PostgreSQL, as the URL says.
-    pub async fn open(url: &str, administrator: Issuer) -> Result<Self, Error> {
+    pub async fn open(url: &str, administrator: Option<Issuer>) -> Result<Self, Error> {
         install_default_drivers();
         let pool = AnyPool::connect(url).await?;
         sqlx::query(SCHEMA).execute(&pool).await?;
@@ -51,12 +51,14 @@ impl Members {
     }
 
     /// The issuer's row, made at the first sign-in. One statement, so that of two sign-ins at the
-    /// same time one makes the row and both find it.
+    /// same time one makes the row and both find it. The settings' administrator is one even if the
+    /// row was made before the settings said so.
     pub async fn sign_in(&self, issuer: Issuer) -> Result<Member, Error> {
-        let role = if issuer == self.administrator { Role::Admin } else { Role::Member };
+        let role = if self.administrator == Some(issuer) { Role::Admin } else { Role::Member };
         let statement = "
             INSERT INTO members (issuer, name, role) VALUES ($1, 'somebody new', $2)
-            ON CONFLICT (issuer) DO UPDATE SET issuer = excluded.issuer
+            ON CONFLICT (issuer) DO UPDATE
+            SET role = CASE excluded.role WHEN 'admin' THEN 'admin' ELSE members.role END
             RETURNING name, role";
         sqlx::query_as(statement)
             .bind(issuer.to_string())

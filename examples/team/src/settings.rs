@@ -12,8 +12,8 @@ pub struct Settings {
     pub listen: String,
     /// Your application at Magic; without it, a stand-in signs for whoever comes.
     pub magic: Option<Magic>,
-    /// Who is an administrator from the first sign-in on.
-    pub administrator: Issuer,
+    /// Who is an administrator from their next sign-in on, whatever the table says.
+    pub administrator: Option<Issuer>,
 }
 
 pub struct Magic {
@@ -30,10 +30,11 @@ impl Settings {
         };
         let administrator = match (read("ADMINISTRATOR"), &magic) {
             (Some(issuer), _) => {
-                issuer.parse().map_err(|error| format!("ADMINISTRATOR: {error}"))?
+                Some(issuer.parse().map_err(|error| format!("ADMINISTRATOR: {error}"))?)
             }
-            (None, None) => stand_in::wallet(stand_in::ADMIN).issuer(),
-            (None, Some(_)) => return Err("set ADMINISTRATOR to your own did:ethr:0x…".to_owned()),
+            (None, None) => Some(stand_in::wallet(stand_in::ADMIN).issuer()),
+            // Nobody knows their own issuer before they have signed in once.
+            (None, Some(_)) => None,
         };
         Ok(Self {
             database_url: read("DATABASE_URL").unwrap_or("sqlite:team.sqlite".to_owned()),

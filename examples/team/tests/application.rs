@@ -23,7 +23,7 @@ fn settings(database_url: &str) -> Settings {
         database_url: database_url.to_owned(),
         listen: "127.0.0.1:0".to_owned(),
         magic: None,
-        administrator: stand_in::wallet(stand_in::ADMIN).issuer(),
+        administrator: Some(stand_in::wallet(stand_in::ADMIN).issuer()),
     }
 }
 
@@ -126,6 +126,7 @@ async fn roles_sessions_and_names(database_url: &str) {
     let listed = admin.get("/admin").await.body;
     let issuer = stand_in::wallet("ada@example.com").issuer();
     assert!(listed.contains(&issuer.to_string()) && listed.contains("&lt;Ada&gt;"));
+    assert_eq!(listed.matches("action=\"/admin/role\"").count(), 1, "for Ada, not for oneself");
 
     // Her session ends, so that the next one has the new role.
     let promote = format!("issuer={issuer}&role=admin");
@@ -161,6 +162,29 @@ async fn roles_sessions_and_names_on_postgresql() {
     }
     let server = tokio::task::spawn_blocking(postgres::Server::start).await.unwrap();
     roles_sessions_and_names(&server.url()).await;
+}
+
+/// Their own issuer is on their page, so nobody has it before they have signed in once.
+#[tokio::test]
+async fn the_settings_make_an_administrator_of_somebody_who_is_a_member_already() {
+    let folder = Directory::new();
+    let mut settings = Settings { administrator: None, ..settings(&sqlite(&folder)) };
+    let (auth, app) = team::open(&settings).await.unwrap();
+    let ada = Browser::sign_in(&app, &auth, "ada@example.com").await;
+    assert_eq!(ada.get("/admin").await.status, StatusCode::FORBIDDEN);
+
+    settings.administrator = Some(stand_in::wallet("ada@example.com").issuer());
+    let (auth, app) = team::open(&settings).await.unwrap();
+    let ada = Browser::sign_in(&app, &auth, "ada@example.com").await;
+    assert_eq!(ada.get("/admin").await.status, StatusCode::OK);
+    let grace = Browser::sign_in(&app, &auth, "grace@example.com").await;
+    assert_eq!(grace.get("/admin").await.status, StatusCode::FORBIDDEN);
+
+    // Once given, the role is taken away by nothing but the page.
+    settings.administrator = None;
+    let (auth, app) = team::open(&settings).await.unwrap();
+    let ada = Browser::sign_in(&app, &auth, "ada@example.com").await;
+    assert_eq!(ada.get("/admin").await.status, StatusCode::OK);
 }
 
 /// Another page's form does nothing here, whatever cookie comes along.

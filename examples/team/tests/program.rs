@@ -38,6 +38,18 @@ fn without_settings_it_serves_from_a_file_of_its_own_and_keeps_what_is_there() {
 }
 
 #[test]
+fn with_magic_and_without_an_administrator_it_says_how_to_become_one() {
+    let folder = Directory::new();
+    let mut program = program(&folder);
+    program.env("MAGIC_CLIENT_ID", "did:magic:app").env("MAGIC_PUBLISHABLE_KEY", "pk_live_1");
+    let mut program = program.stdout(Stdio::piped()).run().unwrap();
+    let printed = BufReader::new(program.stdout.take().unwrap()).lines().take(2);
+    let printed: Vec<_> = printed.map(Result::unwrap).collect();
+    assert!(printed[1].starts_with("ADMINISTRATOR is not set"), "{printed:?}");
+    program.end();
+}
+
+#[test]
 fn half_of_magics_settings_is_an_error_and_never_the_stand_in() {
     let folder = Directory::new();
     let issuer = "did:ethr:0x4B73C58370AEfcEf86A6021afCDe5673511376B2";
