@@ -33,7 +33,7 @@ fn wait(mut turn: Turn) {
 }
 
 const ONE_AWAKE: Limits =
-    Limits { at_once: 0, awake: 1, times_to_give_way: 1, parked: 8, parked_per_rescue: 64 };
+    Limits { at_once: 0, awake: 1, times_to_give_way: || 1, parked: 8, parked_per_rescue: 64 };
 
 /// One waits while another gives up, at any moment: nobody sleeps for ever.
 #[test]

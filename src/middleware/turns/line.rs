@@ -8,7 +8,8 @@ use std::task::Waker;
 pub(super) struct Limits {
     pub(super) at_once: u32,
     pub(super) awake: usize,
-    pub(super) times_to_give_way: u32,
+    /// Asked for each time, as a runtime is known only where one is polled.
+    pub(super) times_to_give_way: fn() -> u32,
     pub(super) parked: usize,
     pub(super) parked_per_rescue: u32,
 }
@@ -75,7 +76,7 @@ impl Line {
                 // Taken off the list, it was counted among those awake.
                 None => Place::Awake { number, gave_way: 1 },
             },
-            Place::Awake { number, gave_way } if gave_way < self.limits.times_to_give_way => {
+            Place::Awake { number, gave_way } if gave_way < (self.limits.times_to_give_way)() => {
                 Place::Awake { number, gave_way: gave_way + 1 }
             }
             Place::Awake { number, .. } => {

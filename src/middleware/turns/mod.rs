@@ -6,8 +6,9 @@
 //! way to whatever is ready a fixed number of times, and then checks. The rest are parked in the
 //! order in which they came, until one of these is through.
 //!
-//! This needs no thread, no timer and no particular runtime: giving way is waking oneself.
+//! This needs no thread, no timer and no particular runtime: see [`give_way`].
 
+mod give_way;
 #[cfg(all(test, tower_didt_loom))]
 mod interleavings;
 mod line;
@@ -31,11 +32,6 @@ const AT_ONCE: u32 = 4;
 /// How many wait awake, for each thread that the machine can run. No more checks than this come in a
 /// row, and every worker of a runtime can have one.
 const AWAKE_PER_THREAD: usize = 1;
-
-/// How often one that is awake gives way before it checks. Tokio looks for new requests after 61
-/// polls of tasks at the latest: so some six checks come in between. Fewer make sessions wait for longer,
-/// more take time from sign-ins.
-const TIMES_TO_GIVE_WAY: u32 = 9;
 
 /// How many are parked: some 100 bytes each beside the requests that they belong to, and more than a
 /// second's checks of one thread. Whoever comes then is checked at once, as if there were no line.
@@ -62,7 +58,7 @@ impl Turns {
         Self::with_limits(Limits {
             at_once: AT_ONCE,
             awake: AWAKE_PER_THREAD.saturating_mul(threads),
-            times_to_give_way: TIMES_TO_GIVE_WAY,
+            times_to_give_way: give_way::times,
             parked: MAX_PARKED,
             parked_per_rescue: PARKED_PER_RESCUE,
         })
@@ -101,8 +97,7 @@ impl Future for Turn {
                 Poll::Ready(())
             }
             Place::Awake { .. } => {
-                // Behind everything that is ready.
-                cx.waker().wake_by_ref();
+                give_way::once(cx);
                 Poll::Pending
             }
             Place::Outside | Place::Parked { .. } => {

@@ -6,8 +6,15 @@ use std::task::{Wake, Waker};
 
 use super::*;
 
-const LIMITS: Limits =
-    Limits { at_once: 4, awake: 4, times_to_give_way: 4, parked: 1_000, parked_per_rescue: 1_000 };
+const TIMES: u32 = 4;
+
+const LIMITS: Limits = Limits {
+    at_once: 4,
+    awake: 4,
+    times_to_give_way: || TIMES,
+    parked: 1_000,
+    parked_per_rescue: 1_000,
+};
 
 /// A runtime of one thread: what is woken goes to the end of the queue, as in Tokio's.
 #[derive(Default)]
@@ -103,7 +110,7 @@ fn each_one_that_waits_is_polled_a_fixed_number_of_times() {
     reactor.arrive_all(300, &turns);
     assert_eq!(reactor.run().len(), 296);
     // As often as it gives way, once to check; those that were parked once more.
-    let each = LIMITS.times_to_give_way as usize + 1;
+    let each = TIMES as usize + 1;
     assert_eq!(reactor.polls, 296 * each + (296 - LIMITS.awake));
 }
 
@@ -208,4 +215,38 @@ fn a_task_that_moves_is_woken_by_its_newest_waker() {
     }
     drop(first);
     assert_eq!(counts.map(|counts| counts.0.load(Ordering::Relaxed)), [0, 1]);
+}
+
+/// Tokio's own look for new requests comes between any two rounds of checks, not after 61 polls.
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn in_tokio_what_arrives_meanwhile_is_seen_after_a_few_checks() {
+    use std::io::Write;
+    use tokio::io::AsyncReadExt;
+
+    let (mut sends, receives) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+    receives.set_nonblocking(true).expect("a socket");
+    let mut receives = tokio::net::UnixStream::from_std(receives).expect("a socket");
+    let turns = Turns::with_limits(Limits { times_to_give_way: give_way::times, ..LIMITS });
+    let checks = Arc::new(AtomicUsize::new(0));
+    for _ in 0..200 {
+        let (turns, checks) = (turns.clone(), Arc::clone(&checks));
+        tokio::spawn(async move {
+            if let Some(turn) = turns.take() {
+                turn.await;
+            }
+            checks.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    let mut seen_after = Vec::new();
+    while checks.load(Ordering::Relaxed) < 150 {
+        // All others are polled before this one is again.
+        tokio::task::yield_now().await;
+        sends.write_all(b"x").expect("sent");
+        let before = checks.load(Ordering::Relaxed);
+        // More room than there is to read: so the next call waits for Tokio's look.
+        assert_eq!(receives.read(&mut [0; 8]).await.expect("received"), 1);
+        seen_after.push(checks.load(Ordering::Relaxed) - before);
+    }
+    assert!(seen_after.iter().all(|checks| *checks <= 2 * LIMITS.awake), "{seen_after:?}");
 }
