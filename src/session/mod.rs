@@ -35,6 +35,8 @@ mod sqlite;
 mod store;
 mod store_error;
 mod ticket;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod url_parameters;
 mod used_tokens;
 
 pub use self::any_store::{AnyStore, StoreUrlError};

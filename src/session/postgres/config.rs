@@ -17,6 +17,7 @@ use super::schema::Schema;
 use super::{Inner, PostgresStore, cleaner};
 use crate::session::StoreError;
 use crate::session::copies::{Copies, Flights, Invalidations, Rhythm};
+use crate::session::url_parameters;
 
 /// How long a request may take by default: a commit waits for a disk.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -234,12 +235,32 @@ impl PostgresStoreBuilder {
 /// The most connections of one store, far more than a server permits.
 const MAX_CONNECTIONS: usize = 10_000;
 
+/// The parameters that `sqlx` reads, each with its other names.
+const PARAMETERS: &[&[&str]] = &[
+    &["sslmode", "ssl-mode"],
+    &["sslrootcert", "ssl-root-cert", "ssl-ca"],
+    &["sslcert", "ssl-cert"],
+    &["sslkey", "ssl-key"],
+    &["statement-cache-capacity"],
+    &["host", "hostaddr"],
+    &["port"],
+    &["dbname"],
+    &["user"],
+    &["password"],
+    &["application_name"],
+    &["options"],
+    &["options["],
+];
+
 /// Reads `postgres://` and `postgresql://` URLs.
 fn read_url(url: &str, pooled: bool) -> Result<PgConnectOptions, PostgresConfigError> {
     let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     // A `#` can only be an unescaped part of the password.
     if !known || url.contains('#') {
         return Err(PostgresConfigError::InvalidUrl);
+    }
+    if !url_parameters::are_known(url, PARAMETERS) {
+        return Err(PostgresConfigError::UnknownParameter);
     }
     let options = PgConnectOptions::from_str(url).map_err(|_| PostgresConfigError::InvalidUrl)?;
     let options = options.disable_statement_logging();
@@ -270,6 +291,8 @@ impl fmt::Debug for PostgresStoreBuilder {
 pub enum PostgresConfigError {
     /// No `postgres://` URL, or one that cannot be read.
     InvalidUrl,
+    /// The URL has a parameter that is not known, or one of them twice.
+    UnknownParameter,
     /// A schema with another name than it may have.
     InvalidSchema,
     /// There is no tokio runtime here.
@@ -282,6 +305,10 @@ impl fmt::Display for PostgresConfigError {
             Self::InvalidUrl => {
                 "expected postgres://[user:password@]host[:port]/database, the password \
                  percent-encoded"
+            }
+            Self::UnknownParameter => {
+                "a parameter of the URL is not known, or given twice; expected those of sqlx, \
+                 such as sslmode=verify-full, and a ? in the password percent-encoded"
             }
             Self::InvalidSchema => {
                 "a schema's name must be 1 to 40 lower-case ASCII letters, digits and \
@@ -338,6 +365,18 @@ mod tests {
             "postgres://u:secret@host/db?sslmode=whatever",
         ] {
             let error = read_url(bad, false).expect_err(bad);
+            assert!(!format!("{error} {error:?}").contains("secret"), "{bad:?}");
+        }
+        for bad in [
+            "postgres://u@host/db?sslmod=verify-full",
+            "postgres://u@host/db?SSLMODE=verify-full",
+            "postgres://u@host/db?sslmode=verify-full&ssl-mode=disable",
+            "postgres://u@host/db?channel_binding=require",
+            "postgres://u@host/db?passwd=secret",
+            "postgres://u:12?secret@host/db",
+        ] {
+            let error = read_url(bad, false).expect_err(bad);
+            assert_eq!(error, PostgresConfigError::UnknownParameter, "{bad:?}");
             assert!(!format!("{error} {error:?}").contains("secret"), "{bad:?}");
         }
         let options = read_url("postgresql://app:s%23cret@db.example.com/shop", false);

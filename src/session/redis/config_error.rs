@@ -10,6 +10,8 @@ use crate::session::StoreError;
 pub enum RedisConfigError {
     /// No URL, one that leads to no Redis, or several that do not belong together.
     InvalidUrl,
+    /// A URL has a parameter that is not known, or one of them twice.
+    UnknownParameter,
     /// A prefix that is empty, too long, or holds more than visible ASCII without braces.
     InvalidPrefix,
     /// The URL asks for TLS, and the feature `redis-tls` is off.
@@ -24,6 +26,7 @@ impl fmt::Display for RedisConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InvalidUrl => "expected redis://[user:password@]host[:port][/database], the password percent-encoded, and for a cluster the same scheme in all URLs and database 0",
+            Self::UnknownParameter => "a parameter of the URL is not known, or given twice; expected redis://host:port/database, or unix:///path with db, user and pass",
             Self::InvalidPrefix => "a prefix must be 1 to 64 visible ASCII characters without braces",
             Self::TlsNotEnabled => "rediss:// needs the feature redis-tls",
             Self::InvalidCertificates => "the certificates or keys cannot be read, or there is no root certificate",

@@ -18,6 +18,11 @@ use super::RedisConfigError;
 use super::fault::Fault;
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
+use crate::session::url_parameters;
+
+/// The parameters of URLs that lead to a host, and to a socket.
+const PARAMETERS: &[&[&str]] = &[&["protocol"]];
+const SOCKET_PARAMETERS: &[&[&str]] = &[&["protocol"], &["db"], &["user"], &["pass"]];
 
 /// Commands that may wait for their turn to be sent. More have to wait for a place.
 const QUEUE: usize = 1024;
@@ -100,6 +105,13 @@ impl Location {
             ConnectionAddr::Unix(path) => Endpoint::Unix(path.clone()),
             _ => return Err(RedisConfigError::InvalidUrl),
         };
+        let known = match endpoint {
+            Endpoint::Unix(_) => SOCKET_PARAMETERS,
+            Endpoint::Tcp { .. } | Endpoint::Sentinel(_) => PARAMETERS,
+        };
+        if !url_parameters::are_known(url, known) {
+            return Err(RedisConfigError::UnknownParameter);
+        }
         let credentials = info.redis_settings().clone();
         // Messages about changes need RESP3. The name of the library is not sent, so that it
         // needs no permission.
@@ -241,5 +253,19 @@ mod tests {
             let error = Location::parse(bad).err().expect(bad);
             assert!(!format!("{error} {error:?}").contains("secret"), "{bad:?}");
         }
+        // The database would be 0, and there would be no password.
+        for bad in [
+            "redis://host?db=2",
+            "redis://host?pass=secret",
+            "rediss://host?insecure=false",
+            "unix:///run/redis.sock?database=2",
+            "unix:///run/redis.sock?db=2&db=3",
+        ] {
+            let error = Location::parse(bad).err().expect(bad);
+            assert_eq!(error, RedisConfigError::UnknownParameter, "{bad:?}");
+            assert!(!format!("{error} {error:?}").contains("secret"), "{bad:?}");
+        }
+        let socket = Location::parse("unix:///run/redis.sock?db=2&user=app&pass=s%23cret");
+        assert_eq!(socket.expect("a URL").credentials.database(), 2);
     }
 }

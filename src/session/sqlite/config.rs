@@ -200,9 +200,11 @@ fn make_private(path: &Path) {
 fn read_url(url: &str) -> Result<&Path, SqliteConfigError> {
     let path = url.strip_prefix("sqlite:").ok_or(SqliteConfigError::InvalidUrl)?;
     let path = path.strip_prefix("//").unwrap_or(path);
-    // Parameters, and databases in memory, which every connection would have one of.
-    let strange = |part: char| matches!(part, '?' | '#' | '%' | '\0');
-    if path.is_empty() || path.contains(":memory:") || path.contains(strange) {
+    // Parameters, and databases in memory, which every connection would have one of. What begins with
+    // `file:` SQLite reads as a URL of its own, whose file is another one.
+    let strange = |part: char| matches!(part, '?' | '#' | '%') || part.is_control();
+    let is_url = path.starts_with("file:");
+    if path.is_empty() || is_url || path.contains(":memory:") || path.contains(strange) {
         return Err(SqliteConfigError::InvalidUrl);
     }
     Ok(Path::new(path))
@@ -288,9 +290,18 @@ mod tests {
         ] {
             assert_eq!(read_url(url), Ok(Path::new(path)));
         }
-        for bad in
-            ["", "sqlite:", "sqlite://", "sessions.db", "sqlite::memory:", "sqlite:a?mode=ro"]
-        {
+        for bad in [
+            "",
+            "sqlite:",
+            "sqlite://",
+            "sessions.db",
+            "sqlite::memory:",
+            "sqlite:a?mode=ro",
+            "sqlite:file:",
+            "sqlite:file:sessions.db",
+            "sqlite://file:/var/lib/sessions.db",
+            "sqlite:sessions.db\n",
+        ] {
             assert_eq!(read_url(bad), Err(SqliteConfigError::InvalidUrl), "{bad}");
         }
     }
