@@ -32,8 +32,13 @@ fn wait(mut turn: Turn) {
     }
 }
 
-const ONE_AWAKE: Limits =
-    Limits { at_once: 0, awake: 1, times_to_give_way: || 1, parked: 8, parked_per_rescue: 64 };
+const ONE_AWAKE: Limits = Limits {
+    at_once: 0,
+    awake: 1,
+    times_to_give_way: || 1,
+    parked: 8,
+    longest_between_polls: Duration::MAX,
+};
 
 /// One waits while another gives up, at any moment: nobody sleeps for ever.
 #[test]

@@ -1,7 +1,9 @@
 //! The line of those who wait: who is awake, who sleeps, who is next.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 /// The numbers that [`Turns`](super::Turns) documents.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +13,7 @@ pub(super) struct Limits {
     /// Asked for each time, as a runtime is known only where one is polled.
     pub(super) times_to_give_way: fn() -> u32,
     pub(super) parked: usize,
-    pub(super) parked_per_rescue: u32,
+    pub(super) longest_between_polls: Duration,
 }
 
 /// All who wait.
@@ -19,14 +21,11 @@ pub(super) struct Line {
     limits: Limits,
     /// Checks since the last one that gave way first.
     in_a_row: u32,
-    /// How many are awake, of those that count: see `rescue`.
-    awake: usize,
-    counted_from: u64,
+    /// Those awake, each with when it was last polled, or woken. No more than the limit.
+    awake: Vec<(u64, Instant)>,
     /// By number: the first is the one that came first, and any can leave.
     parked: BTreeMap<u64, Waker>,
     next_number: u64,
-    /// How many were parked since somebody got through.
-    parked_since: u32,
 }
 
 /// Where one of them is.
@@ -46,108 +45,117 @@ pub(super) enum Place {
 
 impl Line {
     pub(super) const fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            in_a_row: 0,
-            awake: 0,
-            counted_from: 0,
-            parked: BTreeMap::new(),
-            next_number: 0,
-            parked_since: 0,
-        }
+        Self { limits, in_a_row: 0, awake: Vec::new(), parked: BTreeMap::new(), next_number: 0 }
     }
 
     /// Whether a check may be made at once; then it is counted.
     pub(super) fn pass_by(&mut self) -> bool {
-        let free = self.awake == 0 && self.in_a_row < self.limits.at_once;
+        let free = self.awake.is_empty() && self.in_a_row < self.limits.at_once;
         self.in_a_row += u32::from(free);
         free
     }
 
-    /// What follows when one of them is polled. [`wake_next`](Self::wake_next) is due then.
-    pub(super) fn poll(&mut self, place: Place, waker: &Waker) -> Place {
-        match place {
-            Place::Outside => self.enter(waker),
+    /// What follows when one of them is polled. [`wake_next`](Self::wake_next) is due then. The waker
+    /// that is no longer needed has to be dropped without the lock.
+    pub(super) fn poll(
+        &mut self,
+        place: Place,
+        waker: &Waker,
+        now: Instant,
+    ) -> (Place, Option<Waker>) {
+        let place = match place {
+            Place::Outside => self.enter(waker, now),
             Place::Parked { number } => match self.parked.get_mut(&number) {
-                Some(known) => {
-                    known.clone_from(waker);
-                    place
-                }
-                // Taken off the list, it was counted among those awake.
-                None => Place::Awake { number, gave_way: 1 },
+                Some(known) if known.will_wake(waker) => place,
+                Some(known) => return (place, Some(mem::replace(known, waker.clone()))),
+                // Taken off the list, it was put among those awake.
+                None => self.stay_awake(number, 1, now),
             },
             Place::Awake { number, gave_way } if gave_way < (self.limits.times_to_give_way)() => {
-                Place::Awake { number, gave_way: gave_way + 1 }
+                self.stay_awake(number, gave_way + 1, now)
             }
             Place::Awake { number, .. } => {
                 self.in_a_row = 1;
-                self.parked_since = 0;
                 self.no_longer_awake(number);
                 Place::Through
             }
             Place::Through => place,
-        }
+        };
+        (place, None)
     }
 
-    /// One of them gives up. [`wake_next`](Self::wake_next) is due then.
-    pub(super) fn withdraw(&mut self, place: Place) {
+    /// One of them gives up. [`wake_next`](Self::wake_next) is due then. The waker that is no longer
+    /// needed has to be dropped without the lock.
+    pub(super) fn withdraw(&mut self, place: Place) -> Option<Waker> {
         match place {
-            Place::Outside | Place::Through => {}
-            Place::Parked { number } if self.parked.remove(&number).is_some() => {}
-            // Awake, or woken and not polled since.
-            Place::Parked { number } | Place::Awake { number, .. } => self.no_longer_awake(number),
+            Place::Outside | Place::Through => None,
+            Place::Parked { number } => self.parked.remove(&number).or_else(|| {
+                // Woken, and not polled since.
+                self.no_longer_awake(number);
+                None
+            }),
+            Place::Awake { number, .. } => {
+                self.no_longer_awake(number);
+                None
+            }
         }
     }
 
     /// Takes the first off the list of those parked, if there is room among those awake.
-    pub(super) fn wake_next(&mut self) -> Option<Waker> {
-        if self.awake >= self.limits.awake {
+    pub(super) fn wake_next(&mut self, now: Instant) -> Option<Waker> {
+        if self.parked.is_empty() {
             return None;
         }
-        let (_, waker) = self.parked.pop_first()?;
-        self.awake += 1;
+        self.give_up_on_those_asleep(now);
+        if self.awake.len() >= self.limits.awake {
+            return None;
+        }
+        let (number, waker) = self.parked.pop_first()?;
+        self.awake.push((number, now));
         Some(waker)
     }
 
-    fn enter(&mut self, waker: &Waker) -> Place {
+    fn enter(&mut self, waker: &Waker, now: Instant) -> Place {
         if self.parked.len() >= self.limits.parked {
             return Place::Through;
         }
         let number = self.next_number;
         self.next_number += 1;
-        if self.awake < self.limits.awake && self.parked.is_empty() {
-            self.awake += 1;
+        self.give_up_on_those_asleep(now);
+        // Where others are parked and nobody is awake, nobody would wake them, or this one: it does not
+        // wait behind them, since they may be futures that are not polled any more either.
+        let goes_first = self.awake.is_empty();
+        if goes_first || (self.parked.is_empty() && self.awake.len() < self.limits.awake) {
+            self.awake.push((number, now));
             return Place::Awake { number, gave_way: 1 };
         }
         self.parked.insert(number, waker.clone());
-        self.parked_since += 1;
-        if self.parked_since >= self.limits.parked_per_rescue {
-            self.rescue();
-        }
         Place::Parked { number }
     }
 
-    /// Counts those that are awake no longer: they may be futures that somebody keeps and never polls.
-    /// If they are not, they get through beside the others, and nobody takes their places.
-    fn rescue(&mut self) {
-        self.parked_since = 0;
-        if let Some((first, _)) = self.parked.first_key_value() {
-            self.counted_from = *first;
-            self.awake = 0;
+    /// Those that were awake and are polled no longer have no place any more. If they are polled all
+    /// the same, they get through beside the others.
+    fn give_up_on_those_asleep(&mut self, now: Instant) {
+        let longest = self.limits.longest_between_polls;
+        self.awake.retain(|(_, polled)| now.saturating_duration_since(*polled) <= longest);
+    }
+
+    fn stay_awake(&mut self, number: u64, gave_way: u32, now: Instant) -> Place {
+        if let Some((_, polled)) = self.awake.iter_mut().find(|(awake, _)| *awake == number) {
+            *polled = now;
         }
+        Place::Awake { number, gave_way }
     }
 
     fn no_longer_awake(&mut self, number: u64) {
-        if number >= self.counted_from {
-            self.awake -= 1;
-        }
+        self.awake.retain(|(awake, _)| *awake != number);
     }
 }
 
 #[cfg(test)]
 impl Line {
     pub(super) const fn awake_now(&self) -> usize {
-        self.awake
+        self.awake.len()
     }
 
     pub(super) fn parked_now(&self) -> usize {

@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use self::line::{Limits, Line, Place};
 use crate::sync::Mutex;
@@ -37,10 +38,11 @@ const AWAKE_PER_THREAD: usize = 1;
 /// second's checks of one thread. Whoever comes then is checked at once, as if there were no line.
 const MAX_PARKED: usize = 16_384;
 
-/// After as many that were parked with nobody getting through, others are woken. For a program may
-/// keep the futures of those awake and never poll them again. Larger than what usually comes between
-/// two checks, so that a flood wins nothing by it: one check more in a row for each thousand and thread.
-const PARKED_PER_RESCUE: u32 = 1_024;
+/// One that is awake and was not polled for so long has no place any more: its program may keep the
+/// future and never poll it again, or a handler may block its thread. Longer than a busy runtime
+/// takes for a round of its tasks. Where it is too short, one check more in a row is made for each
+/// such span.
+const LONGEST_BETWEEN_POLLS: Duration = Duration::from_millis(100);
 
 /// Who checks now, and who waits. Clones share the line.
 #[derive(Clone)]
@@ -60,7 +62,7 @@ impl Turns {
             awake: AWAKE_PER_THREAD.saturating_mul(threads),
             times_to_give_way: give_way::times,
             parked: MAX_PARKED,
-            parked_per_rescue: PARKED_PER_RESCUE,
+            longest_between_polls: LONGEST_BETWEEN_POLLS,
         })
     }
 
@@ -74,9 +76,9 @@ impl Turns {
         (!at_once).then(|| Turn { turns: self.clone(), place: Place::Outside })
     }
 
-    fn wake_next(&self) {
+    fn wake_next(&self, now: Instant) {
         // Outside of the lock: some wakers poll what they wake.
-        while let Some(next) = self.change(Line::wake_next) {
+        while let Some(next) = self.change(|line| line.wake_next(now)) {
             next.wake();
         }
     }
@@ -86,33 +88,40 @@ impl Turns {
     }
 }
 
-impl Future for Turn {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.place = self.turns.change(|line| line.poll(self.place, cx.waker()));
-        match self.place {
-            Place::Through => {
-                self.turns.wake_next();
-                Poll::Ready(())
-            }
+impl Turn {
+    fn poll_at(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let before = self.place;
+        // Dropped outside of the lock: some wakers own the task that they wake, and with it other turns.
+        let (place, _no_longer_needed) =
+            self.turns.change(|line| line.poll(before, cx.waker(), now));
+        self.place = place;
+        if !matches!((before, place), (Place::Awake { .. }, Place::Awake { .. })) {
+            self.turns.wake_next(now);
+        }
+        match place {
+            Place::Through => Poll::Ready(()),
             Place::Awake { .. } => {
                 give_way::once(cx);
                 Poll::Pending
             }
-            Place::Outside | Place::Parked { .. } => {
-                self.turns.wake_next();
-                Poll::Pending
-            }
+            Place::Outside | Place::Parked { .. } => Poll::Pending,
         }
+    }
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_at(Instant::now(), cx)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.place != Place::Through {
-            self.turns.change(|line| line.withdraw(self.place));
-            self.turns.wake_next();
+            let _no_longer_needed = self.turns.change(|line| line.withdraw(self.place));
+            self.turns.wake_next(Instant::now());
         }
     }
 }

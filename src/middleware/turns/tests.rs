@@ -13,7 +13,8 @@ const LIMITS: Limits = Limits {
     awake: 4,
     times_to_give_way: || TIMES,
     parked: 1_000,
-    parked_per_rescue: 1_000,
+    // No time passes, unless a test says so.
+    longest_between_polls: Duration::MAX,
 };
 
 /// A runtime of one thread: what is woken goes to the end of the queue, as in Tokio's.
@@ -177,24 +178,112 @@ fn a_future_that_nobody_polls_holds_nobody_up() {
     assert_eq!(reactor.run(), (4..50).collect::<Vec<_>>());
 }
 
+const LONGEST: Duration = Duration::from_millis(100);
+
+fn poll_at(turn: &mut Turn, now: Instant) -> Poll<()> {
+    turn.poll_at(now, &mut Context::from_waker(Waker::noop()))
+}
+
+/// A line in which as many as may be awake were polled once, `now`, and are kept.
+fn with_kept(now: Instant, awake: usize) -> (Turns, Vec<Turn>) {
+    let limits = Limits { at_once: 0, awake, longest_between_polls: LONGEST, ..LIMITS };
+    let turns = Turns::with_limits(limits);
+    let mut kept: Vec<_> = (0..awake).map(|_| turns.take().expect("a turn")).collect();
+    assert!(kept.iter_mut().all(|turn| poll_at(turn, now).is_pending()));
+    assert_eq!(turns.change(|line| line.awake_now()), awake);
+    (turns, kept)
+}
+
+/// How many polls one needs that waits for nobody.
+fn polls(turn: &mut Turn, now: Instant) -> Option<u32> {
+    (1..100).find(|_| poll_at(turn, now).is_ready())
+}
+
 #[test]
-fn futures_that_were_polled_once_and_kept_do_not_hold_the_others_up_for_good() {
-    let limits = Limits { parked_per_rescue: 64, ..LIMITS };
-    let (turns, mut reactor) = (Turns::with_limits(limits), Reactor::default());
-    reactor.arrive_all(4, &turns);
-    let mut kept: Vec<_> = (0..4).map(|_| turns.take().expect("a turn")).collect();
-    for turn in &mut kept {
-        let polled = Pin::new(turn).poll(&mut Context::from_waker(Waker::noop()));
-        assert!(polled.is_pending());
+fn whoever_comes_after_futures_that_nobody_polls_any_more_waits_for_none_of_them() {
+    for awake in 1..4 {
+        let now = Instant::now();
+        let (turns, kept) = with_kept(now, awake);
+        let mut parked: Vec<_> = (0..10).map(|_| turns.take().expect("a turn")).collect();
+        assert!(parked.iter_mut().all(|turn| polls(turn, now + LONGEST).is_none()));
+        // Nobody polls those parked either. However many come, and however seldom, none of them waits.
+        for number in 1..20 {
+            let mut turn = turns.take().expect("a turn");
+            let then = now + 2 * number * LONGEST;
+            assert_eq!(polls(&mut turn, then), Some(TIMES + 1), "{number}");
+        }
+        assert_eq!(turns.change(|line| line.parked_now()), 0, "each was woken in its turn");
+        drop((kept, parked));
+        assert_eq!(turns.change(|line| (line.awake_now(), line.parked_now())), (0, 0));
     }
-    reactor.arrive_all(63, &turns);
-    assert!(reactor.run().is_empty(), "all places awake are taken");
-    // One more, and they go on one after the other.
-    reactor.arrive(&turns);
-    assert_eq!(reactor.run(), (4..4 + 64).collect::<Vec<_>>());
-    // The kept ones leave, and nobody takes their places.
-    drop(kept);
+}
+
+#[test]
+fn one_that_is_polled_again_after_its_place_was_given_away_gets_through() {
+    let now = Instant::now();
+    let (turns, mut kept) = with_kept(now, 2);
+    let later = now + 2 * LONGEST;
+    let mut others: Vec<_> = (0..2).map(|_| turns.take().expect("a turn")).collect();
+    assert!(others.iter_mut().all(|turn| poll_at(turn, later).is_pending()));
+    assert!(kept.iter_mut().all(|turn| polls(turn, later).is_some()));
+    assert_eq!(turns.change(|line| line.awake_now()), 2, "the places of the others");
+    assert!(others.iter_mut().all(|turn| polls(turn, later).is_some()));
     assert_eq!(turns.change(|line| line.awake_now()), 0);
+}
+
+#[test]
+fn nobody_who_is_polled_in_time_loses_their_place() {
+    let now = Instant::now();
+    let limits = Limits { times_to_give_way: || 50, longest_between_polls: LONGEST, ..LIMITS };
+    let turns = Turns::with_limits(Limits { at_once: 0, awake: 1, ..limits });
+    let mut first = turns.take().expect("a turn");
+    assert!(poll_at(&mut first, now).is_pending());
+    for number in 1..40 {
+        let then = now + number * LONGEST;
+        assert!(poll_at(&mut first, then).is_pending());
+        let mut other = turns.take().expect("a turn");
+        assert_eq!(polls(&mut other, then), None);
+    }
+}
+
+/// Of a task that nobody owns but its waker, as simple executors have them: with the last waker its
+/// turn is dropped.
+struct Owning {
+    turns: Turns,
+    was_locked: Arc<AtomicUsize>,
+}
+
+impl Wake for Owning {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owning {
+    fn drop(&mut self) {
+        let is_locked = self.turns.0.try_lock().is_err();
+        self.was_locked.fetch_add(usize::from(is_locked), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn no_waker_is_dropped_within_the_lock() {
+    let turns = Turns::with_limits(Limits { at_once: 0, awake: 1, ..LIMITS });
+    let was_locked = Arc::new(AtomicUsize::new(0));
+    let poll = |turn: &mut Turn| {
+        let (turns, was_locked) = (turns.clone(), Arc::clone(&was_locked));
+        let waker = Waker::from(Arc::new(Owning { turns, was_locked }));
+        Pin::new(turn).poll(&mut Context::from_waker(&waker))
+    };
+    let mut first = turns.take().expect("a turn");
+    assert!(poll(&mut first).is_pending());
+    let mut others = [turns.take(), turns.take()].map(|turn| turn.expect("a turn"));
+    // Parked, and then polled by another waker.
+    for _ in 0..2 {
+        assert!(others.iter_mut().all(|turn| poll(turn).is_pending()));
+    }
+    let [second, third] = others;
+    drop((third, first, second));
+    assert_eq!(was_locked.load(Ordering::Relaxed), 0);
+    assert_eq!(turns.change(|line| (line.awake_now(), line.parked_now())), (0, 0));
 }
 
 #[test]
