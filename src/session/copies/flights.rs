@@ -19,6 +19,10 @@ use crate::sync::locked;
 /// be after their time behind so many others.
 const MAX_LOADING: usize = 10_000;
 
+/// How often, at most, it is looked who has given up, where too many ask or wait. Looking takes some 0.1 ms:
+/// done for each request that is refused, it would cost more than any answer.
+const LEAST_BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
 /// The questions that are being asked, by the names of what they are about.
 #[derive(Debug)]
 pub(in crate::session) struct Flights<N: Copy + Eq + Hash, A>(Arc<Mutex<State<N, A>>>);
@@ -30,6 +34,8 @@ struct State<N: Copy + Eq + Hash, A> {
     waiting: usize,
     /// Of the latest flight.
     number: u64,
+    /// When it was looked last who has given up.
+    looked_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -69,7 +75,7 @@ struct Turn<N: Copy + Eq + Hash, A> {
 impl<N: Copy + Eq + Hash, A> Default for Flights<N, A> {
     fn default() -> Self {
         let flights = HashMap::new();
-        Self(Arc::new(Mutex::new(State { flights, waiting: 0, number: 0 })))
+        Self(Arc::new(Mutex::new(State { flights, waiting: 0, number: 0, looked_at: None })))
     }
 }
 
@@ -108,7 +114,7 @@ impl<N: Copy + Eq + Hash, A: Clone> Flights<N, A> {
         let now = Instant::now();
         let mut state = locked(&self.0);
         if state.loading() >= MAX_LOADING {
-            state.forget_those_who_gave_up();
+            state.forget_those_who_gave_up(now);
             if state.loading() >= MAX_LOADING {
                 return None;
             }
@@ -142,12 +148,21 @@ impl<N: Copy + Eq + Hash, A> State<N, A> {
         self.flights.len() + self.waiting
     }
 
-    fn forget_those_who_gave_up(&mut self) {
-        for flight in self.flights.values_mut() {
+    /// Those who wait no longer; and those who asked, are polled no longer, and have nobody waiting
+    /// who could ask in their place.
+    fn forget_those_who_gave_up(&mut self, now: Instant) {
+        if self.looked_at.is_some_and(|last| now < last + LEAST_BETWEEN_LOOKS) {
+            return;
+        }
+        self.looked_at = Some(now);
+        let mut gone = 0;
+        self.flights.retain(|_, flight| {
             let before = flight.waiting.len();
             flight.waiting.retain(|tell| !tell.is_closed());
-            self.waiting -= before - flight.waiting.len();
-        }
+            gone += before - flight.waiting.len();
+            now <= flight.until || !flight.waiting.is_empty()
+        });
+        self.waiting -= gone;
     }
 
     /// Who asks next, for `others` too. Nobody if nobody waits: then the flight has ended.
@@ -342,6 +357,48 @@ mod tests {
         // It comes back, and has no turn to give away.
         assert_eq!(stopped.await, Some(1));
         world.is_empty();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_are_refused_cost_no_look_at_all_the_others() {
+        let world = Arc::new(World::default());
+        let wait = |patience| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let hour = Duration::from_secs(3600);
+                let silence = std::future::pending();
+                timeout(patience, world.flights.load(1, hour, || None, silence)).await
+            })
+        };
+        let (long, short) = (Duration::from_secs(60), Duration::from_secs(1));
+        let _others: Vec<_> = (1..MAX_LOADING).map(|_| wait(long)).collect();
+        let first = wait(short);
+        sleep(MOMENT).await;
+        assert_eq!(world.load(2).await, None, "full");
+        // One gives up. The refusal a moment ago was a look at all: there is none so soon.
+        first.abort();
+        assert!(first.await.expect_err("gone").is_cancelled());
+        assert_eq!(world.load(2).await, None);
+        sleep(LEAST_BETWEEN_LOOKS).await;
+        assert_eq!(world.load(2).await, Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_ask_and_are_polled_no_longer_do_not_use_the_room_up() {
+        let flights = Flights::<usize, usize>::default();
+        let mut stopped = Vec::new();
+        for name in 0..MAX_LOADING {
+            let mut load = Box::pin(flights.load(name, LIMIT, || None, std::future::pending()));
+            assert!(timeout(Duration::ZERO, &mut load).await.is_err());
+            stopped.push(load);
+        }
+        let load = |name| flights.load(name, LIMIT, || None, async { 7 });
+        assert_eq!(load(MAX_LOADING).await, None, "while they may come back");
+        sleep(LIMIT + LEAST_BETWEEN_LOOKS).await;
+        assert_eq!(load(MAX_LOADING).await, Some(7));
+        drop(stopped);
+        let state = locked(&flights.0);
+        assert_eq!((state.flights.len(), state.waiting), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
