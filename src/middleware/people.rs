@@ -89,13 +89,13 @@ impl People {
         now: impl FnOnce() -> Timestamp,
     ) {
         #[cfg(feature = "magic")]
-        if self.is_asked() {
-            match session.and_then(|session| self.of_session(session, now)) {
-                Some(user) => drop(extensions.insert(user)),
-                None => drop(extensions.remove::<MagicUser>()),
-            }
-            return;
+        // Where Magic is not asked, somebody else's word about somebody else may be there: that of a
+        // layer further out.
+        match session.filter(|_| self.is_asked()).and_then(|it| self.of_session(it, now)) {
+            Some(user) => drop(extensions.insert(user)),
+            None => drop(extensions.remove::<MagicUser>()),
         }
+        #[cfg(not(feature = "magic"))]
         let _ = (session, extensions, now);
     }
 }

@@ -417,3 +417,36 @@ async fn nobody_else_can_say_who_is_signed_in() {
     let response = optional.oneshot(request).await.unwrap();
     assert_eq!(text(response).await, "false");
 }
+
+/// Two layers that know people by different tokens, the one within the other.
+#[tokio::test]
+async fn nobody_is_taken_for_the_person_whom_a_layer_further_out_has_seen() {
+    let stub = stub();
+    let outside = site(&stub);
+    let ada = outside.sign_in("ada").await;
+    let inside = DidAuth::new(Verifier::new(APP))
+        .with_clock(outside.clock.clone())
+        .with_cookie(tower_didt::SessionCookie::named("inside").expect("a name"));
+    let cookie = testing::sign_in(&inside, &Wallet::from_seed("mallory")).await;
+    let inside_and_out = |inner| {
+        let whole = move |session: Option<Session>, user: Option<axum::Extension<MagicUser>>| async move {
+            let session = session.map(|session| session.issuer().to_string());
+            let user = user.map(|user| user.issuer().to_string());
+            format!("{session:?} {user:?}")
+        };
+        Router::new().route("/", get(whole)).layer(inner).layer(outside.auth.layer())
+    };
+    for (inner, who) in [
+        (inside.layer(), Some(issuer("mallory").to_string())),
+        (inside.layer().optional(), Some(issuer("mallory").to_string())),
+        (inside.layer().optional(), None),
+    ] {
+        let mut cookies = ada.clone();
+        if who.is_some() {
+            cookies = format!("{cookies}; {}", cookie.to_str().expect("ASCII"));
+        }
+        let request = Request::get("/").header(COOKIE, cookies).body(Body::empty());
+        let Ok(response) = inside_and_out(inner).oneshot(request.expect("a request")).await;
+        assert_eq!(text(response).await, format!("{who:?} None"));
+    }
+}

@@ -16,6 +16,7 @@ mod behaviour;
 mod changes;
 mod copies;
 mod faults;
+mod given_up;
 mod http;
 mod meanwhile;
 mod plans;

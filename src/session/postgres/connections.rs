@@ -7,8 +7,9 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, PgPool, Postgres};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::fault;
 use crate::session::sql::Fault;
@@ -17,6 +18,10 @@ use crate::sync::locked;
 /// After so long without use a connection is tried before it is asked something that must not be
 /// asked twice. Firewalls and restarts end connections that nobody uses.
 const DOUBTED_AFTER: Duration = Duration::from_secs(1);
+
+/// How many calls on one connection may be given up in a row before it is closed. Each may leave a
+/// statement behind that the server has prepared and nobody will use: some 20 KB.
+const MAX_GIVEN_UP: u32 = 64;
 
 /// Where connections come from.
 #[derive(Clone, Debug)]
@@ -30,9 +35,17 @@ pub(super) enum Connections {
 pub(super) struct Own {
     options: PgConnectOptions,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<(PgConnection, Instant)>>,
+    idle: Mutex<Vec<Idle>>,
     /// Why the latest attempt to connect failed, until one succeeds.
     fault: Mutex<Option<Fault>>,
+}
+
+/// A connection that nobody uses.
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
+    /// How many calls on it were given up since one was answered.
+    given_up: u32,
 }
 
 impl std::fmt::Debug for Own {
@@ -69,7 +82,7 @@ impl Connections {
                 // Boxed, as all that is large here and not always needed: futures move several times before
                 // they run.
                 let pooled = Box::pin(pool.acquire()).await.map_err(|error| fault::read(&error))?;
-                Lease { held: Some(Held::Pooled(pooled)), doubtful: true }
+                Lease { held: Some(Held::Pooled(pooled)), doubtful: true, finish_until: None }
             }
         };
         if sure && lease.doubtful {
@@ -110,12 +123,15 @@ impl Own {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| (Fault::unexpected(), fault::Next::Refused))?;
         let idle = locked(&self.idle).pop();
-        let (connection, doubtful) = match idle {
-            Some((connection, since)) => (connection, since.elapsed() > DOUBTED_AFTER),
-            None => (Box::pin(self.connect()).await?, false),
+        let (connection, doubtful, given_up) = match idle {
+            Some(Idle { connection, since, given_up }) => {
+                (connection, since.elapsed() > DOUBTED_AFTER, given_up)
+            }
+            None => (Box::pin(self.connect()).await?, false, 0),
         };
         let home = Arc::clone(self);
-        Ok(Lease { held: Some(Held::Own { connection, home, permit }), doubtful })
+        let held = Some(Held::Own { connection, home, permit, given_up });
+        Ok(Lease { held, doubtful, finish_until: None })
     }
 
     async fn connect(&self) -> Result<PgConnection, (Fault, fault::Next)> {
@@ -127,24 +143,39 @@ impl Own {
 }
 
 /// A connection in use. Dropped before [`keep`](Self::keep), it is closed: nobody knows what it
-/// still has to say.
+/// still has to say. Of a [call](Self::calling) that is given up the answer is waited for.
 pub(super) struct Lease {
     held: Option<Held>,
     doubtful: bool,
+    finish_until: Option<Instant>,
 }
 
 enum Held {
-    Own { connection: PgConnection, home: Arc<Own>, permit: OwnedSemaphorePermit },
+    Own { connection: PgConnection, home: Arc<Own>, permit: OwnedSemaphorePermit, given_up: u32 },
     Pooled(PoolConnection<Postgres>),
 }
 
 impl Lease {
+    /// From now on, until the next [`broken`](Self::broken), a single statement is under way. If its
+    /// caller gives up before this time, the connection takes the answer and goes on.
+    ///
+    /// Clients can give requests up as soon as they have sent them. A new connection costs the server
+    /// a process and both sides the arithmetic of a password, far more than the call.
+    pub(super) fn calling(&mut self, until: Instant) {
+        self.finish_until = Some(until);
+    }
+
+    /// The connection is good for nothing more.
+    pub(super) fn broken(&mut self) {
+        self.finish_until = None;
+    }
+
     /// Gives the connection back for others to use.
     pub(super) fn keep(mut self) {
         match self.held.take() {
-            Some(Held::Own { connection, home, permit }) => {
+            Some(Held::Own { connection, home, permit, .. }) => {
                 *locked(&home.fault) = None;
-                locked(&home.idle).push((connection, Instant::now()));
+                locked(&home.idle).push(Idle { connection, since: Instant::now(), given_up: 0 });
                 drop(permit);
             }
             Some(Held::Pooled(pooled)) => drop(pooled),
@@ -155,8 +186,24 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(Held::Pooled(pooled)) = self.held.take() {
-            drop(pooled.detach());
+        match (self.held.take(), self.finish_until, Handle::try_current()) {
+            (Some(Held::Pooled(pooled)), ..) => drop(pooled.detach()),
+            (
+                Some(Held::Own { mut connection, home, permit, given_up }),
+                Some(until),
+                Ok(runtime),
+            ) if given_up < MAX_GIVEN_UP && until > Instant::now() => {
+                // Its permit is held meanwhile: there are no more of these than connections.
+                runtime.spawn(async move {
+                    let ready = timeout_at(until, sqlx::Connection::ping(&mut connection)).await;
+                    if matches!(ready, Ok(Ok(()))) {
+                        let (since, given_up) = (Instant::now(), given_up + 1);
+                        locked(&home.idle).push(Idle { connection, since, given_up });
+                    }
+                    drop(permit);
+                });
+            }
+            _ => {}
         }
     }
 }

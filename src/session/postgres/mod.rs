@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, Connection, Executor, PgPool, Row as _, SqlStr};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::calls::Calls;
 pub use self::check::PostgresWarning;
@@ -505,7 +505,9 @@ impl Inner {
         if self.one(&update).await? {
             return Ok(DataUpdate::stored());
         }
-        let current = self.load(issuer, handle).await?;
+        // Asked for itself: a copy may be what the other change was made of, if that was made
+        // elsewhere and is not known here yet.
+        let current = self.look_up(issuer, handle).await?;
         Ok(current.map_or(DataUpdate::Ended, |current| DataUpdate::conflict(Some(current))))
     }
 
@@ -670,6 +672,7 @@ impl Inner {
                         return Ok(rows);
                     }
                     Err(error) => {
+                        lease.broken();
                         let (fault, next) = fault::read(&error);
                         match next {
                             Next::Refused => {
@@ -701,6 +704,7 @@ impl Inner {
     ) -> Result<Result<Vec<PgRow>, sqlx::Error>, Fault> {
         let query = sqlx::query_with(call.sql.clone(), (call.arguments)()?);
         if !self.in_transactions {
+            lease.calling(Instant::now() + self.timeout);
             return Ok(query.fetch_all(&mut **lease).await);
         }
         let asking = async {
