@@ -72,7 +72,7 @@ impl From<UnreadableData> for DataError {
 /// version of the application attached it, or because nothing is attached.
 ///
 /// Says which type was expected and where reading failed, and quotes nothing of the data.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UnreadableData {
     expected: &'static str,
     /// `None` where nothing is attached.
@@ -113,6 +113,12 @@ impl fmt::Display for UnreadableData {
     }
 }
 
+impl fmt::Debug for UnreadableData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnreadableData({self})")
+    }
+}
+
 impl std::error::Error for UnreadableData {}
 
 #[cfg(test)]
@@ -123,7 +129,7 @@ mod tests {
     fn what_cannot_be_read_names_type_and_place_and_quotes_nothing() {
         let data = SessionData::new(&"a secret").expect("JSON");
         let error = read::<u8>(&data).expect_err("text is not a number");
-        let words = error.to_string();
+        let words = format!("{error} {error:?} {:?}", DataError::from(error.clone()));
         assert!(words.contains("as u8: wrong form at line 1 column"), "{words}");
         assert!(!words.contains("secret"), "{words}");
         let nothing = read::<u8>(&SessionData::NONE).expect_err("nothing").to_string();

@@ -168,12 +168,13 @@ impl Session {
                 let record = SessionRecord { data, ..read.clone() };
                 let in_cookie = renewed.is_some();
                 let cookie = renewed.and_then(|ticket| gate.cookie_of(&ticket, &record, now));
-                let too_late = self.happened().changed_to(Arc::new(record), cookie);
+                let read = read.data.version();
+                let too_late = self.happened().changed_to(Arc::new(record), cookie, read);
                 if in_cookie && too_late { Err(DataError::ResponseSent) } else { Ok(()) }
             }
             DataUpdate::Conflict { current } => {
                 if let Some(current) = current {
-                    self.happened().changed_to(current, None);
+                    self.happened().changed_to(current, None, read.data.version());
                 }
                 Err(DataError::Conflict)
             }
