@@ -7,6 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 use tower_didt::store::{Minted, SessionStore, TokenState};
 use tower_didt::{SqliteStore, StoreError};
 
+use crate::holder::Holder;
 use crate::{place, store};
 use tower_didt_test_support::directory::Directory;
 use tower_didt_test_support::missing;
@@ -40,20 +41,47 @@ async fn changes_fail(store: &SqliteStore, fault: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_that_holds_the_file() {
+async fn a_transaction_of_another_process_that_holds_the_file() {
     let (directory, store) = store().await;
     let (ticket, record) = sign_in(&store, "alice").await;
     let wanted = session("alice");
-    let options = SqliteConnectOptions::new().filename(directory.0.join("sessions.db"));
-    let mut other = SqliteConnection::connect_with(&options).await.expect("the file");
-    let stuck = other.begin_with("BEGIN IMMEDIATE").await.expect("the lock");
+    let holder = Holder::start(&directory);
     changes_fail(&store, "locked").await;
     unavailable(store.mint(wanted.clone(), now()).await);
     unavailable(store.touch(&record, now().plus(Duration::from_secs(60))).await);
     assert!(opens(&store, &ticket).await, "reading waits for nobody");
-    stuck.rollback().await.expect("the end");
+    holder.let_go();
     assert_eq!(store.state_of(wanted.token, now()).await.expect("an answer"), TokenState::New);
     store.mint(wanted, now()).await.expect("an answer");
+    assert!(opens(&store, &ticket).await, "what was undone has not happened");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_waits_for_that_of_another_process_and_is_made() {
+    let (directory, builder) = place();
+    let store = builder.with_timeout(Duration::from_secs(30)).open().expect("a store");
+    store.migrate().await.expect("tables");
+    let (ticket, record) = sign_in(&store, "alice").await;
+    let holder = Holder::start(&directory);
+    let mut revoking = store.revoke(record.issuer, record.handle, now());
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut revoking).await;
+    assert!(early.is_err(), "it did not wait: {early:?}");
+    assert!(opens(&store, &ticket).await, "nothing is done yet");
+    holder.let_go();
+    assert!(revoking.await.expect("its turn"), "there was a session");
+    assert!(!opens(&store, &ticket).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_killed_in_the_middle_of_a_change() {
+    let (directory, store) = store().await;
+    let (ticket, record) = sign_in(&store, "alice").await;
+    let holder = Holder::start(&directory);
+    unavailable(store.revoke(record.issuer, record.handle, now()).await);
+    holder.kill();
+    assert!(opens(&store, &ticket).await, "half a change has not happened");
+    assert!(store.revoke(record.issuer, record.handle, now()).await.expect("its lock is gone"));
+    assert!(!opens(&store, &ticket).await);
 }
 
 #[tokio::test]

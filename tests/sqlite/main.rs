@@ -13,6 +13,7 @@
 mod behaviour;
 mod changes;
 mod faults;
+mod holder;
 mod two_processes;
 
 use tower_didt::SqliteStore;
