@@ -6,6 +6,7 @@
 //! is as fresh as one of their own. Where the first answer could be copied there is no next question.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -122,19 +123,21 @@ impl<N: Copy + Eq + Hash, A: Clone> Flights<N, A> {
         state.number += 1;
         let number = state.number;
         let until = now + limit;
-        let others = match state.flights.get_mut(&name) {
-            Some(flight) if now <= flight.until => {
+        let State { flights, waiting: all_waiting, .. } = &mut *state;
+        let others = match flights.entry(name) {
+            Entry::Occupied(mut flight) if now <= flight.get().until => {
                 let (tell, waiting) = oneshot::channel();
-                flight.waiting.push(tell);
-                state.waiting += 1;
+                flight.get_mut().waiting.push(tell);
+                *all_waiting += 1;
                 return Some(Place::Waiting(waiting));
             }
-            Some(flight) => {
+            Entry::Occupied(flight) => {
+                let flight = flight.into_mut();
                 (flight.number, flight.until) = (number, until);
                 std::mem::take(&mut flight.waiting)
             }
-            None => {
-                state.flights.insert(name, Flight { number, until, waiting: Vec::new() });
+            Entry::Vacant(place) => {
+                place.insert(Flight { number, until, waiting: Vec::new() });
                 Vec::new()
             }
         };
@@ -171,21 +174,23 @@ impl<N: Copy + Eq + Hash, A> State<N, A> {
         turn: &Turn<N, A>,
         mut others: Vec<Tell<N, A>>,
     ) -> Option<(Tell<N, A>, Vec<Tell<N, A>>)> {
-        let Some(flight) = self.flights.get_mut(&turn.name).filter(|it| it.number == turn.number)
-        else {
+        let mut flight = match self.flights.entry(turn.name) {
+            Entry::Occupied(flight) if flight.get().number == turn.number => flight,
             // Somebody else asks by now. Those who shared this turn come again.
-            self.waiting -= others.len();
-            return None;
+            _ => {
+                self.waiting -= others.len();
+                return None;
+            }
         };
-        others.append(&mut flight.waiting);
+        others.append(&mut flight.get_mut().waiting);
         self.waiting -= others.len();
         others.retain(|tell| !tell.is_closed());
         let next = others.pop();
         if next.is_some() {
-            flight.until = Instant::now() + turn.limit;
+            flight.get_mut().until = Instant::now() + turn.limit;
             self.waiting += others.len();
         } else {
-            self.flights.remove(&turn.name);
+            flight.remove();
         }
         next.map(|next| (next, others))
     }
@@ -195,7 +200,7 @@ impl<N: Copy + Eq + Hash, A: Clone> Turn<N, A> {
     /// Passes the answer to those who share it.
     fn tell(mut self, answer: &A) {
         let others = std::mem::take(&mut self.others);
-        if let Some(state) = &self.state {
+        if let Some(state) = self.state.as_ref().filter(|_| !others.is_empty()) {
             locked(state).waiting -= others.len();
         }
         for tell in others {

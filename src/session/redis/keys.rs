@@ -4,8 +4,6 @@
 //! them in one slot (the *hash tag* of the cluster specification), so that one
 //! command or script changes them together or not at all.
 
-use std::fmt;
-
 use crate::did::{Address, Issuer};
 #[cfg(feature = "sealed")]
 use crate::session::SessionHandle;
@@ -41,9 +39,13 @@ impl Keys {
         good.then(|| Self { prefix: prefix.into() })
     }
 
-    /// The key of an issuer with this ending.
+    /// The key of an issuer with this ending. Put together by hand: every question for a session makes one,
+    /// and `format!` takes several times as long.
     fn of(&self, issuer: Issuer, ending: &str) -> String {
-        format!("{}:{{{}}}:{ending}", self.prefix, Tag(issuer.address()))
+        let digits = digits_of(issuer);
+        // Hexadecimal digits always are text.
+        let digits = std::str::from_utf8(&digits).unwrap_or_default();
+        [&self.prefix, ":{0x", digits, "}:", ending].concat()
     }
 
     /// The hash of an issuer's sessions.
@@ -131,32 +133,27 @@ impl Keys {
 
 /// The slot of all keys of an issuer.
 pub(super) fn slot_of(issuer: Issuer) -> u16 {
-    crc16(Tag(issuer.address()).to_string().as_bytes()) % SLOTS
+    crc16(b"0x".iter().chain(&digits_of(issuer))) % SLOTS
 }
 
-/// The part in braces: `0x` and the address in lower case.
-struct Tag(Address);
-
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `hex::encode` makes a `String` digit by digit, which takes as long as all else here.
-        let mut digits = [0; 2 * Address::LEN];
-        hex::encode_to_slice(self.0.as_bytes(), &mut digits).map_err(|_| fmt::Error)?;
-        f.write_str("0x")?;
-        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
-    }
+/// The digits of an issuer's address in lower case. With `0x` before them they are the part in braces.
+fn digits_of(issuer: Issuer) -> [u8; 2 * Address::LEN] {
+    let mut digits = [0; 2 * Address::LEN];
+    // The lengths fit. (`hex::encode` makes a `String` digit by digit, which takes as long as all else here.)
+    let _ = hex::encode_to_slice(issuer.address().as_bytes(), &mut digits);
+    digits
 }
 
 /// CRC-16/XMODEM, by which a cluster assigns slots (cluster specification, appendix).
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, byte| {
+fn crc16<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u16 {
+    bytes.into_iter().fold(0, |crc, byte| {
         let [high, low] = crc.to_be_bytes();
         let step = CRC16.get(usize::from(high ^ byte)).copied().unwrap_or_default();
         (u16::from(low) << 8) ^ step
     })
 }
 
-/// What a byte does to the sum: every question for a session asks for the sum of 42 of them.
+/// What a byte does to the sum: every question to a cluster asks for the sum of 42 of them.
 const CRC16: [u16; 256] = {
     let mut table = [0; 256];
     let (mut steps, mut byte): (&mut [u16], u16) = (&mut table, 0);

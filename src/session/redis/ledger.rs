@@ -213,7 +213,7 @@ impl Inner {
         let mut get = redis::cmd("HGETALL");
         get.arg(self.keys.ends_of(issuer));
         // Before asking: what changes from here on is not in the answer.
-        let asked = self.ends.asking(issuer, super::keys::slot_of(issuer));
+        let asked = self.ends.asking(issuer, self.topology.slot_of(issuer));
         let Answer { value, line } = self.ask(issuer, &Request::lookup(get)).await?;
         let Value::Map(fields) = value else {
             return Err(Fault::unexpected());

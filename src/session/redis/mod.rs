@@ -34,11 +34,10 @@ mod walk;
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::time::timeout;
 
 pub use self::check::RedisWarning;
@@ -72,6 +71,9 @@ pub(crate) fn read_record(
 ) -> Option<SessionRecord> {
     Stored::read(text, issuer, handle).ok().map(|stored| stored.record)
 }
+
+/// The question for a session.
+const HGET: &str = "HGET";
 
 /// How often a list is asked for whose index is not complete yet: with
 /// [`lists::INDEXED_PER_CALL`] each time, some 4,000 sessions that an older version stored.
@@ -413,7 +415,8 @@ impl Inner {
         handle: SessionHandle,
     ) -> Result<Option<Arc<SessionRecord>>, Fault> {
         let known = || self.copies.get(issuer, handle).map(|record| Ok(Some(record)));
-        let ask = pin!(self.look_up(issuer, handle));
+        // Two boxes that allocators have at hand, in place of one that is too large for that.
+        let ask = Box::pin(self.look_up(issuer, handle));
         // Who makes up an issuer for somebody else's handle shares no answer with them.
         let answer = self.in_flight.load((issuer, handle), self.timeout, known, ask).await;
         answer.unwrap_or_else(|| Err(Fault::too_many()))
@@ -424,11 +427,13 @@ impl Inner {
         issuer: Issuer,
         handle: SessionHandle,
     ) -> Result<Option<Arc<SessionRecord>>, Fault> {
-        let mut get = redis::cmd("HGET");
-        get.arg(self.keys.sessions_of(issuer)).arg(handle.to_string());
+        let (key, field) = (self.keys.sessions_of(issuer), handle.digits());
+        let mut get = Cmd::with_capacity(3, HGET.len() + key.len() + field.len());
+        get.arg(HGET).arg(key).arg(&field[..]);
         // Before asking: what changes from here on is not in the answer.
-        let asked = self.copies.asking(issuer, keys::slot_of(issuer));
-        let Answer { value, line } = match self.ask(issuer, &Request::lookup(get)).await {
+        let slot = self.topology.slot_of(issuer);
+        let asked = self.copies.asking(issuer, slot);
+        let Answer { value, line } = match self.topology.run(slot, &Request::lookup(get)).await {
             Err(Fault::Corrupt(reason)) => {
                 return Box::pin(self.lost(issuer, handle, reason)).await;
             }
@@ -588,7 +593,7 @@ impl Inner {
     }
 
     async fn ask(&self, issuer: Issuer, request: &Request) -> Result<Answer, Fault> {
-        self.topology.run(keys::slot_of(issuer), request).await
+        self.topology.run(self.topology.slot_of(issuer), request).await
     }
 
     /// To be held while an issuer's sessions are changed.
@@ -629,4 +634,35 @@ fn read_page(
 /// For how long, from `now`, something must stay that matters until `end`.
 fn millis(end: Timestamp, now: Timestamp) -> String {
     kept::until(end, now).as_millis().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::did::Address;
+
+    /// The largest piece of memory that glibc keeps at hand for each thread (`tcache`), in bytes. Larger ones
+    /// take several times as long to get and give back.
+    const AT_HAND: usize = 1032;
+
+    #[tokio::test]
+    async fn a_question_for_a_session_is_small() {
+        let store = RedisStore::builder("redis://localhost").with_local_copies(0);
+        let store = store.open().expect("a store");
+        let (issuer, handle) =
+            (Address::from_bytes([1; 20]).into(), SessionHandle::from_bytes([1; 32]));
+        let outer = size_of_val(&store.0.load(issuer, handle));
+        let inner = size_of_val(&store.0.look_up(issuer, handle));
+        assert!(outer <= AT_HAND && inner <= AT_HAND, "{outer} and {inner} bytes");
+    }
+
+    #[tokio::test]
+    async fn a_cluster_is_asked_by_the_slot_of_the_keys_and_one_server_without() {
+        let issuer = Address::from_bytes([1; 20]).into();
+        let cluster = RedisStore::open_cluster(["redis://localhost"]).expect("a store");
+        assert_eq!(cluster.0.topology.slot_of(issuer), keys::slot_of(issuer));
+        assert_ne!(keys::slot_of(issuer), 0);
+        let server = RedisStore::open("redis://localhost").expect("a store");
+        assert_eq!(server.0.topology.slot_of(issuer), 0);
+    }
 }

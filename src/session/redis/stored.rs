@@ -6,10 +6,13 @@
 //! record as JSON. Every version to come begins with these three: `<version>
 //! <number> <ends>`, so that an older script can count and drop what it cannot read.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::did::{Issuer, Timestamp};
-use crate::session::{SessionHandle, SessionRecord};
+use crate::session::{SessionData, SessionHandle, SessionRecord};
 
 /// The version that this crate writes, and the only one that it reads.
 const VERSION: &str = "1";
@@ -18,6 +21,20 @@ const VERSION: &str = "1";
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) record: SessionRecord,
+}
+
+/// The JSON of a [`SessionRecord`], without reading what its finder knows already.
+#[derive(Deserialize)]
+struct Known<'a> {
+    #[serde(borrow)]
+    handle: Cow<'a, str>,
+    #[serde(borrow)]
+    issuer: Cow<'a, str>,
+    created_at: Timestamp,
+    last_seen: Timestamp,
+    expires_at: Timestamp,
+    #[serde(default)]
+    data: SessionData,
 }
 
 /// The text is not a session of this issuer and handle.
@@ -37,13 +54,10 @@ impl Stored {
         issuer: Issuer,
         handle: SessionHandle,
     ) -> Result<Self, Unreadable> {
-        Self::parse(text)
-            // A record that was copied elsewhere must not open a session there.
-            .filter(|stored| stored.record.issuer == issuer && stored.record.handle == handle)
-            .ok_or(Unreadable(()))
+        Self::parse(text, issuer, handle).ok_or(Unreadable(()))
     }
 
-    fn parse(text: &[u8]) -> Option<Self> {
+    fn parse(text: &[u8], issuer: Issuer, handle: SessionHandle) -> Option<Self> {
         let mut parts = std::str::from_utf8(text).ok()?.splitn(5, ' ');
         if parts.next()? != VERSION {
             return None;
@@ -51,8 +65,14 @@ impl Stored {
         let _number: u64 = parts.next()?.parse().ok()?;
         let _ends = parts.next()?;
         let seen = Timestamp::from_secs_f64(parts.next()?.parse().ok()?)?;
-        let mut record: SessionRecord = serde_json::from_str(parts.next()?).ok()?;
-        record.last_seen = record.last_seen.max(seen);
+        let known: Known<'_> = serde_json::from_str(parts.next()?).ok()?;
+        // A record that was copied elsewhere must not open a session there.
+        if !issuer.is_written(&known.issuer) || !handle.is_written(&known.handle) {
+            return None;
+        }
+        let Known { created_at, last_seen, expires_at, data, .. } = known;
+        let last_seen = last_seen.max(seen);
+        let record = SessionRecord { handle, issuer, created_at, last_seen, expires_at, data };
         Some(Self { record })
     }
 }
@@ -86,6 +106,18 @@ mod tests {
         assert_eq!(stored.record.data, SessionData::NONE);
         let newer = format!("1 3 9.5 4 {}", json().replace("{", r#"{"device":[1],"#));
         assert!(Stored::read(newer.as_bytes(), issuer(), handle()).is_ok());
+    }
+
+    #[test]
+    fn what_is_read_is_the_record_that_was_written() {
+        let data = SessionData::new(&("Ada \u{1f600}", 36)).expect("JSON").remembered();
+        let [created, ends] = [1.25, 9.5].map(|at| Timestamp::from_secs_f64(at).expect("finite"));
+        let record = SessionRecord::new(handle(), issuer(), created, ends, data);
+        let text = format!("1 3 9.5 1 {}", serde_json::to_string(&record).expect("JSON"));
+        for text in [text.clone(), text.replace("did:", "\\u0064id:")] {
+            let stored = Stored::read(text.as_bytes(), issuer(), handle()).expect("readable");
+            assert_eq!(stored.record, record);
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ use tokio::time::sleep;
 
 use super::cluster::Cluster;
 use super::fault::Fault;
+use super::keys;
 use super::link::{Line, Link, check_role};
 use super::script::Request;
+use crate::did::Issuer;
 
 /// How long to wait before asking again what could not be answered for the moment.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -37,6 +39,15 @@ enum Next {
 }
 
 impl Topology {
+    /// The slot of all keys of an issuer. One server has no slots, and the sum that gives them is not
+    /// computed there.
+    pub(super) fn slot_of(&self, issuer: Issuer) -> u16 {
+        match self {
+            Self::Single(_) => 0,
+            Self::Cluster(_) => keys::slot_of(issuer),
+        }
+    }
+
     /// Asks, and asks again or elsewhere if that may help. Does not stop by itself: give
     /// it a time limit.
     pub(super) async fn run(&self, slot: u16, request: &Request) -> Result<Answer, Fault> {
