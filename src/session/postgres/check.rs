@@ -68,7 +68,9 @@ impl fmt::Display for PostgresWarning {
 /// Asks the server for its settings.
 pub(super) async fn check(store: &Inner) -> Result<Vec<PostgresWarning>, Fault> {
     let failed = |error: sqlx::Error| fault::read(&error).0;
-    let mut lease = store.connections.lease(true).await.map_err(|(fault, _)| fault)?;
+    let lease = store.connections.lease(true, store.timeout).await;
+    let mut lease = lease.map_err(|(fault, _)| fault)?;
+    lease.closing();
     let row = sqlx::raw_sql(QUESTION).fetch_one(&mut *lease).await.map_err(failed)?;
     lease.keep();
     let text = |column: usize| row.try_get::<String, _>(column).map_err(failed);

@@ -190,7 +190,7 @@ impl PostgresStoreBuilder {
                 let options = read_url(url, self.transaction_pooling)?;
                 Connections::own(options, self.max_connections)
             }
-            Server::Pool(pool) => Connections::Pool(pool.clone()),
+            Server::Pool(pool) => Connections::pool(pool.clone()),
         };
         let local_bytes = if self.transaction_pooling { 0 } else { self.local_bytes };
         let invalidations = Arc::new(Invalidations::new(local_bytes, 0));

@@ -1,6 +1,7 @@
 //! Connections to ask by: a few of the store's own, or an application's pool.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,14 +21,16 @@ use crate::sync::locked;
 const DOUBTED_AFTER: Duration = Duration::from_secs(1);
 
 /// How many calls on one connection may be given up in a row before it is closed. Each may leave a
-/// statement behind that the server has prepared and nobody will use: some 20 KB.
+/// statement behind that the server has prepared and nobody will use: some 20 KB. The connections of an
+/// application's pool are not told apart, so there every 64th such call closes its connection.
 const MAX_GIVEN_UP: u32 = 64;
 
 /// Where connections come from.
 #[derive(Clone, Debug)]
 pub(super) enum Connections {
     Own(Arc<Own>),
-    Pool(PgPool),
+    /// With how many calls on connections of the pool were given up.
+    Pool(PgPool, Arc<AtomicU32>),
 }
 
 /// Connections that the store makes itself. In place of a pool, which would ask each one whether it
@@ -64,32 +67,48 @@ impl Connections {
         }))
     }
 
+    pub(super) fn pool(pool: PgPool) -> Self {
+        Self::Pool(pool, Arc::default())
+    }
+
     /// How to reach the server.
     pub(super) fn options(&self) -> PgConnectOptions {
         match self {
             Self::Own(own) => own.options.clone(),
-            Self::Pool(pool) => (*pool.connect_options()).clone(),
+            Self::Pool(pool, _) => (*pool.connect_options()).clone(),
         }
     }
 
     /// A connection for one call. Waits for ever: give it a time limit.
     ///
-    /// With `sure` it has answered lately, or just now.
-    pub(super) async fn lease(&self, sure: bool) -> Result<Lease, (Fault, fault::Next)> {
+    /// With `sure` it has answered lately, or just now. If its caller gives up within `patience`,
+    /// the connection takes the answer and goes on.
+    ///
+    /// Clients can give requests up as soon as they have sent them. A new connection costs the server
+    /// a process and both sides the arithmetic of a password, far more than the call.
+    pub(super) async fn lease(
+        &self,
+        sure: bool,
+        patience: Duration,
+    ) -> Result<Lease, (Fault, fault::Next)> {
         let mut lease = match self {
             Self::Own(own) => own.lease().await?,
-            Self::Pool(pool) => {
+            Self::Pool(pool, given_up) => {
                 // Boxed, as all that is large here and not always needed: futures move several times before
                 // they run.
                 let pooled = Box::pin(pool.acquire()).await.map_err(|error| fault::read(&error))?;
-                Lease { held: Some(Held::Pooled(pooled)), doubtful: true, finish_until: None }
+                let held = Some(Held::Pooled(pooled, Arc::clone(given_up)));
+                Lease { held, doubtful: true, finish_until: None }
             }
         };
+        lease.finish_until = Some(Instant::now() + patience);
         if sure && lease.doubtful {
-            Box::pin(sqlx::Connection::ping(&mut *lease)).await.map_err(|error| {
+            let answer = Box::pin(sqlx::Connection::ping(&mut *lease)).await;
+            if let Err(error) = answer {
+                lease.closing();
                 self.forget_idle();
-                (fault::read(&error).0, fault::Next::NothingDone)
-            })?;
+                return Err((fault::read(&error).0, fault::Next::NothingDone));
+            }
         }
         Ok(lease)
     }
@@ -113,7 +132,7 @@ impl Connections {
     pub(super) fn fault(&self) -> Option<Fault> {
         match self {
             Self::Own(own) => locked(&own.fault).clone(),
-            Self::Pool(_) => None,
+            Self::Pool(..) => None,
         }
     }
 }
@@ -143,7 +162,7 @@ impl Own {
 }
 
 /// A connection in use. Dropped before [`keep`](Self::keep), it is closed: nobody knows what it
-/// still has to say. Of a [call](Self::calling) that is given up the answer is waited for.
+/// still has to say. Of a call that is given up the answer is waited for.
 pub(super) struct Lease {
     held: Option<Held>,
     doubtful: bool,
@@ -152,21 +171,13 @@ pub(super) struct Lease {
 
 enum Held {
     Own { connection: PgConnection, home: Arc<Own>, permit: OwnedSemaphorePermit, given_up: u32 },
-    Pooled(PoolConnection<Postgres>),
+    Pooled(PoolConnection<Postgres>, Arc<AtomicU32>),
 }
 
 impl Lease {
-    /// From now on, until the next [`broken`](Self::broken), a single statement is under way. If its
-    /// caller gives up before this time, the connection takes the answer and goes on.
-    ///
-    /// Clients can give requests up as soon as they have sent them. A new connection costs the server
-    /// a process and both sides the arithmetic of a password, far more than the call.
-    pub(super) fn calling(&mut self, until: Instant) {
-        self.finish_until = Some(until);
-    }
-
-    /// The connection is good for nothing more.
-    pub(super) fn broken(&mut self) {
+    /// From now on the connection is closed if it is not kept: it is good for nothing more, or something is
+    /// under way that takes more than one statement.
+    pub(super) const fn closing(&mut self) {
         self.finish_until = None;
     }
 
@@ -178,7 +189,7 @@ impl Lease {
                 locked(&home.idle).push(Idle { connection, since: Instant::now(), given_up: 0 });
                 drop(permit);
             }
-            Some(Held::Pooled(pooled)) => drop(pooled),
+            Some(Held::Pooled(pooled, _)) => drop(pooled),
             None => {}
         }
     }
@@ -186,26 +197,41 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        match (self.held.take(), self.finish_until, Handle::try_current()) {
-            (Some(Held::Pooled(pooled)), ..) => drop(pooled.detach()),
+        let until = self.finish_until.filter(|until| *until > Instant::now());
+        let runtime = until.and_then(|until| Some((until, Handle::try_current().ok()?)));
+        // While the answer is waited for, its place among the connections is taken.
+        match (self.held.take(), runtime) {
             (
                 Some(Held::Own { mut connection, home, permit, given_up }),
-                Some(until),
-                Ok(runtime),
-            ) if given_up < MAX_GIVEN_UP && until > Instant::now() => {
-                // Its permit is held meanwhile: there are no more of these than connections.
+                Some((until, runtime)),
+            ) if given_up < MAX_GIVEN_UP => {
                 runtime.spawn(async move {
-                    let ready = timeout_at(until, sqlx::Connection::ping(&mut connection)).await;
-                    if matches!(ready, Ok(Ok(()))) {
+                    if is_done(&mut connection, until).await {
                         let (since, given_up) = (Instant::now(), given_up + 1);
                         locked(&home.idle).push(Idle { connection, since, given_up });
                     }
                     drop(permit);
                 });
             }
-            _ => {}
+            (Some(Held::Pooled(mut pooled, given_up)), Some((until, runtime)))
+                if given_up.fetch_add(1, Ordering::Relaxed) % MAX_GIVEN_UP != MAX_GIVEN_UP - 1 =>
+            {
+                runtime.spawn(async move {
+                    match is_done(&mut pooled, until).await {
+                        true => drop(pooled),
+                        false => drop(pooled.detach()),
+                    }
+                });
+            }
+            (Some(Held::Pooled(pooled, _)), _) => drop(pooled.detach()),
+            (Some(Held::Own { .. }) | None, _) => {}
         }
     }
+}
+
+/// Whether the call on a connection has been answered by then.
+async fn is_done(connection: &mut PgConnection, until: Instant) -> bool {
+    matches!(timeout_at(until, sqlx::Connection::ping(connection)).await, Ok(Ok(())))
 }
 
 impl Deref for Lease {
@@ -215,7 +241,7 @@ impl Deref for Lease {
     fn deref(&self) -> &PgConnection {
         match &self.held {
             Some(Held::Own { connection, .. }) => connection,
-            Some(Held::Pooled(pooled)) => pooled,
+            Some(Held::Pooled(pooled, _)) => pooled,
             None => panic!("a lease that has ended"),
         }
     }
@@ -226,7 +252,7 @@ impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut PgConnection {
         match &mut self.held {
             Some(Held::Own { connection, .. }) => connection,
-            Some(Held::Pooled(pooled)) => pooled,
+            Some(Held::Pooled(pooled, _)) => pooled,
             None => panic!("a lease that has ended"),
         }
     }

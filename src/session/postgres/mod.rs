@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, Connection, Executor, PgPool, Row as _, SqlStr};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use self::calls::Calls;
 pub use self::check::PostgresWarning;
@@ -620,7 +620,9 @@ impl Inner {
     }
 
     async fn migrate(&self) -> Result<(), Fault> {
-        let mut lease = self.connections.lease(true).await.map_err(|(fault, _)| fault)?;
+        let lease = self.connections.lease(true, self.timeout).await;
+        let mut lease = lease.map_err(|(fault, _)| fault)?;
+        lease.closing();
         let migrating = async {
             let mut transaction = lease.begin().await?;
             transaction.execute(sqlx::raw_sql(MIGRATION_LOCK_TIMEOUT)).await?;
@@ -663,7 +665,7 @@ impl Inner {
     /// give it a time limit.
     async fn ask(&self, call: &Call<'_>) -> Result<Vec<PgRow>, Fault> {
         loop {
-            let fault = match self.connections.lease(!call.repeatable).await {
+            let fault = match self.connections.lease(!call.repeatable, self.timeout).await {
                 Err((fault, Next::Refused)) => return Err(fault),
                 Err((fault, _)) => fault,
                 Ok(mut lease) => match self.ask_by(&mut lease, call).await? {
@@ -672,7 +674,7 @@ impl Inner {
                         return Ok(rows);
                     }
                     Err(error) => {
-                        lease.broken();
+                        lease.closing();
                         let (fault, next) = fault::read(&error);
                         match next {
                             Next::Refused => {
@@ -704,9 +706,9 @@ impl Inner {
     ) -> Result<Result<Vec<PgRow>, sqlx::Error>, Fault> {
         let query = sqlx::query_with(call.sql.clone(), (call.arguments)()?);
         if !self.in_transactions {
-            lease.calling(Instant::now() + self.timeout);
             return Ok(query.fetch_all(&mut **lease).await);
         }
+        lease.closing();
         let asking = async {
             let mut transaction = lease.begin().await?;
             let rows = query.persistent(false).fetch_all(&mut *transaction).await;
