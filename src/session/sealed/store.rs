@@ -84,8 +84,9 @@ const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// - Changed data is in a new cookie, which the response sets. Of two changes that began from the same
 ///   data one is refused, as in every store; but **the earlier cookie goes on to open the session with
 ///   the earlier data**, until the session ends. So do not take rights away by changing data: end
-///   the session. Where a response is lost on its way, the data that its browser still has can no longer
-///   be changed, until it signs in again. Its user cannot read the data.
+///   the session. Where a response is lost on its way, or that of a slower request arrives after it and
+///   renews the earlier cookie, the browser is left with data that can no longer be changed until it
+///   signs in again. Its user cannot read the data.
 /// - The session's name, its [`SessionHandle`], reveals when it was made and when it ends.
 ///
 /// Cloning is cheap and shares keys and ledger.
