@@ -270,3 +270,62 @@ async fn a_role_that_was_taken_away_counts_from_the_next_request_on() {
     assert_eq!(send(&routes, "/demote", Some(&cookie)).await.status(), StatusCode::OK);
     assert_eq!(send(&routes, "/admin", Some(&cookie)).await.status(), StatusCode::FORBIDDEN);
 }
+
+/// Whatever way into a router there is: other methods, paths that nobody named, routers within it.
+#[tokio::test]
+async fn nothing_within_a_guarded_router_passes_beside_the_guard() {
+    let app = App::new().with(with_ranks);
+    let inner = || {
+        Router::new()
+            .route("/", get(async || "in").post(async || "in"))
+            .route("/any", axum::routing::any(async || "in"))
+            .nest("/nested", Router::new().route("/", get(async || "in")).fallback(async || "in"))
+            .merge(Router::new().route("/merged", get(async || "in")))
+            .fallback(async || "in")
+    };
+    let beneath = Guard::from(Rank::Admin).layer();
+    let routers = [
+        inner().layer(app.auth.layer().require(Rank::Admin)),
+        inner().layer(beneath).layer(app.auth.layer().optional()),
+    ];
+    let member = app.sign_in(&Wallet::from_seed("member")).await;
+    for (number, routes) in routers.iter().enumerate() {
+        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE", "PURGE"] {
+            for path in ["/", "/any", "/nested", "/nested/", "/nested/x", "/merged", "/x", "*"] {
+                for (cookie, status) in [(None, 401), (Some(&member), 403)] {
+                    let mut request = Request::builder().method(method).uri(path);
+                    if let Some(cookie) = cookie {
+                        request = request.header("cookie", format!("__Host-didt={cookie}"));
+                    }
+                    let request = request.body(Body::empty()).expect("a request");
+                    let Ok(response) = routes.clone().oneshot(request).await;
+                    assert_eq!(response.status(), status, "{number} {method} {path}");
+                }
+            }
+        }
+    }
+}
+
+/// A rule that panics lets nobody through, and spoils nothing for the next request.
+#[tokio::test]
+async fn a_rule_that_panics_passes_nobody() {
+    let app = App::new().with(with_ranks);
+    let rule = Guard::data(|user: &User| {
+        assert!(user.rank == Rank::Admin, "a rule with a mistake");
+        true
+    });
+    let opposite = !rule.clone();
+    let routes = Router::new()
+        .route("/rule", get(async || "in").route_layer(rule.layer()))
+        .route("/opposite", get(async || "in").route_layer(opposite.layer()))
+        .layer(app.auth.layer());
+    let [admin, member] = ["admin", "member"].map(Wallet::from_seed);
+    let (admin, member) = (app.sign_in(&admin).await, app.sign_in(&member).await);
+    for path in ["/rule", "/opposite"] {
+        let (routes, member) = (routes.clone(), member.clone());
+        let panicked = tokio::spawn(async move { send(&routes, path, Some(&member)).await });
+        assert!(panicked.await.is_err_and(|error| error.is_panic()), "{path}");
+    }
+    assert_eq!(send(&routes, "/rule", Some(&admin)).await.status(), StatusCode::OK);
+    assert_eq!(send(&routes, "/opposite", Some(&admin)).await.status(), StatusCode::FORBIDDEN);
+}
