@@ -14,6 +14,7 @@ mod flights;
 #[cfg(all(test, tower_didt_loom))]
 mod interleavings;
 mod invalidations;
+mod keeper;
 mod reports;
 
 use std::hash::Hash;
@@ -24,7 +25,10 @@ use moka::sync::Cache;
 
 pub(super) use self::flights::Flights;
 pub(super) use self::invalidations::{Invalidations, Seen};
-pub(super) use self::reports::{Pauses, Reports, Rhythm};
+pub(super) use self::keeper::{Keeper, Kept, Term};
+#[cfg(all(feature = "redis", tower_didt_internals))]
+pub(super) use self::reports::Pauses;
+pub(super) use self::reports::{Reports, Rhythm};
 use crate::did::{Address, Issuer};
 use crate::session::{SessionHandle, SessionRecord};
 

@@ -1,13 +1,10 @@
-//! Removes what nobody needs any more, a little at a time.
+//! One step of removing what nobody needs any more.
 
-use std::sync::Weak;
 use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
 
 use super::{Inner, trace};
 use crate::session::StoreError;
-use crate::session::sql::{CLEANED_AT_ONCE, MAX_CLEANING_STEPS};
+use crate::session::sql::Clean;
 
 /// How long one step may take. Longer than a request: nobody waits for it.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,31 +28,21 @@ impl Progress {
     }
 }
 
-/// Cleans at regular times, until the store is gone.
-pub(super) async fn clean_for_ever(store: Weak<Inner>, interval: Duration) {
-    loop {
-        sleep(interval).await;
-        let Some(store) = store.upgrade() else { return };
-        match clean(&store).await {
-            Ok(0) => {}
-            Ok(rows) => trace::cleaned(rows),
-            Err(fault) => trace::not_cleaned(&fault),
-        }
-    }
-}
+impl Clean for Inner {
+    type Progress = Progress;
 
-/// Cleans step by step until nothing is left to remove; how many rows it removed. After each step it
-/// pauses for as long as the step took, so that it takes at most half of a server's time.
-pub(super) async fn clean(store: &Inner) -> Result<u64, StoreError> {
-    let (mut rows, mut progress) = (0, Progress::none());
-    for _ in 0..MAX_CLEANING_STEPS {
-        let begin = Instant::now();
-        let removed = store.clean(STEP_TIMEOUT, CLEANED_AT_ONCE, &mut progress).await?;
-        rows += removed;
-        if removed == 0 {
-            break;
-        }
-        sleep(begin.elapsed()).await;
+    fn begin() -> Progress {
+        Progress::none()
     }
-    Ok(rows)
+
+    async fn step(&self, rows: i32, progress: &mut Progress) -> Result<u64, StoreError> {
+        self.clean(STEP_TIMEOUT, rows, progress).await
+    }
+
+    fn report(outcome: Result<u64, &StoreError>) {
+        match outcome {
+            Ok(rows) => trace::cleaned(rows),
+            Err(fault) => trace::not_cleaned(fault),
+        }
+    }
 }

@@ -14,9 +14,10 @@ use super::connections::Connections;
 use super::listener::{Listener, ListenerSettings};
 use super::loads::Loads;
 use super::schema::Schema;
-use super::{Inner, PostgresStore, cleaner};
+use super::{Inner, PostgresStore};
 use crate::session::StoreError;
 use crate::session::copies::{Copies, Flights, Invalidations, Rhythm};
+use crate::session::sql::clean_for_ever;
 use crate::session::url_parameters;
 
 /// How long a request may take by default: a commit waits for a disk.
@@ -213,7 +214,7 @@ impl PostgresStoreBuilder {
             in_transactions: self.transaction_pooling,
         });
         if let Some(interval) = self.cleaning_interval {
-            runtime.spawn(cleaner::clean_for_ever(Arc::downgrade(&inner), interval));
+            runtime.spawn(clean_for_ever(Arc::downgrade(&inner), interval));
         }
         Ok(PostgresStore(inner))
     }

@@ -8,22 +8,19 @@
 //! session alive by its silence.
 
 use std::convert::Infallible;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connections::Connections;
 use super::fault;
 use super::trace;
 use crate::did::Address;
-use crate::session::copies::{Invalidations, Pauses, Reporter, Reports, Rhythm};
+use crate::session::copies::{Invalidations, Keeper, Kept, Reporter, Reports, Rhythm, Term};
 use crate::session::sql::Fault;
 use crate::sync::locked;
 
@@ -47,21 +44,10 @@ pub(super) struct Listener {
     settings: ListenerSettings,
     epoch: Instant,
     reports: Reports,
-    /// When the keeper last ran, in nanoseconds since `epoch`.
-    ran_at: AtomicU64,
     /// Which server reports changes.
     server: AtomicI64,
-    keeper: Mutex<Keeper>,
+    keeper: Keeper,
     fault: Mutex<Option<Fault>>,
-}
-
-/// The task that keeps the connection up. Whatever it changes, it changes under the lock, and
-/// only while it is the current one.
-#[derive(Debug, Default)]
-struct Keeper {
-    task: Option<JoinHandle<()>>,
-    number: u64,
-    closed: bool,
 }
 
 impl Reporter for Listener {
@@ -79,16 +65,16 @@ impl Listener {
     /// Begins to listen.
     pub(super) fn start(settings: ListenerSettings, runtime: &Handle) -> Arc<Self> {
         let reports = Reports::new(Arc::clone(&settings.invalidations), settings.rhythm);
+        let keeper = Keeper::new(settings.rhythm);
         let listener = Arc::new(Self {
             settings,
             epoch: Instant::now(),
             reports,
-            ran_at: AtomicU64::new(0),
             server: AtomicI64::new(0),
-            keeper: Mutex::default(),
+            keeper,
             fault: Mutex::default(),
         });
-        listener.keep_on(runtime);
+        Keeper::start(&listener, runtime);
         listener
     }
 
@@ -105,66 +91,13 @@ impl Listener {
     /// Makes sure that a task keeps the connection up. Where the runtime that did has ended, or
     /// does not run, the caller's takes over.
     pub(super) fn revive(self: &Arc<Self>) {
-        let idle = {
-            let keeper = locked(&self.keeper);
-            let since =
-                self.nanos(Instant::now()).saturating_sub(self.ran_at.load(Ordering::Acquire));
-            let still = Duration::from_nanos(since) > self.settings.rhythm.standstill();
-            let ended = keeper.task.as_ref().is_some_and(JoinHandle::is_finished);
-            !keeper.closed && (still || ended)
-        };
-        if idle && let Ok(runtime) = Handle::try_current() {
-            self.keep_on(&runtime);
-        }
-    }
-
-    /// Starts a new task that keeps the connection up, in the place of any other.
-    fn keep_on(self: &Arc<Self>, runtime: &Handle) {
-        let mut keeper = locked(&self.keeper);
-        keeper.number += 1;
-        self.ran_at.store(self.nanos(Instant::now()), Ordering::Release);
-        self.hang_up();
-        let keeping = keep_up(Arc::clone(self), keeper.number);
-        let old = keeper.task.replace(runtime.spawn(keeping));
-        drop(keeper);
-        if let Some(old) = old {
-            old.abort();
-        }
+        // One that is closed is asked for nothing any more.
+        let _ = Keeper::is_kept(self);
     }
 
     /// Ends the connection for good.
     pub(super) fn close(&self) {
-        let mut keeper = locked(&self.keeper);
-        keeper.closed = true;
-        keeper.number += 1;
-        self.hang_up();
-        let task = keeper.task.take();
-        drop(keeper);
-        if let Some(task) = task {
-            task.abort();
-        }
-    }
-
-    /// Runs `change` if this is the current keeper.
-    fn as_keeper(&self, number: u64, change: impl FnOnce()) {
-        let keeper = locked(&self.keeper);
-        if keeper.number == number {
-            change();
-        }
-    }
-
-    /// From now on no copy is good.
-    fn hang_up(&self) {
-        self.server.store(0, Ordering::Release);
-        if self.reports.lost() {
-            self.settings.connections.forget_idle();
-        }
-        trace::copies_in_use(false);
-    }
-
-    fn nanos(&self, time: Instant) -> u64 {
-        let since = time.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        Keeper::close(self);
     }
 
     /// Applies what was told. What is not understood makes every copy invalid.
@@ -177,59 +110,40 @@ impl Listener {
     }
 }
 
-/// The end of a keeper, also when its runtime ends: nobody hears of changes any more.
-struct Keeping {
-    listener: Arc<Listener>,
-    number: u64,
-}
+impl Kept for Listener {
+    type Fault = Fault;
 
-impl Drop for Keeping {
-    fn drop(&mut self) {
-        let listener = &self.listener;
-        listener.as_keeper(self.number, || {
-            let reason = "the tokio runtime that kept the connection has ended";
-            *locked(&listener.fault) = Some(Fault::unavailable(reason));
-            listener.hang_up();
-        });
+    fn fault_of(reason: &'static str) -> Fault {
+        Fault::unavailable(reason)
     }
-}
 
-/// Connects, again and again, and notes that it runs.
-async fn keep_up(listener: Arc<Listener>, number: u64) {
-    let keeping = Keeping { listener, number };
-    let listener = &keeping.listener;
-    let mut connecting = pin!(connect_for_ever(listener, number));
-    std::future::poll_fn(|cx| {
-        listener.ran_at.store(listener.nanos(Instant::now()), Ordering::Release);
-        connecting.as_mut().poll(cx)
-    })
-    .await;
-}
+    fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
 
-async fn connect_for_ever(listener: &Arc<Listener>, number: u64) {
-    let mut pauses = Pauses::new();
-    loop {
-        let was_up = AtomicBool::new(false);
-        let fault = match stay_up(listener, number, &was_up).await {
-            Err(fault) => fault,
-            Ok(never) => match never {},
-        };
-        let was_up = was_up.into_inner();
-        trace::disconnected(&fault, was_up);
-        listener.as_keeper(number, || {
-            *locked(&listener.fault) = Some(fault);
-            listener.hang_up();
-        });
-        sleep(pauses.random(was_up)).await;
+    async fn stay_up(&self, term: &Term<'_>) -> Result<Infallible, Fault> {
+        listen(self, term).await
+    }
+
+    fn report(&self, fault: &Fault, was_up: bool) {
+        trace::disconnected(fault, was_up);
+    }
+
+    fn note(&self, fault: Fault) {
+        *locked(&self.fault) = Some(fault);
+    }
+
+    fn hang_up(&self) {
+        self.server.store(0, Ordering::Release);
+        if self.reports.lost() {
+            self.settings.connections.forget_idle();
+        }
+        trace::copies_in_use(false);
     }
 }
 
 /// Connects, listens, and asks at regular times whether all is well.
-async fn stay_up(
-    listener: &Listener,
-    number: u64,
-    was_up: &AtomicBool,
-) -> Result<Infallible, Fault> {
+async fn listen(listener: &Listener, term: &Term<'_>) -> Result<Infallible, Fault> {
     let settings = &listener.settings;
     let patience = settings.rhythm.patience();
     let silent = || Fault::unavailable("PostgreSQL does not answer");
@@ -258,8 +172,7 @@ async fn stay_up(
         while let Some(told) = line.next_buffered() {
             listener.apply(told.payload());
         }
-        listener.as_keeper(number, || {
-            was_up.store(true, Ordering::Relaxed);
+        term.is_up(|| {
             // Before the copies are good: none of another server's may count as one of this.
             listener.server.store(server, Ordering::Release);
             let since = asked.saturating_duration_since(listener.epoch);

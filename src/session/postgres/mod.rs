@@ -36,8 +36,8 @@ use self::loads::{Answer, Loads, Question};
 use self::schema::Schema;
 use super::copies::{Changing, Copies, Flights, Invalidations, Reporter};
 use super::sql::{
-    Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, issuers_of, page_of,
-    place_of, seconds,
+    Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, clean, issuers_of,
+    page_of, place_of, seconds,
 };
 use super::{
     DataUpdate, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest,
@@ -174,7 +174,7 @@ impl PostgresStore {
     ///
     /// [`StoreError::Unavailable`] if PostgreSQL does not answer. What was removed stays removed.
     pub async fn clean_up(&self) -> Result<u64, StoreError> {
-        cleaner::clean(&self.0).await
+        clean(&*self.0).await
     }
 
     /// Settings of the server that cost sessions or safety; empty if there are none.

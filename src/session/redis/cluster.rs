@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::endpoint::{Endpoint, driven, nobody};
 use super::fault::Fault;
 use super::keys::SLOTS;
-use super::link::{Line, Link, LinkSettings};
+use super::link::{Line, Link};
+use super::link_settings::LinkSettings;
 use super::reply::text;
 
 /// How often the map is read without a particular reason.

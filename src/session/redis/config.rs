@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 use super::cluster::Cluster;
 use super::endpoint::{Dialer, Endpoint, Location, SharedDialer};
 use super::keys::{Keys, SLOTS};
-use super::link::{Link, LinkSettings};
+use super::link::Link;
+use super::link_settings::LinkSettings;
 use super::ownership::Ownership;
 use super::sentinels::Sentinels;
 #[cfg(feature = "redis-tls")]

@@ -17,9 +17,11 @@ mod keys;
 #[cfg(feature = "sealed")]
 mod ledger;
 mod link;
+mod link_settings;
 mod lists;
 mod messages;
 mod ownership;
+mod questions;
 mod reply;
 mod script;
 mod sentinels;

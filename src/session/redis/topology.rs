@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use super::cluster::Cluster;
 use super::fault::Fault;
 use super::keys;
-use super::link::{Line, Link, check_role};
+use super::link::{Line, Link};
+use super::questions::check_role;
 use super::script::Request;
 use crate::did::Issuer;
 

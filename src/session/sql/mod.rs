@@ -1,9 +1,11 @@
 //! What the stores in SQL databases share.
 
+mod cleaning;
 mod fault;
 mod names;
 mod row;
 
+pub(super) use self::cleaning::{Clean, clean, clean_for_ever};
 pub(super) use self::fault::Fault;
 pub(super) use self::names::is_name;
 pub(super) use self::row::{Row, issuers_of, page_of, place_of, seconds};
@@ -18,10 +20,3 @@ pub(super) const ISSUERS_LOOKED_AT: i32 = ISSUERS_PER_PAGE as i32 + 1;
 /// How many rows signing out everywhere removes at once; further ones have ended all the same and are
 /// removed in the background. Several times the default limit of an issuer's sessions.
 pub(super) const REMOVED_AT_ONCE: i32 = 1000;
-
-/// How many rows of each table one step of cleaning removes: some milliseconds of work.
-pub(super) const CLEANED_AT_ONCE: i32 = 1000;
-
-/// How many steps one round of cleaning takes at most: with [`CLEANED_AT_ONCE`] rows of each table,
-/// far more than one round's time brings, and an end.
-pub(super) const MAX_CLEANING_STEPS: u32 = 10_000;

@@ -1,39 +1,23 @@
-//! Removes what nobody needs any more, a little at a time.
-
-use std::sync::Weak;
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
+//! One step of removing what nobody needs any more.
 
 use super::{Inner, trace};
 use crate::session::StoreError;
-use crate::session::sql::{CLEANED_AT_ONCE, MAX_CLEANING_STEPS};
+use crate::session::sql::Clean;
 
-/// Cleans at regular times, until the store is gone.
-pub(super) async fn clean_for_ever(store: Weak<Inner>, interval: Duration) {
-    loop {
-        sleep(interval).await;
-        let Some(store) = store.upgrade() else { return };
-        match clean(&store).await {
-            Ok(0) => {}
+impl Clean for Inner {
+    /// Steps of SQLite begin where there is something to remove.
+    type Progress = ();
+
+    fn begin() {}
+
+    async fn step(&self, rows: i32, _: &mut ()) -> Result<u64, StoreError> {
+        self.clean(rows.into()).await
+    }
+
+    fn report(outcome: Result<u64, &StoreError>) {
+        match outcome {
             Ok(rows) => trace::cleaned(rows),
-            Err(fault) => trace::not_cleaned(&fault),
+            Err(fault) => trace::not_cleaned(fault),
         }
     }
-}
-
-/// Cleans step by step until nothing is left to remove; how many rows it removed. After each step it
-/// pauses for as long as the step took, so that others have at least half of the writer's time.
-pub(super) async fn clean(store: &Inner) -> Result<u64, StoreError> {
-    let mut rows = 0;
-    for _ in 0..MAX_CLEANING_STEPS {
-        let begin = Instant::now();
-        let removed = store.clean(CLEANED_AT_ONCE.into()).await?;
-        rows += removed;
-        if removed == 0 {
-            break;
-        }
-        sleep(begin.elapsed()).await;
-    }
-    Ok(rows)
 }

@@ -12,8 +12,9 @@ use tokio::runtime::Handle;
 use super::place::Place;
 use super::schema::Schema;
 use super::statements::Statements;
-use super::{Inner, SqliteStore, cleaner};
+use super::{Inner, SqliteStore};
 use crate::session::StoreError;
+use crate::session::sql::clean_for_ever;
 
 /// How long a request may take by default: a commit waits for a disk, and for other writers.
 const DEFAULT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -157,7 +158,7 @@ impl SqliteStoreBuilder {
             timeout: self.timeout,
         });
         if let Some(interval) = self.cleaning_interval {
-            runtime.spawn(cleaner::clean_for_ever(Arc::downgrade(&inner), interval));
+            runtime.spawn(clean_for_ever(Arc::downgrade(&inner), interval));
         }
         Ok(SqliteStore(inner))
     }

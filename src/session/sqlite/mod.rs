@@ -27,8 +27,8 @@ use self::schema::Schema;
 use self::statements::Statements;
 use super::kept;
 use super::sql::{
-    Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, issuers_of, page_of,
-    place_of, seconds,
+    Fault, ISSUERS_LOOKED_AT, LOOKED_AT_FOR_EXPIRED, REMOVED_AT_ONCE, Row, clean, issuers_of,
+    page_of, place_of, seconds,
 };
 use super::{
     DataUpdate, IssuerCursor, IssuerPage, MAX_ENDED_PER_MINT, Minted, NewSession, PageRequest,
@@ -131,7 +131,7 @@ impl SqliteStore {
     ///
     /// [`StoreError::Unavailable`] if the file cannot be used. What was removed stays removed.
     pub async fn clean_up(&self) -> Result<u64, StoreError> {
-        cleaner::clean(&self.0).await
+        clean(&*self.0).await
     }
 }
 
