@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_didt::postgres::{PostgresConfigError, PostgresWarning};
-use tower_didt::store::{Minted, SessionStore, TokenState};
+use tower_didt::store::{DataUpdate, Minted, SessionData, SessionStore, TokenState};
 use tower_didt::testing::store_suite::StoreSuite;
 use tower_didt::{PostgresStore, SessionLimit, StoreError, Timestamp};
 
@@ -218,6 +218,47 @@ async fn signing_out_everywhere_ends_more_sessions_than_are_removed_at_once() {
     assert_eq!(store.clean_up().await.expect("an answer"), 205);
     assert!(opens(&store, &ticket).await);
     assert_eq!(server.sql("SELECT count(*) FROM didt.issuers WHERE leftover"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_has_ended_and_whose_row_remains_is_good_for_nothing() {
+    needs_postgres!();
+    let server = Server::start();
+    migrated(&server).await;
+    let store = PostgresStore::builder(server.url()).with_local_copies(0).with_timeout(PATIENT);
+    let store = store.open().expect("a store");
+    let mut ended = Vec::new();
+    for _ in 0..8 {
+        ended.push(sign_in(&store, "alice").await);
+    }
+    let (bobs, _) = sign_in(&store, "bob").await;
+    // As signing out everywhere leaves the rows of very many sessions.
+    server.sql(&format!(
+        "INSERT INTO didt.issuers (issuer, ended, leftover, forget_at)
+         SELECT issuer, max(number), true, 9e9 FROM didt.sessions
+             WHERE issuer = '\\x{}' GROUP BY issuer",
+        &issuer("alice").address().to_string()[2..]
+    ));
+    let (new, _) = sign_in(&store, "alice").await;
+    // So many at a time are asked for together.
+    let tickets = ended.iter().map(|(ticket, _)| ticket.clone()).chain([new.clone(), bobs]);
+    let loads: Vec<_> = tickets
+        .map(|ticket| {
+            let store = store.clone();
+            tokio::spawn(async move { opens(&store, &ticket).await })
+        })
+        .collect();
+    for (number, load) in loads.into_iter().enumerate() {
+        assert_eq!(load.await.expect("no panic"), number >= ended.len(), "session {number}");
+    }
+    for (ticket, record) in &ended {
+        assert!(!opens(&store, ticket).await, "asked for by itself");
+        let changed = record.data.changed_to(&SessionData::new(&"words").expect("JSON"));
+        let update = store.update_data(record, changed, now()).await.expect("an answer");
+        assert!(matches!(update, DataUpdate::Ended), "{update:?}");
+        assert!(!store.revoke(record.issuer, record.handle, now()).await.expect("an answer"));
+    }
+    assert!(opens(&store, &new).await);
 }
 
 #[tokio::test]
