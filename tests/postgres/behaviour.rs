@@ -261,6 +261,43 @@ async fn a_session_that_has_ended_and_whose_row_remains_is_good_for_nothing() {
     assert!(opens(&store, &new).await);
 }
 
+/// What a function sets for its own time must not outlast it: on a connection of the application's pool it would
+/// let later sign-outs be lost in a crash.
+#[tokio::test]
+async fn no_call_leaves_a_setting_behind_on_its_connection() {
+    needs_postgres!();
+    let server = Server::start();
+    migrated(&server).await;
+    let options = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+    let pool = options.connect(&server.url()).await.expect("a connection");
+    let settings = async || {
+        let names = ["synchronous_commit", "lock_timeout", "didt.quiet"];
+        let plans = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin"];
+        let mut found = Vec::new();
+        for name in names.iter().chain(&plans) {
+            let setting = sqlx::query_as("SELECT coalesce(current_setting($1, true), '')");
+            let (value,): (String,) = setting.bind(name).fetch_one(&pool).await.expect("a value");
+            found.push((*name, value));
+        }
+        found
+    };
+    let before = settings().await;
+    let store = PostgresStore::with_pool(pool.clone()).with_local_copies(0);
+    let store = store.with_timeout(PATIENT).open().expect("a store");
+    let (ticket, record) = sign_in(&store, "alice").await;
+    assert_eq!(settings().await, before, "mint");
+    store.touch(&record, now().plus(Duration::from_secs(60))).await.expect("an answer");
+    assert_eq!(settings().await, before, "touch");
+    let loads = [&ticket; 4].map(|ticket| opens(&store, ticket));
+    let [a, b, c, d] = loads;
+    assert_eq!(tokio::join!(a, b, c, d), (true, true, true, true));
+    assert_eq!(settings().await, before, "load");
+    store.revoke_all(record.issuer, now()).await.expect("an answer");
+    assert_eq!(settings().await, before, "revoke_all");
+    store.clean_up().await.expect("an answer");
+    assert_eq!(settings().await, before, "clean");
+}
+
 #[tokio::test]
 async fn issuers_come_in_pages_and_each_once() {
     needs_postgres!();
