@@ -84,7 +84,8 @@
 //! | `sealed` | | `SealedStore`: sessions inside their cookies, encrypted |
 //! | `magic` | | `magic`: e-mail addresses and more about signed-in users, from Magic's Admin API; needs tokio |
 //! | `idna` | | e-mail domains in Unicode, for `magic` |
-//! | `axum` | | [`Session`], `Data` and `Require` as extractors |
+//! | `axum` | | [`Session`], `Data` and `Require` as extractors; brings `tokio` along |
+//! | `tokio` | | in Tokio, sessions wait less while a flood of new tokens is checked; `magic`, `redis`, `postgres` and `sqlite` bring it along |
 //! | `postgres` | | `PostgresStore`: sessions in PostgreSQL, shared by several machines; needs Rust 1.94 |
 //! | `redis` | | `RedisStore`: sessions in Redis or Valkey, shared by several machines |
 //! | `redis-tls` | | `rediss://` for it, with rustls |
