@@ -65,6 +65,17 @@ def solve(rows, values):
     return [right[i] / left[i][i] for i in range(size)]
 
 
+def solve_above_zero(rows, values):
+    """The same, with nothing below zero: what would be is left out, and the others are solved again."""
+    kept = list(range(len(rows[0])))
+    while True:
+        found = dict(zip(kept, solve([[row[i] for i in kept] for row in rows], values)))
+        lowest = min(found, key=found.get)
+        if found[lowest] >= 0:
+            return [found.get(i, 0.0) for i in range(len(rows[0]))]
+        kept.remove(lowest)
+
+
 class Model:
     """Seconds of the server's processor time, and bytes of its memory."""
 
@@ -76,7 +87,7 @@ class Model:
     @classmethod
     def fitted(cls, samples, memory, base, base_nodes):
         rows = [(1, n, s, c, r, r * n) for n, s, c, r, _ in samples]
-        of = dict(zip(cls.NAMES, solve(rows, [cpu for *_, cpu in samples])))
+        of = dict(zip(cls.NAMES, solve_above_zero(rows, [cpu for *_, cpu in samples])))
         for name in ("session", "copy", "node"):
             values = [value for kind, value in memory if kind == name and value]
             of[f"{name}_bytes"] = sum(values) / len(values) if values else 0.0
