@@ -42,7 +42,7 @@ impl Keys {
     /// The key of an issuer with this ending. Put together by hand: every question for a session makes one,
     /// and `format!` takes several times as long.
     fn of(&self, issuer: Issuer, ending: &str) -> String {
-        let digits = digits_of(issuer);
+        let digits = issuer.address().digits();
         // Hexadecimal digits always are text.
         let digits = std::str::from_utf8(&digits).unwrap_or_default();
         [&self.prefix, ":{0x", digits, "}:", ending].concat()
@@ -133,15 +133,7 @@ impl Keys {
 
 /// The slot of all keys of an issuer.
 pub(super) fn slot_of(issuer: Issuer) -> u16 {
-    crc16(b"0x".iter().chain(&digits_of(issuer))) % SLOTS
-}
-
-/// The digits of an issuer's address in lower case. With `0x` before them they are the part in braces.
-fn digits_of(issuer: Issuer) -> [u8; 2 * Address::LEN] {
-    let mut digits = [0; 2 * Address::LEN];
-    // The lengths fit. (`hex::encode` makes a `String` digit by digit, which takes as long as all else here.)
-    let _ = hex::encode_to_slice(issuer.address().as_bytes(), &mut digits);
-    digits
+    crc16(b"0x".iter().chain(&issuer.address().digits())) % SLOTS
 }
 
 /// CRC-16/XMODEM, by which a cluster assigns slots (cluster specification, appendix).
